@@ -1,0 +1,192 @@
+//! What is written down.
+
+use std::{fmt, net::IpAddr};
+
+use http::{Method, StatusCode};
+
+use crate::{Evidence, ReasonCode, Timestamp};
+
+/// The id of a request: ours, never the client's. A UUID of version 7 (RFC 9562 §5.7), so ids
+/// sort by time. It is public, and no secret.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RequestId(u128);
+
+impl RequestId {
+    /// From the 128 bits of a UUID.
+    #[must_use]
+    pub const fn from_u128(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The 128 bits of the UUID.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            bits >> 96,
+            (bits >> 80) & 0xffff,
+            (bits >> 64) & 0xffff,
+            (bits >> 48) & 0xffff,
+            bits & 0xffff_ffff_ffff,
+        )
+    }
+}
+
+/// Takes the records of what was decided.
+///
+/// `record` is called on the path of a request: it should hand the record on, not write it to
+/// a slow place. An error is counted and logged; it does not change the decision.
+pub trait AuditSink: Send + Sync + 'static {
+    /// Takes one record.
+    ///
+    /// # Errors
+    ///
+    /// The record could not be taken.
+    fn record(&self, record: &Record<'_>) -> Result<(), SinkError>;
+}
+
+/// One decision, as it is written down. Borrowed: a sink that keeps it copies what it needs.
+///
+/// The path comes from the client and may hold anything that a path can: a sink escapes it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// What the record is about.
+    pub kind: RecordKind,
+    /// The request.
+    pub request_id: RequestId,
+    /// When the request arrived.
+    pub at: Timestamp,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The layer that decided.
+    pub layer: &'static str,
+    /// Why.
+    pub reason: ReasonCode,
+    /// The status of the response, where the gate answered by itself.
+    pub status: Option<StatusCode>,
+    /// Who called, where that is known.
+    pub principal: Option<&'a Evidence>,
+    /// The authenticator that decided.
+    pub authenticator: Option<&'static str>,
+    /// Where the request came from, as far as that is known.
+    pub client_address: Option<IpAddr>,
+    /// The method.
+    pub method: &'a Method,
+    /// The path that the client asked for.
+    pub path: &'a str,
+}
+
+impl<'a> Record<'a> {
+    /// A record with all that is always known.
+    #[must_use]
+    pub const fn new(
+        request_id: RequestId,
+        at: Timestamp,
+        outcome: Outcome,
+        layer: &'static str,
+        reason: ReasonCode,
+        method: &'a Method,
+        path: &'a str,
+    ) -> Self {
+        Self {
+            kind: RecordKind::Decision,
+            request_id,
+            at,
+            outcome,
+            layer,
+            reason,
+            status: None,
+            principal: None,
+            authenticator: None,
+            client_address: None,
+            method,
+            path,
+        }
+    }
+}
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// Whether a request was let in. Each request has exactly one.
+    Decision,
+}
+
+impl RecordKind {
+    /// A stable name: `decision`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+        }
+    }
+}
+
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was let in.
+    Admitted,
+    /// The gate answered it by itself, and it needed no permission: a CORS preflight, the
+    /// resource metadata.
+    Answered,
+    /// It could not be decided, because something is down or misconfigured.
+    Failed,
+    /// It was refused.
+    Refused,
+}
+
+impl Outcome {
+    /// A stable name: `admitted`, `answered`, `failed`, `refused`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admitted => "admitted",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A record that could not be taken.
+#[derive(Debug)]
+pub struct SinkError(Box<str>);
+
+impl SinkError {
+    /// Says why: lower case, without secrets.
+    #[must_use]
+    pub fn new(problem: impl Into<Box<str>>) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SinkError {}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestId;
+
+    #[test]
+    fn a_request_id_reads_as_a_uuid() {
+        let id = RequestId::from_u128(0x0192_a5c0_1234_7abc_8def_0123_4567_89ab);
+        assert_eq!(id.to_string(), "0192a5c0-1234-7abc-8def-0123456789ab");
+    }
+}

@@ -1,0 +1,90 @@
+//! What an authenticator declares about itself.
+
+use http::HeaderName;
+
+/// What an authenticator declares about itself, once, when the layer is built.
+///
+/// The layer renders the challenges from it, removes the headers it names before the
+/// handler, and publishes its authorization servers in the resource metadata.
+///
+/// # Example
+///
+/// ```
+/// use portcullis_core::Description;
+///
+/// let described = Description::bearer("jwt").add_authorization_server("https://idp.example");
+/// assert_eq!(described.name(), "jwt");
+/// assert_eq!(described.scheme(), Some("Bearer"));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Description {
+    name: &'static str,
+    scheme: Option<&'static str>,
+    headers: Vec<HeaderName>,
+    authorization_servers: Vec<Box<str>>,
+}
+
+impl Description {
+    /// An authenticator of `Authorization: Bearer` credentials (RFC 6750).
+    ///
+    /// The name appears in records, in the form of a [`ReasonCode`](crate::ReasonCode).
+    pub fn bearer(name: &'static str) -> Self {
+        Self {
+            name,
+            scheme: Some("Bearer"),
+            headers: vec![http::header::AUTHORIZATION],
+            authorization_servers: Vec::new(),
+        }
+    }
+
+    /// An authenticator of credentials in a header of their own. It has no challenge: HTTP
+    /// knows none for such headers.
+    pub fn header(name: &'static str, header: HeaderName) -> Self {
+        Self {
+            name,
+            scheme: None,
+            headers: vec![header],
+            authorization_servers: Vec::new(),
+        }
+    }
+
+    /// One more header that carries a part of the credential, such as a proof. It is removed
+    /// before the handler like the first.
+    pub fn add_header(mut self, header: HeaderName) -> Self {
+        self.headers.push(header);
+        self
+    }
+
+    /// One more authorization server whose tokens are accepted, by its issuer identifier. It
+    /// is published in the resource metadata (RFC 9728), and the same one twice in a stack is
+    /// a configuration error.
+    pub fn add_authorization_server(mut self, issuer: impl Into<Box<str>>) -> Self {
+        self.authorization_servers.push(issuer.into());
+        self
+    }
+
+    /// The name in records.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The authentication scheme of the challenge.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&'static str> {
+        self.scheme
+    }
+
+    /// The headers that carry the credential: the first names it, all are removed before the
+    /// handler.
+    #[must_use]
+    pub fn headers(&self) -> &[HeaderName] {
+        &self.headers
+    }
+
+    /// The authorization servers whose tokens are accepted.
+    pub fn authorization_servers(&self) -> impl Iterator<Item = &str> {
+        self.authorization_servers.iter().map(|issuer| &**issuer)
+    }
+}

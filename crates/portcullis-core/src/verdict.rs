@@ -1,0 +1,132 @@
+//! What an authenticator answers.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{Evidence, ReasonCode};
+
+/// What a synchronous look decided, or that it could not without I/O.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "there is no third way to answer at once"
+)]
+pub enum Check<T> {
+    /// Decided.
+    Done(T),
+    /// The plug-in's asynchronous method has to be called.
+    NeedsIo,
+}
+
+/// What an authenticator says about a request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The credential is good, and this is what it says.
+    ///
+    /// The evidence is shared, so that a cache can hand out the same again.
+    Accept(Arc<Evidence>),
+    /// There is no credential of this authenticator's kind. The next one is asked.
+    Absent,
+    /// There is a credential of this kind, but it belongs to somebody else: another prefix,
+    /// another issuer. The next one is asked; if none knows it, the answer is 401.
+    NotMine,
+    /// The credential is this authenticator's, and it is bad. Nobody else is asked.
+    Reject(Rejection),
+    /// Whether the credential is good cannot be found out now. Nobody else is asked, and the
+    /// answer is 503: never a pass, and never a 401, which would send every client to log in.
+    Unavailable(Unavailable),
+}
+
+impl Verdict {
+    /// [`Accept`](Self::Accept)s evidence that nobody else holds yet.
+    #[must_use]
+    pub fn accept(evidence: Evidence) -> Self {
+        Self::Accept(Arc::new(evidence))
+    }
+}
+
+/// Why a credential is bad. The reason is recorded; the client is told only the kind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct Rejection {
+    kind: RejectionKind,
+    reason: ReasonCode,
+}
+
+impl Rejection {
+    /// A credential that cannot be read as one: status 400, `invalid_request`.
+    pub const fn invalid_request(reason: ReasonCode) -> Self {
+        Self {
+            kind: RejectionKind::InvalidRequest,
+            reason,
+        }
+    }
+
+    /// A credential that is expired, revoked, malformed or not for us: status 401,
+    /// `invalid_token`.
+    pub const fn invalid_token(reason: ReasonCode) -> Self {
+        Self {
+            kind: RejectionKind::InvalidToken,
+            reason,
+        }
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub const fn kind(self) -> RejectionKind {
+        self.kind
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub const fn reason(self) -> ReasonCode {
+        self.reason
+    }
+}
+
+/// What a client is told about a bad credential (RFC 6750 §3.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// Status 400, `invalid_request`.
+    InvalidRequest,
+    /// Status 401, `invalid_token`.
+    InvalidToken,
+}
+
+/// Why a credential cannot be judged now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct Unavailable {
+    reason: ReasonCode,
+    retry_after: Duration,
+}
+
+impl Unavailable {
+    /// Something that the authenticator depends on is down. Clients are asked to come back
+    /// after five seconds.
+    pub const fn new(reason: ReasonCode) -> Self {
+        Self {
+            reason,
+            retry_after: Duration::from_secs(5),
+        }
+    }
+
+    /// When clients are asked to come back. Sent in whole seconds, at least one.
+    pub const fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = delay;
+        self
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub const fn reason(self) -> ReasonCode {
+        self.reason
+    }
+
+    /// When clients are asked to come back.
+    #[must_use]
+    pub const fn retry_after(self) -> Duration {
+        self.retry_after
+    }
+}

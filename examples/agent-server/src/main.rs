@@ -1,0 +1,2 @@
+//! A guarded agent.
+fn main() {}
