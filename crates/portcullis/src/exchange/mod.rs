@@ -1,0 +1,346 @@
+//! What the layers have found out about one request.
+//!
+//! The outermost of our layers makes an [`Exchange`]; each layer writes its own part, once;
+//! handlers read it and cannot change it.
+
+mod flight;
+mod id;
+mod original_path;
+mod seat;
+mod slot;
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use http::{Extensions, Method, StatusCode, request::Parts};
+use portcullis_core::{Clock, Outcome, ReasonCode, Record, RequestId, RequestView, Timestamp};
+
+use self::seat::Seat;
+pub use self::slot::Slot;
+pub(crate) use self::{
+    flight::{Flight, Scope},
+    id::RequestIds,
+    original_path::OriginalPath,
+    slot::{Misplaced, Trail},
+};
+use crate::{
+    audit::Recorder,
+    principal::{Identity, Principal},
+    reason,
+    refusal::Refusal,
+};
+
+/// What the layers have found out about one request: a cheap handle on cells that are
+/// written once.
+///
+/// A handler gets at it by [`Exchange::of`] or, on axum, by taking `Exchange` as an argument.
+/// Nothing that a handler can reach changes it.
+#[derive(Clone)]
+pub struct Exchange(Arc<Ledger>);
+
+struct Ledger {
+    flight: Flight,
+    id: RequestId,
+    at: Timestamp,
+    method: Method,
+    path: OriginalPath,
+    trail: Trail,
+    arrival: OnceLock<Arrival>,
+    identity: OnceLock<Identity>,
+    recorder: Recorder,
+    /// Whether the one record of the decision has been written.
+    is_decided: AtomicBool,
+    /// Whether a layer is making up its mind right now.
+    is_deciding: AtomicBool,
+}
+
+/// What the perimeter found out.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) client_address: Option<IpAddr>,
+    pub(crate) body_limit: Option<u64>,
+    /// Whose budget a refusal charges.
+    pub(crate) charge: Option<crate::perimeter::Charge>,
+    /// Whether that budget is spent: then only what is known to be good may pass.
+    pub(crate) is_restricted: bool,
+}
+
+impl Exchange {
+    /// The exchange of the request that carries these extensions.
+    ///
+    /// `None` if no layer of ours saw the request, and also if the exchange was made for
+    /// another request than the one that is running: then there is an ERROR log as well.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        let exchange = Seat::of(extensions)?.exchange();
+        if exchange.0.flight.scope() == Scope::Other {
+            tracing::error!(
+                target: "portcullis",
+                request_id = %exchange.id(),
+                "{}",
+                Misplaced::Captured,
+            );
+            return None;
+        }
+        Some(exchange)
+    }
+
+    /// The id of the request: ours, never the client's.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.0.id
+    }
+
+    /// When the request arrived.
+    #[must_use]
+    pub fn arrived_at(&self) -> Timestamp {
+        self.0.at
+    }
+
+    /// The method that the client asked for.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The path that the client asked for, also where a router has stripped a part of it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.path.as_str()
+    }
+
+    /// Where the request came from: the right-most address that no trusted proxy vouches
+    /// for. `None` without a `perimeter` layer, or where the peer is not known.
+    #[must_use]
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.0.arrival.get()?.client_address
+    }
+
+    /// Who calls. `None` if the caller is anonymous, or without an `authn` layer.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Principal> {
+        match self.0.identity.get()? {
+            Identity::Anonymous => None,
+            Identity::Principal(principal) => Some(principal),
+        }
+    }
+
+    /// Whether the `authn` layer let the request in without a credential.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self.0.identity.get(), Some(Identity::Anonymous))
+    }
+
+    /// The slots that the request has come through, from outside in.
+    pub fn trail(&self) -> impl Iterator<Item = Slot> {
+        self.0.trail.iter()
+    }
+
+    /// Makes the exchange of a request that no layer of ours has seen, and seats it.
+    pub(crate) fn open(parts: &mut Parts, shared: &Shared) -> Self {
+        let flight = Flight::next();
+        let at = shared.clock.now();
+        let exchange = Self(Arc::new(Ledger {
+            flight,
+            id: shared.ids.make(at, flight),
+            at,
+            method: parts.method.clone(),
+            path: OriginalPath::of(parts, shared.base_path.as_deref()),
+            trail: Trail::default(),
+            arrival: OnceLock::new(),
+            identity: OnceLock::new(),
+            recorder: shared.recorder.clone(),
+            is_decided: AtomicBool::new(false),
+            is_deciding: AtomicBool::new(true),
+        }));
+        Seat::install(&mut parts.extensions, exchange.clone());
+        exchange
+    }
+
+    /// The exchange that a layer finds in a request, and what the thread says about it.
+    pub(crate) fn find(extensions: &Extensions) -> Option<Result<(&Self, Scope), Misplaced>> {
+        let seat = Seat::of(extensions)?;
+        let scope = seat.exchange().0.flight.scope();
+        Some(if seat.is_live() && scope != Scope::Other {
+            Ok((seat.exchange(), scope))
+        } else {
+            Err(Misplaced::Captured)
+        })
+    }
+
+    /// Runs something that belongs to this request.
+    pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.0.flight.run(f)
+    }
+
+    pub(crate) fn enter(&self, slot: Slot) -> Result<(), Misplaced> {
+        self.0.trail.enter(slot)
+    }
+
+    /// What authenticators see.
+    pub(crate) fn view<'a>(&'a self, parts: &'a Parts) -> RequestView<'a> {
+        RequestView::new(parts, self.0.at)
+            .with_path(self.path())
+            .with_client_address(self.client_address())
+            .with_restriction(self.is_restricted())
+    }
+
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.0
+            .arrival
+            .get()
+            .is_some_and(|arrival| arrival.is_restricted)
+    }
+
+    pub(crate) fn body_limit(&self) -> Option<u64> {
+        self.0.arrival.get()?.body_limit
+    }
+
+    /// How long until a spent budget allows another refusal.
+    pub(crate) fn budget_returns_in(&self) -> Option<std::time::Duration> {
+        self.0.arrival.get()?.charge.as_ref()?.returns_in()
+    }
+
+    /// Writes what the perimeter found. A second write is impossible: the trail has refused
+    /// a second perimeter.
+    pub(crate) fn set_arrival(&self, arrival: Arrival) {
+        let _ = self.0.arrival.set(arrival);
+    }
+
+    /// Writes who calls. A second write is impossible, as for [`set_arrival`](Self::set_arrival).
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        let _ = self.0.identity.set(identity);
+    }
+
+    /// Notes whether a layer is making up its mind: a request that is dropped then was never
+    /// let in.
+    pub(crate) fn set_deciding(&self, is_deciding: bool) {
+        self.0.is_deciding.store(is_deciding, Ordering::Release);
+    }
+
+    /// Writes the record of a request that is let in, unless one is written already.
+    pub(crate) fn record_admission(&self) {
+        if self.0.is_decided.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.0.record_admission();
+    }
+
+    /// Writes the record of a request that the gate answers by itself, unless one is written
+    /// already, and charges the sender's budget for a refusal.
+    pub(crate) fn record_refusal(&self, refusal: &Refusal) {
+        let ledger = &*self.0;
+        if ledger.is_decided.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if refusal.is_charged()
+            && let Some(charge) = ledger
+                .arrival
+                .get()
+                .and_then(|arrival| arrival.charge.as_ref())
+        {
+            charge.spend();
+        }
+        let mut record = ledger.record(refusal.outcome(), refusal.layer(), refusal.reason());
+        record.status = Some(refusal.status());
+        record.authenticator = refusal.authenticator();
+        ledger.recorder.write(&record);
+    }
+
+    /// Writes the record of a layer that stands where it must not.
+    pub(crate) fn record_misplacement(&self, layer: &'static str, misplaced: Misplaced) {
+        tracing::error!(
+            target: "portcullis",
+            request_id = %self.id(),
+            layer,
+            "{misplaced}",
+        );
+        // Not guarded by `is_decided`: a captured exchange has had its own record, and this
+        // one is about the request that carries it.
+        self.0.is_decided.store(true, Ordering::Release);
+        let mut record = self
+            .0
+            .record(Outcome::Failed, layer, reason::STACK_MISORDERED);
+        record.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
+        self.0.recorder.write(&record);
+    }
+}
+
+impl fmt::Debug for Exchange {
+    /// Without the principal: debugging output travels further than records.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("id", &format_args!("{}", self.0.id))
+            .field(
+                "trail",
+                &format_args!("{:?}", self.trail().collect::<Vec<_>>()),
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    fn record(&self, outcome: Outcome, layer: &'static str, code: ReasonCode) -> Record<'_> {
+        let mut record = Record::new(
+            self.id,
+            self.at,
+            outcome,
+            layer,
+            code,
+            &self.method,
+            self.path.as_str(),
+        );
+        record.client_address = self
+            .arrival
+            .get()
+            .and_then(|arrival| arrival.client_address);
+        record
+    }
+
+    fn record_admission(&self) {
+        let (code, principal) = match self.identity.get() {
+            Some(Identity::Principal(principal)) => (reason::ADMITTED, Some(principal)),
+            Some(Identity::Anonymous) => (reason::ADMITTED_ANONYMOUS, None),
+            None => (reason::ADMITTED_UNIDENTIFIED, None),
+        };
+        let layer = self.trail.iter().last().map_or("gate", Slot::name);
+        let mut record = self.record(Outcome::Admitted, layer, code);
+        record.principal = principal.map(Principal::evidence);
+        record.authenticator = principal.map(Principal::authenticator);
+        self.recorder.write(&record);
+    }
+}
+
+impl Drop for Ledger {
+    /// A request whose future was dropped before its response, by a client that went away or
+    /// by a panic, has its record all the same: of an admission, if every layer had let it in.
+    fn drop(&mut self) {
+        if *self.is_decided.get_mut() {
+            return;
+        }
+        if *self.is_deciding.get_mut() {
+            let layer = self.trail.iter().last().map_or("gate", Slot::name);
+            self.recorder
+                .write(&self.record(Outcome::Failed, layer, reason::ABANDONED));
+        } else {
+            self.record_admission();
+        }
+    }
+}
+
+/// What a layer brings for the exchanges that it makes.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: RequestIds,
+    pub(crate) recorder: Recorder,
+    /// Where the router stands below the root of the server, if something outside it has
+    /// stripped that prefix.
+    pub(crate) base_path: Option<Arc<str>>,
+}

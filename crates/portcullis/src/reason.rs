@@ -1,0 +1,81 @@
+//! Why the layers of this crate decided as they did.
+//!
+//! Codes appear in records, counters and logs, never in a response. A released code keeps
+//! its meaning. Authenticators have codes of their own.
+
+use portcullis_core::ReasonCode;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        $($(#[$doc])* pub const $name: ReasonCode = ReasonCode::new($code);)*
+
+        /// Every code of this module.
+        pub const ALL: &[ReasonCode] = &[$($name),*];
+    };
+}
+
+reasons! {
+    /// The client went away while a layer was still deciding.
+    ABANDONED = "abandoned";
+    /// Let in, with a principal.
+    ADMITTED = "admitted";
+    /// Let in without a credential, on a route that is declared anonymous.
+    ADMITTED_ANONYMOUS = "admitted_anonymous";
+    /// Let in by layers among which there is no `authn`.
+    ADMITTED_UNIDENTIFIED = "admitted_unidentified";
+    /// The `Authorization` header is there twice, or cannot be read.
+    AUTHORIZATION_MALFORMED = "authorization_malformed";
+    /// The body is longer than the limit.
+    BODY_TOO_LARGE = "body_too_large";
+    /// The sender has spent its budget of refusals.
+    BUDGET_SPENT = "budget_spent";
+    /// The method is `CONNECT`.
+    CONNECT_REFUSED = "connect_refused";
+    /// `Content-Length` is there twice or is no number.
+    CONTENT_LENGTH_MALFORMED = "content_length_malformed";
+    /// The credential is bound to a key, and nothing has shown that the sender holds it.
+    CONFIRMATION_UNMET = "confirmation_unmet";
+    /// A credential is there, and no authenticator knows it.
+    CREDENTIAL_UNKNOWN = "credential_unknown";
+    /// There is no credential, and the route is not anonymous.
+    CREDENTIALS_MISSING = "credentials_missing";
+    /// There are credentials of two kinds.
+    CREDENTIALS_OF_TWO_KINDS = "credentials_of_two_kinds";
+    /// An authenticator accepted evidence that no consumer may rely on.
+    EVIDENCE_INVALID = "evidence_invalid";
+    /// The headers are too many or too long.
+    HEADERS_TOO_LARGE = "headers_too_large";
+    /// `Host` is missing, there twice, or not on the list.
+    HOST_NOT_ALLOWED = "host_not_allowed";
+    /// `Origin` is there twice, or not on the list.
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed";
+    /// The path can be read in two ways.
+    PATH_AMBIGUOUS = "path_ambiguous";
+    /// A CORS preflight, answered without asking for a credential.
+    PREFLIGHT = "preflight";
+    /// The resource metadata, answered without asking for a credential.
+    RESOURCE_METADATA = "resource_metadata";
+    /// A layer stands where it must not.
+    STACK_MISORDERED = "stack_misordered";
+    /// There is a token in a cookie.
+    TOKEN_IN_COOKIE = "token_in_cookie";
+    /// There is a token in the query.
+    TOKEN_IN_QUERY = "token_in_query";
+    /// The handler answered 101, and upgrades are off.
+    UPGRADE_REFUSED = "upgrade_refused";
+    /// The URI is longer than the limit.
+    URI_TOO_LONG = "uri_too_long";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_code_is_well_formed_and_its_own() {
+        let mut codes: Vec<_> = super::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(!codes.contains(&"unnamed_reason"));
+        let count = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
+}
