@@ -1,0 +1,95 @@
+//! Records as `tracing` events.
+
+use std::fmt;
+
+use portcullis_core::{AuditSink, Record, SinkError};
+
+/// The most of a path that is logged, in characters.
+const MAX_PATH: usize = 256;
+
+/// Writes each record as one `tracing` event at INFO, target `portcullis::decision`.
+///
+/// The path comes from the client: it is escaped and cut to 256 characters. The principal is
+/// named by issuer and subject; no credential is there to be written.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct TracingSink;
+
+impl TracingSink {
+    /// A sink that writes to the subscriber of the thread that decides.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl AuditSink for TracingSink {
+    fn record(&self, record: &Record<'_>) -> Result<(), SinkError> {
+        tracing::info!(
+            target: "portcullis::decision",
+            kind = record.kind.as_str(),
+            request_id = %record.request_id,
+            at = %record.at,
+            outcome = record.outcome.as_str(),
+            layer = record.layer,
+            reason = record.reason.as_str(),
+            status = record.status.map(|status| status.as_u16()),
+            authenticator = record.authenticator,
+            issuer = record.principal.map(|principal| Escaped(principal.issuer())).map(tracing::field::display),
+            subject = record.principal.map(|principal| Escaped(principal.subject())).map(tracing::field::display),
+            client = record.principal.and_then(|principal| principal.client()).map(Escaped).map(tracing::field::display),
+            client_address = record.client_address.map(tracing::field::display),
+            method = %record.method,
+            path = %Escaped(record.path),
+        );
+        Ok(())
+    }
+}
+
+/// A text that somebody else chose, on one line and bounded.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for (n, char) in self.0.chars().enumerate() {
+            if n == MAX_PATH {
+                return f.write_str("…");
+            }
+            // Escapes control characters, and those that reorder or hide what stands beside
+            // them; text in any script stays readable.
+            if char.is_control() || is_deceptive(char) {
+                write!(f, "{}", char.escape_unicode())?;
+            } else {
+                f.write_char(char)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Line separators, bidirectional controls and characters of no width.
+const fn is_deceptive(char: char) -> bool {
+    matches!(
+        char,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Escaped;
+
+    #[test]
+    fn escapes_what_could_forge_a_line() {
+        let text = Escaped("a\r\nb\u{1b}[31m\u{202e}c\u{2028}\0ä").to_string();
+        assert_eq!(text, r"a\u{d}\u{a}b\u{1b}[31m\u{202e}c\u{2028}\u{0}ä");
+    }
+
+    #[test]
+    fn cuts_what_is_long() {
+        let text = Escaped(&"x".repeat(1 << 20)).to_string();
+        assert_eq!(text.chars().count(), 257);
+    }
+}

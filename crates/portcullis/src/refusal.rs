@@ -1,0 +1,197 @@
+//! What the gate answers by itself: the one place that makes a response.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use portcullis_core::{Outcome, ReasonCode, RequestId};
+
+/// A response that the gate gives by itself, and why.
+#[derive(Clone, Debug)]
+#[must_use]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    reason: ReasonCode,
+    outcome: Outcome,
+    layer: &'static str,
+    authenticator: Option<&'static str>,
+    challenges: Option<Arc<[HeaderValue]>>,
+    retry_after: Option<Duration>,
+    header: Option<(HeaderName, &'static str)>,
+    body: Body,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    /// Nothing.
+    Empty,
+    /// A document that is the same for everybody.
+    Document(&'static str, Bytes),
+    /// RFC 9457, without a word about the reason.
+    Problem,
+}
+
+impl Refusal {
+    pub(crate) fn new(layer: &'static str, status: StatusCode, reason: ReasonCode) -> Self {
+        let outcome = if status.is_server_error() {
+            Outcome::Failed
+        } else {
+            Outcome::Refused
+        };
+        Self {
+            status,
+            reason,
+            outcome,
+            layer,
+            authenticator: None,
+            challenges: None,
+            retry_after: None,
+            header: None,
+            body: Body::Problem,
+        }
+    }
+
+    /// An answer to something that needs no permission, without a body.
+    pub(crate) fn answer(layer: &'static str, status: StatusCode, reason: ReasonCode) -> Self {
+        let this = Self::new(layer, status, reason);
+        Self {
+            outcome: Outcome::Answered,
+            body: Body::Empty,
+            ..this
+        }
+    }
+
+    pub(crate) fn with_authenticator(mut self, name: &'static str) -> Self {
+        self.authenticator = Some(name);
+        self
+    }
+
+    pub(crate) fn with_challenges(mut self, challenges: Arc<[HeaderValue]>) -> Self {
+        self.challenges = Some(challenges);
+        self
+    }
+
+    pub(crate) fn with_document(mut self, content_type: &'static str, document: Bytes) -> Self {
+        self.body = Body::Document(content_type, document);
+        self
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn reason(&self) -> ReasonCode {
+        self.reason
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    pub(crate) fn layer(&self) -> &'static str {
+        self.layer
+    }
+
+    pub(crate) fn authenticator(&self) -> Option<&'static str> {
+        self.authenticator
+    }
+
+    /// Whether it is the sender's doing, and charges its budget. A budget that is spent is
+    /// not charged again: it would never come back under a steady flood.
+    pub(crate) fn is_charged(&self) -> bool {
+        self.outcome == Outcome::Refused && self.status != StatusCode::TOO_MANY_REQUESTS
+    }
+
+    pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
+        let mut headers = HeaderMap::with_capacity(8);
+        for challenge in self.challenges.iter().flat_map(|lines| lines.iter()) {
+            headers.append(header::WWW_AUTHENTICATE, challenge.clone());
+        }
+        if let Some(delay) = self.retry_after {
+            // Rounded up, and never zero: a client that comes back at once comes too early.
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        if let Some((name, value)) = self.header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let body = match self.body {
+            Body::Empty => Bytes::new(),
+            Body::Document(content_type, document) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+                headers.insert(
+                    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+                    HeaderValue::from_static("*"),
+                );
+                document
+            }
+            Body::Problem => {
+                let problem = HeaderValue::from_static("application/problem+json");
+                headers.insert(header::CONTENT_TYPE, problem);
+                problem_body(self.status, id)
+            }
+        };
+        if self.outcome != Outcome::Answered {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// A problem of RFC 9457 with type, title, status and the request's id: what support needs to
+/// find the record, and nothing that helps an attacker.
+fn problem_body(status: StatusCode, id: RequestId) -> Bytes {
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let code = status.as_u16();
+    format!(
+        r#"{{"type":"about:blank","title":"{title}","status":{code},"instance":"urn:uuid:{id}"}}"#
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason;
+
+    #[test]
+    fn says_nothing_about_the_reason() {
+        let response = Refusal::new(
+            "authn",
+            StatusCode::UNAUTHORIZED,
+            reason::CREDENTIAL_UNKNOWN,
+        )
+        .into_response(RequestId::from_u128(7));
+        let body = std::str::from_utf8(response.body()).unwrap();
+        assert_eq!(
+            body,
+            "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401,\
+             \"instance\":\"urn:uuid:00000000-0000-0000-0000-000000000007\"}",
+        );
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert!(!format!("{response:?}").contains("credential_unknown"));
+    }
+
+    #[test]
+    fn never_asks_to_come_back_at_once() {
+        for (delay, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2")] {
+            let response = Refusal::new("x", StatusCode::SERVICE_UNAVAILABLE, reason::BUDGET_SPENT)
+                .with_retry_after(Duration::from_millis(delay))
+                .into_response(RequestId::from_u128(0));
+            assert_eq!(response.headers()["retry-after"], seconds);
+        }
+    }
+}
