@@ -1,0 +1,47 @@
+//! The shell that every layer is made of.
+//!
+//! A layer is a list of steps. Each step decides on the head of a request, never on its body
+//! type, so it is one function that is compiled once. What is generic is here: handing the
+//! request on, the two body types and the future. A loose layer has one step; the gate has
+//! them all in one list, so that five layers cost one exchange, one future and one pair of
+//! bodies.
+
+mod future;
+mod request_body;
+mod response_body;
+mod service;
+mod steps;
+
+pub use self::{
+    future::ResponseFuture,
+    request_body::RequestBody,
+    response_body::{BodyError, ResponseBody},
+};
+pub(crate) use self::{
+    request_body::{KeepBody, WrapBody},
+    service::Shell,
+    steps::{Decision, Pending, Step, Steps},
+};
+
+/// The accessors that every service of ours has.
+macro_rules! shell_accessors {
+    ($service:ident) => {
+        impl<S> $service<S> {
+            /// The inner service.
+            pub fn get_ref(&self) -> &S {
+                self.shell.get_ref()
+            }
+
+            /// The inner service.
+            pub fn get_mut(&mut self) -> &mut S {
+                self.shell.get_mut()
+            }
+
+            /// The inner service.
+            pub fn into_inner(self) -> S {
+                self.shell.into_inner()
+            }
+        }
+    };
+}
+pub(crate) use shell_accessors;

@@ -1,0 +1,149 @@
+//! The body that the handler reads.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Limited;
+use pin_project_lite::pin_project;
+
+use crate::{BoxError, exchange::Exchange};
+
+pin_project! {
+    /// The body of a request behind the perimeter: the client's, within the limit.
+    ///
+    /// Its error is a boxed one. When the limit is passed, it is (or wraps) an
+    /// [`http_body_util::LengthLimitError`], which axum's extractors answer with 413.
+    pub struct RequestBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<B> {
+        AsItIs { #[pin] body: B },
+        Limited { #[pin] body: Limited<B> },
+    }
+}
+
+impl<B> RequestBody<B> {
+    fn new(body: B, limit: Option<u64>) -> Self {
+        let kind = match limit.map(usize::try_from) {
+            Some(Ok(limit)) => Kind::Limited {
+                body: Limited::new(body, limit),
+            },
+            // A limit beyond what the machine can address limits nothing.
+            Some(Err(_)) | None => Kind::AsItIs { body },
+        };
+        Self { kind }
+    }
+}
+
+impl<B> Body for RequestBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project().kind.project() {
+            KindProjection::AsItIs { body } => body
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            KindProjection::Limited { body } => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::AsItIs { body } => body.is_end_stream(),
+            Kind::Limited { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::AsItIs { body } => body.size_hint(),
+            Kind::Limited { body } => body.size_hint(),
+        }
+    }
+}
+
+impl<B> fmt::Debug for RequestBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").finish_non_exhaustive()
+    }
+}
+
+/// What a layer makes of the body's type. Sealed by being unnameable outside.
+pub trait RequestBodies<B> {
+    /// What the inner service is given.
+    type Body;
+
+    #[doc(hidden)]
+    fn make(body: B, exchange: &Exchange) -> Self::Body;
+}
+
+/// Layers that leave the body as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepBody;
+
+impl<B> RequestBodies<B> for KeepBody {
+    type Body = B;
+
+    fn make(body: B, _exchange: &Exchange) -> B {
+        body
+    }
+}
+
+/// Layers that hand on a [`RequestBody`].
+#[derive(Clone, Copy, Debug)]
+pub struct WrapBody;
+
+impl<B> RequestBodies<B> for WrapBody {
+    type Body = RequestBody<B>;
+
+    fn make(body: B, exchange: &Exchange) -> RequestBody<B> {
+        RequestBody::new(body, exchange.body_limit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_within_the_limit_is_as_it_was() {
+        let body = RequestBody::new(Full::new(Bytes::from_static(b"four")), Some(4));
+        assert_eq!(body.size_hint().exact(), Some(4));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_ends_with_the_error_that_axum_knows() {
+        for limit in [0, 3] {
+            let body = RequestBody::new(Full::new(Bytes::from_static(b"four")), Some(limit));
+            let error = body.collect().await.unwrap_err();
+            assert!(error.is::<http_body_util::LengthLimitError>(), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_limit_nothing_is_cut() {
+        let body = RequestBody::new(Full::new(Bytes::from(vec![0; 1 << 20])), None);
+        assert_eq!(body.collect().await.unwrap().to_bytes().len(), 1 << 20);
+    }
+}

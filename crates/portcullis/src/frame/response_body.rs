@@ -1,0 +1,155 @@
+//! The body that the client reads.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::BoxError;
+
+pin_project! {
+    /// The body of a response: the handler's, or one that the gate gives by itself.
+    ///
+    /// It has one error type however many layers stand on top of each other.
+    pub struct ResponseBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<B> {
+        Handler { #[pin] body: B },
+        Own { body: Bytes },
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn handler(body: B) -> Self {
+        Self {
+            kind: Kind::Handler { body },
+        }
+    }
+
+    pub(super) fn own(body: Bytes) -> Self {
+        Self {
+            kind: Kind::Own { body },
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.project().kind.project() {
+            KindProjection::Handler { body } => body
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(BodyError::handler))),
+            KindProjection::Own { body } => {
+                let rest = std::mem::take(body);
+                Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Handler { body } => body.is_end_stream(),
+            Kind::Own { body } => body.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Handler { body } => body.size_hint(),
+            Kind::Own { body } => SizeHint::with_exact(body.len() as u64),
+        }
+    }
+}
+
+impl<B> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}
+
+/// Why a response's body ended early.
+#[derive(Debug)]
+pub struct BodyError(BoxError);
+
+impl BodyError {
+    /// Keeps an error that is one of ours already, so that layers do not nest it.
+    fn handler(error: impl Into<BoxError>) -> Self {
+        match error.into().downcast::<Self>() {
+            Ok(own) => *own,
+            Err(other) => Self(other),
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the handler's response body failed")
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::{BodyExt as _, Full, StreamBody};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_a_known_length() {
+        let body = ResponseBody::handler(Full::new(Bytes::from_static(b"four")));
+        assert_eq!(body.size_hint().exact(), Some(4));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
+        let own: ResponseBody<Full<Bytes>> = ResponseBody::own(Bytes::from_static(b"no"));
+        assert_eq!(own.size_hint().exact(), Some(2));
+        assert_eq!(own.collect().await.unwrap().to_bytes(), "no");
+        let empty: ResponseBody<Full<Bytes>> = ResponseBody::own(Bytes::new());
+        assert!(empty.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn layers_do_not_nest_the_error() {
+        let frames = tokio_test::stream_mock::StreamMockBuilder::new()
+            .next(Err::<Frame<Bytes>, _>(std::io::Error::other("cut")))
+            .build();
+        let body = ResponseBody::handler(ResponseBody::handler(StreamBody::new(frames)));
+        let error: BodyError = body.collect().await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "cut");
+    }
+
+    #[test]
+    fn takes_any_error() {
+        fn assert_body<B: Body<Data = Bytes, Error = BodyError>>() {}
+        assert_body::<ResponseBody<Full<Bytes>>>();
+        assert_body::<ResponseBody<http_body_util::combinators::BoxBody<Bytes, Infallible>>>();
+        assert_body::<ResponseBody<http_body_util::combinators::BoxBody<Bytes, BoxError>>>();
+    }
+}

@@ -1,0 +1,249 @@
+//! What a layer decides, without any type of the services around it.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use http::{Response, StatusCode, request::Parts, response};
+
+use crate::{
+    exchange::{Exchange, Misplaced, Scope, Shared, Slot},
+    refusal::Refusal,
+};
+
+/// One layer's decision.
+pub(crate) trait Step: Send + Sync + 'static {
+    /// Where the layer stands. `None` for what answers by itself and needs no order.
+    fn slot(&self) -> Option<Slot>;
+
+    /// Decides on the head of a request, without I/O.
+    fn decide(&self, parts: &mut Parts, exchange: &Exchange) -> Decision;
+
+    /// Goes on where [`decide`](Self::decide) answered [`Decision::NeedsIo`].
+    fn resume(self: Arc<Self>, parts: Parts, exchange: Exchange, cursor: usize) -> Pending {
+        // Only a step that never needs I/O leaves this as it is.
+        let _ = (exchange, cursor);
+        Box::pin(std::future::ready((parts, Ok(()))))
+    }
+
+    /// Looks at the head of the handler's response, and may put another in its place.
+    fn respond(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+        let _ = (parts, exchange);
+        None
+    }
+}
+
+/// What a step decided.
+pub(crate) enum Decision {
+    /// The step has to do I/O, and wants to be resumed at this place.
+    NeedsIo { cursor: usize },
+    /// The request may go on.
+    Pass,
+    /// The gate answers.
+    Refuse(Refusal),
+}
+
+/// A step that does I/O. The head of the request moves in and out, in one box.
+pub(crate) type Pending =
+    Pin<Box<dyn Future<Output = (Parts, Result<(), Refusal>)> + Send + 'static>>;
+
+/// The steps of a layer, and what it brings for the exchanges that it makes.
+pub(crate) struct Steps {
+    steps: Vec<Arc<dyn Step>>,
+    shared: Shared,
+    /// Whether nothing of ours decides further in, so that the admission can be recorded
+    /// before the handler runs.
+    is_innermost: bool,
+}
+
+/// What came of the steps.
+pub(crate) enum Passage {
+    /// All passed; hand the request on.
+    Pass(Flown),
+    /// The gate answers.
+    Refuse(Response<Bytes>),
+    /// A step is doing I/O; what comes out is one of the other two.
+    Wait(Pin<Box<dyn Future<Output = (Parts, Landing)> + Send + 'static>>),
+    /// Nobody can say yet whose request this is; ask again at the first poll.
+    Defer,
+}
+
+/// What comes of the steps when nothing is left to wait for.
+pub(crate) enum Landing {
+    Pass(Flown),
+    Refuse(Response<Bytes>),
+}
+
+/// A request that has passed.
+pub(crate) struct Flown {
+    pub(crate) exchange: Exchange,
+    /// Whether this layer made the exchange.
+    pub(crate) is_outermost: bool,
+}
+
+impl Steps {
+    pub(crate) fn new(steps: Vec<Arc<dyn Step>>, shared: Shared) -> Self {
+        Self {
+            steps,
+            shared,
+            is_innermost: false,
+        }
+    }
+
+    pub(crate) fn innermost(mut self) -> Self {
+        self.is_innermost = true;
+        self
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Runs the steps on a request that arrives. `may_defer` at the call, not at the first
+    /// poll: then there is nothing more to wait for.
+    pub(crate) fn run(self: &Arc<Self>, parts: &mut Parts, may_defer: bool) -> Passage {
+        let (exchange, is_outermost) = match Exchange::find(&parts.extensions) {
+            None => (Exchange::open(parts, &self.shared), true),
+            Some(Ok((_, Scope::None))) if may_defer => return Passage::Defer,
+            Some(Ok((exchange, _))) => (exchange.clone(), false),
+            Some(Err(misplaced)) => {
+                // The request gets an exchange of its own for the record: what it carries is
+                // another's.
+                let exchange = Exchange::open(parts, &self.shared);
+                return Passage::Refuse(self.misplaced(0, &exchange, misplaced));
+            }
+        };
+        exchange.set_deciding(true);
+        for (index, step) in self.steps.iter().enumerate() {
+            match self.enter_and_decide(index, step, parts, &exchange) {
+                Ok(Decision::Pass) => {}
+                Ok(Decision::NeedsIo { cursor }) => {
+                    return self.wait(index, cursor, parts, exchange, is_outermost);
+                }
+                Ok(Decision::Refuse(refusal)) => {
+                    return Passage::Refuse(refuse(refusal, &exchange));
+                }
+                Err(misplaced) => {
+                    return Passage::Refuse(self.misplaced(index, &exchange, misplaced));
+                }
+            }
+        }
+        Passage::Pass(self.flown(exchange, is_outermost))
+    }
+
+    /// Lets every step look at the handler's response, from inside out.
+    pub(crate) fn respond(
+        &self,
+        parts: &mut response::Parts,
+        flown: &Flown,
+    ) -> Option<Response<Bytes>> {
+        if flown.is_outermost {
+            flown.exchange.record_admission();
+        }
+        let refusal = self
+            .steps
+            .iter()
+            .rev()
+            .find_map(|step| step.respond(parts, &flown.exchange))?;
+        Some(refusal.into_response(flown.exchange.id()))
+    }
+
+    fn enter_and_decide(
+        &self,
+        index: usize,
+        step: &Arc<dyn Step>,
+        parts: &mut Parts,
+        exchange: &Exchange,
+    ) -> Result<Decision, Misplaced> {
+        if let Some(slot) = step.slot() {
+            exchange.enter(slot)?;
+            tracing::trace!(target: "portcullis", "entering {slot} ({}/{})", index + 1, self.steps.len());
+        }
+        Ok(step.decide(parts, exchange))
+    }
+
+    /// Goes on with the steps from one that needs I/O.
+    fn wait(
+        self: &Arc<Self>,
+        index: usize,
+        cursor: usize,
+        parts: &mut Parts,
+        exchange: Exchange,
+        is_outermost: bool,
+    ) -> Passage {
+        let this = Arc::clone(self);
+        let mut parts = std::mem::replace(parts, http::Request::new(()).into_parts().0);
+        Passage::Wait(Box::pin(async move {
+            let mut waiting = Some(cursor);
+            for (index, step) in this.steps.iter().enumerate().skip(index) {
+                let decision = match waiting.take() {
+                    Some(cursor) => Ok(Decision::NeedsIo { cursor }),
+                    None => this.enter_and_decide(index, step, &mut parts, &exchange),
+                };
+                let result = match decision {
+                    Ok(Decision::Pass) => Ok(()),
+                    Ok(Decision::Refuse(refusal)) => Err(refusal),
+                    Ok(Decision::NeedsIo { cursor }) => {
+                        let (back, result) = Arc::clone(step)
+                            .resume(parts, exchange.clone(), cursor)
+                            .await;
+                        parts = back;
+                        result
+                    }
+                    Err(misplaced) => {
+                        let response = this.misplaced(index, &exchange, misplaced);
+                        return (parts, Landing::Refuse(response));
+                    }
+                };
+                if let Err(refusal) = result {
+                    return (parts, Landing::Refuse(refuse(refusal, &exchange)));
+                }
+            }
+            let flown = this.flown(exchange, is_outermost);
+            (parts, Landing::Pass(flown))
+        }))
+    }
+
+    fn flown(&self, exchange: Exchange, is_outermost: bool) -> Flown {
+        exchange.set_deciding(false);
+        if self.is_innermost {
+            exchange.record_admission();
+        }
+        Flown {
+            exchange,
+            is_outermost,
+        }
+    }
+
+    fn misplaced(
+        &self,
+        index: usize,
+        exchange: &Exchange,
+        misplaced: Misplaced,
+    ) -> Response<Bytes> {
+        let layer = self
+            .steps
+            .get(index)
+            .and_then(|step| step.slot())
+            .map_or("gate", Slot::name);
+        exchange.record_misplacement(layer, misplaced);
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slots = self
+            .steps
+            .iter()
+            .filter_map(|step| step.slot())
+            .map(Slot::name);
+        f.debug_list().entries(slots).finish()
+    }
+}
+
+fn refuse(refusal: Refusal, exchange: &Exchange) -> Response<Bytes> {
+    exchange.record_refusal(&refusal);
+    refusal.into_response(exchange.id())
+}
