@@ -1,0 +1,306 @@
+//! The settings of the `authn` layer.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use portcullis_core::{
+    ConfigError, ConfigErrors, Description, IntoAuthenticator, ReasonCode, Scopes, Site,
+};
+
+use super::{
+    AuthnLayer,
+    anonymous::AnonymousRoutes,
+    chain::{AnyAuthenticator, Planned, plan},
+    challenge::{Challenges, Source},
+    decide::{Authenticate, Link},
+};
+use crate::{
+    ambient::{Ambient, ambient_setters},
+    frame::Steps,
+    resource::{Metadata, Resource},
+};
+
+/// The settings of an [`AuthnLayer`]. Setters keep their mistakes; [`build`](Self::build)
+/// reports them, all at once.
+#[must_use = "nothing is guarded until `build` is called and the layer is added"]
+pub struct AuthnBuilder {
+    pub(crate) ambient: Ambient,
+    pub(crate) settings: AuthnSettings,
+}
+
+/// What `authn` is made from, beside what every layer has.
+#[derive(Default)]
+pub(crate) struct AuthnSettings {
+    pub(crate) resource: Option<Box<str>>,
+    authenticators: Vec<Planned>,
+    anonymous: AnonymousRoutes,
+    scopes: Option<Box<str>>,
+    realm: Option<Box<str>>,
+}
+
+/// What comes out of the settings.
+pub(crate) struct Assembled {
+    pub(crate) step: Authenticate,
+    pub(crate) resource: Option<Resource>,
+    pub(crate) metadata: Option<Metadata>,
+    pub(crate) authenticators: Vec<Arc<dyn AnyAuthenticator>>,
+}
+
+impl AuthnBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            ambient: Ambient::default(),
+            settings: AuthnSettings::default(),
+        }
+    }
+
+    /// Builds the layer.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot work, with its fix; also when there is no authenticator.
+    pub fn build(self) -> Result<AuthnLayer, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let assembled = keep(self.settings.assemble(&self.ambient), &mut errors);
+        let shared = keep(self.ambient.build(), &mut errors);
+        match (assembled, shared) {
+            (Some(assembled), Some(shared)) if errors.is_empty() => Ok(AuthnLayer {
+                steps: Arc::new(Steps::new(vec![Arc::new(assembled.step)], shared)),
+                metadata: assembled.metadata,
+                authenticators: assembled.authenticators.into(),
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    ambient_setters!();
+    authn_setters!();
+}
+
+/// The setters of [`AuthnSettings`], for a builder that has a field `settings` of that type.
+macro_rules! authn_setters {
+    () => {
+        /// Who we are: the public URL of the agent, its resource identifier (RFC 9728 §1.2).
+        ///
+        /// It is the audience that token authenticators expect unless they are told another,
+        /// and the place of the resource metadata that challenges point to.
+        pub fn with_resource(mut self, url: impl Into<Box<str>>) -> Self {
+            self.settings.resource = Some(url.into());
+            self
+        }
+
+        /// Lets requests without a credential in on one route: the matched route on axum
+        /// (`/notes/{id}`), otherwise the exact path. Never a prefix.
+        ///
+        /// A request that does carry a credential is let in by that credential or not at all.
+        pub fn add_anonymous_route(mut self, route: impl Into<Box<str>>) -> Self {
+            self.settings.add_anonymous_route(route.into());
+            self
+        }
+
+        /// The scopes that a client without a credential is told to ask for, separated by
+        /// spaces: in the challenge, and as `scopes_supported` of the metadata.
+        pub fn with_challenge_scopes(mut self, scopes: impl Into<Box<str>>) -> Self {
+            self.settings.with_scopes(scopes.into());
+            self
+        }
+
+        /// The realm of challenges where there is no authorization server to point to
+        /// (RFC 9110 §11.5). `agent` by default.
+        pub fn with_realm(mut self, realm: impl Into<Box<str>>) -> Self {
+            self.settings.with_realm(realm.into());
+            self
+        }
+    };
+}
+pub(crate) use authn_setters;
+
+impl AuthnBuilder {
+    /// Adds an authenticator behind those that are there. They are asked in this order.
+    pub fn add_authenticator(
+        mut self,
+        authenticator: impl IntoAuthenticator + Send + 'static,
+    ) -> Self {
+        self.settings.add_authenticator(authenticator);
+        self
+    }
+}
+
+impl AuthnSettings {
+    pub(crate) fn add_authenticator(
+        &mut self,
+        authenticator: impl IntoAuthenticator + Send + 'static,
+    ) {
+        self.authenticators.push(plan(authenticator));
+    }
+
+    pub(crate) fn add_anonymous_route(&mut self, route: Box<str>) {
+        self.anonymous.add(route);
+    }
+
+    pub(crate) fn with_scopes(&mut self, scopes: Box<str>) {
+        self.scopes = Some(scopes);
+    }
+
+    pub(crate) fn with_realm(&mut self, realm: Box<str>) {
+        self.realm = Some(realm);
+    }
+
+    /// Checks every setting and builds the authenticators for the place they will stand in.
+    pub(crate) fn assemble(self, ambient: &Ambient) -> Result<Assembled, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let resource = self.resource.as_deref().and_then(|url| {
+            keep(
+                Resource::parse(url).map_err(ConfigErrors::from),
+                &mut errors,
+            )
+        });
+        let scopes = keep(parse_scopes(self.scopes.as_deref()), &mut errors).unwrap_or_default();
+        for route in self.anonymous.iter() {
+            if !route.starts_with('/') || route.contains('*') {
+                errors.push(ConfigError::new(
+                    "add_anonymous_route",
+                    format!(
+                        "`{}` is no exact route; give one that starts with `/`, without `*`",
+                        route.escape_debug()
+                    ),
+                ));
+            }
+        }
+        if self.authenticators.is_empty() {
+            errors.push(ConfigError::new(
+                "add_authenticator",
+                "was not called; add at least one, or nobody could ever be let in",
+            ));
+        }
+
+        let mut site = Site::new(Arc::clone(&ambient.clock));
+        if let Some(resource) = &resource {
+            site = site.with_resource(Arc::clone(resource.identifier()));
+        }
+        let authenticators: Vec<_> = self
+            .authenticators
+            .into_iter()
+            .filter_map(|planned| keep(planned(&site), &mut errors))
+            .collect();
+        let descriptions: Vec<_> = authenticators.iter().map(|a| a.describe()).collect();
+        check_descriptions(&descriptions, &mut errors);
+
+        let servers: Vec<_> = descriptions
+            .iter()
+            .flat_map(Description::authorization_servers)
+            .collect();
+        let metadata = resource
+            .as_ref()
+            .and_then(|resource| Metadata::new(resource, &servers, &scopes));
+        let metadata_url = metadata
+            .as_ref()
+            .and(resource.as_ref())
+            .map(Resource::metadata_url);
+        let challenges = keep(
+            Challenges::render(&Source {
+                descriptions: &descriptions,
+                metadata_url: metadata_url.as_deref(),
+                scopes: &scopes,
+                realm: self.realm.as_deref().unwrap_or("agent"),
+            })
+            .map_err(ConfigErrors::from),
+            &mut errors,
+        );
+
+        let Some(challenges) = challenges else {
+            return Err(errors);
+        };
+        let chain = authenticators
+            .iter()
+            .zip(&descriptions)
+            .map(|(a, description)| Link {
+                authenticator: Arc::clone(a),
+                name: description.name(),
+            })
+            .collect();
+        let step = Authenticate {
+            chain,
+            consumed: consumed(&descriptions),
+            challenges,
+            anonymous: self.anonymous,
+        };
+        errors.into_result(Assembled {
+            step,
+            resource,
+            metadata,
+            authenticators,
+        })
+    }
+}
+
+/// The value, if there is one; the errors go to the others.
+pub(crate) fn keep<T>(result: Result<T, ConfigErrors>, errors: &mut ConfigErrors) -> Option<T> {
+    result.map_err(|found| errors.extend(found)).ok()
+}
+
+fn parse_scopes(scopes: Option<&str>) -> Result<Scopes, ConfigErrors> {
+    let Some(scopes) = scopes else {
+        return Ok(Scopes::default());
+    };
+    let error =
+        |problem: String| ConfigErrors::from(ConfigError::new("with_challenge_scopes", problem));
+    let scopes = Scopes::parse(scopes).map_err(|problem| error(problem.to_string()))?;
+    if scopes.contains("offline_access") {
+        return Err(error(
+            "asks for `offline_access`, which a resource must not ask for; remove it".to_owned(),
+        ));
+    }
+    Ok(scopes)
+}
+
+fn check_descriptions(descriptions: &[Description], errors: &mut ConfigErrors) {
+    let mut servers: Vec<&str> = Vec::new();
+    for description in descriptions {
+        let name = description.name();
+        if ReasonCode::new(name).as_str() != name {
+            errors.push(ConfigError::new(
+                "add_authenticator",
+                format!(
+                    "`{}` is no name for records; use `[a-z0-9_]`",
+                    name.escape_debug()
+                ),
+            ));
+        }
+        if description.headers().is_empty() {
+            errors.push(ConfigError::new(
+                "add_authenticator",
+                format!("`{name}` declares no header, so its credential would reach the handler"),
+            ));
+        }
+        for server in description.authorization_servers() {
+            let is_plain =
+                |byte: u8| (0x21..=0x7e).contains(&byte) && !matches!(byte, b'"' | b'\\');
+            if !server.bytes().all(is_plain) {
+                errors.push(ConfigError::new(
+                    "add_authenticator",
+                    format!("`{name}` declares an issuer that is no url"),
+                ));
+            } else if servers.contains(&server) {
+                errors.push(ConfigError::new(
+                    "add_authenticator",
+                    format!("the issuer `{server}` is there twice; remove one"),
+                ));
+            } else {
+                servers.push(server);
+            }
+        }
+    }
+}
+
+/// Every header that carries a credential, once, and always `Authorization`: whatever a
+/// caller put there was meant for the gate.
+fn consumed(descriptions: &[Description]) -> Vec<HeaderName> {
+    let mut consumed = vec![http::header::AUTHORIZATION];
+    for name in descriptions.iter().flat_map(Description::headers) {
+        if !consumed.contains(name) {
+            consumed.push(name.clone());
+        }
+    }
+    consumed
+}

@@ -1,0 +1,300 @@
+//! Who calls: the decision itself.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts, response,
+};
+use portcullis_core::{
+    Authorization, Check, Evidence, ReasonCode, Rejection, RejectionKind, Verdict,
+};
+
+use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator, challenge::Challenges};
+use crate::{
+    exchange::{Exchange, Slot},
+    frame::{Decision, Pending, Step},
+    principal::{Identity, Principal},
+    reason,
+    refusal::Refusal,
+};
+
+const LAYER: &str = Slot::Authn.name();
+
+/// The step of the `authn` layer.
+pub(crate) struct Authenticate {
+    pub(super) chain: Vec<Link>,
+    /// The headers that are removed before the handler.
+    pub(super) consumed: Vec<HeaderName>,
+    pub(super) challenges: Challenges,
+    pub(super) anonymous: AnonymousRoutes,
+}
+
+/// One authenticator.
+pub(super) struct Link {
+    pub(super) authenticator: Arc<dyn AnyAuthenticator>,
+    pub(super) name: &'static str,
+}
+
+/// What is to be done about a verdict.
+enum Next {
+    /// The next authenticator is asked.
+    Ask { is_not_mine: bool },
+    /// It is settled.
+    Settle(Result<Arc<Evidence>, Refusal>),
+}
+
+impl Step for Authenticate {
+    fn slot(&self) -> Option<Slot> {
+        Some(Slot::Authn)
+    }
+
+    fn decide(&self, parts: &mut Parts, exchange: &Exchange) -> Decision {
+        if is_preflight(parts) {
+            return Decision::Refuse(preflight());
+        }
+        let presented = match self.presented(parts) {
+            Ok(presented) => presented,
+            Err(code) => return Decision::Refuse(self.invalid_request(code)),
+        };
+        let mut is_not_mine = false;
+        for (cursor, link) in self.chain.iter().enumerate() {
+            let verdict = match link.authenticator.check(&exchange.view(parts)) {
+                Check::Done(verdict) => verdict,
+                Check::NeedsIo if exchange.is_restricted() => {
+                    return Decision::Refuse(budget_spent(exchange));
+                }
+                Check::NeedsIo => return Decision::NeedsIo { cursor },
+            };
+            match self.judge(link, verdict) {
+                Next::Ask { is_not_mine: now } => is_not_mine |= now,
+                Next::Settle(Ok(evidence)) => {
+                    self.admit(parts, exchange, evidence, link.name);
+                    return Decision::Pass;
+                }
+                Next::Settle(Err(refusal)) => return Decision::Refuse(restrict(refusal, exchange)),
+            }
+        }
+        match self.nobody_knew(parts, exchange, presented || is_not_mine) {
+            Ok(()) => Decision::Pass,
+            Err(refusal) => Decision::Refuse(restrict(refusal, exchange)),
+        }
+    }
+
+    fn resume(self: Arc<Self>, mut parts: Parts, exchange: Exchange, cursor: usize) -> Pending {
+        Box::pin(async move {
+            let mut is_not_mine = false;
+            for (index, link) in self.chain.iter().enumerate() {
+                // Those before the cursor have answered, without I/O, and do so again: what
+                // they said decides whether a credential was there at all.
+                let verdict = match link.authenticator.check(&exchange.view(&parts)) {
+                    Check::Done(verdict) if index != cursor => verdict,
+                    _ => {
+                        let authenticator = Arc::clone(&link.authenticator);
+                        let (back, verdict) = authenticator.verify(parts, exchange.clone()).await;
+                        parts = back;
+                        verdict
+                    }
+                };
+                match self.judge(link, verdict) {
+                    Next::Ask { is_not_mine: now } => is_not_mine |= now,
+                    Next::Settle(Ok(evidence)) => {
+                        self.admit(&mut parts, &exchange, evidence, link.name);
+                        return (parts, Ok(()));
+                    }
+                    Next::Settle(Err(refusal)) => return (parts, Err(refusal)),
+                }
+            }
+            let presented = self.presented(&parts).unwrap_or(true);
+            let result = self.nobody_knew(&mut parts, &exchange, presented || is_not_mine);
+            (parts, result)
+        })
+    }
+
+    fn respond(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+        // What one caller was answered must not be kept for another, unless the handler has
+        // thought about it.
+        if exchange.principal().is_some() {
+            parts
+                .headers
+                .entry(header::CACHE_CONTROL)
+                .or_insert(HeaderValue::from_static("no-store"));
+        }
+        None
+    }
+}
+
+impl Authenticate {
+    /// Whether there is a credential, in one place and in a place where it may be.
+    fn presented(&self, parts: &Parts) -> Result<bool, ReasonCode> {
+        let authorization =
+            Authorization::parse(&parts.headers).map_err(|_| reason::AUTHORIZATION_MALFORMED)?;
+        let own_headers = self
+            .consumed
+            .iter()
+            .filter(|name| **name != header::AUTHORIZATION && parts.headers.contains_key(*name))
+            .count();
+        let places = usize::from(authorization.is_some()) + own_headers;
+        if places > 1 && !portcullis_core::sabotaged!("authn.one_credential") {
+            return Err(reason::CREDENTIALS_OF_TWO_KINDS);
+        }
+        if has_query_token(parts) && !portcullis_core::sabotaged!("authn.query_token") {
+            return Err(reason::TOKEN_IN_QUERY);
+        }
+        if has_cookie_token(&parts.headers) && !portcullis_core::sabotaged!("authn.cookie_token") {
+            return Err(reason::TOKEN_IN_COOKIE);
+        }
+        Ok(places > 0)
+    }
+
+    fn judge(&self, link: &Link, verdict: Verdict) -> Next {
+        match verdict {
+            Verdict::Absent => Next::Ask { is_not_mine: false },
+            Verdict::NotMine => Next::Ask { is_not_mine: true },
+            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence)),
+            Verdict::Reject(rejection) => Next::Settle(Err(self.reject(link, rejection))),
+            Verdict::Unavailable(unavailable) => Next::Settle(Err(Refusal::new(
+                LAYER,
+                StatusCode::SERVICE_UNAVAILABLE,
+                unavailable.reason(),
+            )
+            .with_authenticator(link.name)
+            .with_retry_after(unavailable.retry_after()))),
+            // A verdict that this layer does not know is nobody's permission.
+            _ => Next::Settle(Err(
+                self.reject(link, Rejection::invalid_token(reason::CREDENTIAL_UNKNOWN))
+            )),
+        }
+    }
+
+    /// What is checked of evidence, whoever accepted it.
+    fn examine(&self, link: &Link, evidence: Arc<Evidence>) -> Result<Arc<Evidence>, Refusal> {
+        if let Err(problem) = evidence.validate() {
+            tracing::warn!(
+                target: "portcullis",
+                authenticator = link.name,
+                "an authenticator accepted evidence that cannot be relied on: {problem}",
+            );
+            return Err(self.reject(link, Rejection::invalid_token(reason::EVIDENCE_INVALID)));
+        }
+        // Nothing here can check a proof of possession yet, so a bound credential has none.
+        if evidence.confirmation().is_some() && !portcullis_core::sabotaged!("authn.confirmation") {
+            return Err(self.reject(link, Rejection::invalid_token(reason::CONFIRMATION_UNMET)));
+        }
+        Ok(evidence)
+    }
+
+    fn admit(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        evidence: Arc<Evidence>,
+        name: &'static str,
+    ) {
+        self.consume(&mut parts.headers);
+        exchange.set_identity(Identity::Principal(Principal::from_evidence(
+            evidence, name,
+        )));
+    }
+
+    /// No authenticator settled it.
+    fn nobody_knew(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        was_presented: bool,
+    ) -> Result<(), Refusal> {
+        if was_presented && !portcullis_core::sabotaged!("authn.unknown_credential") {
+            return Err(self.invalid_token(reason::CREDENTIAL_UNKNOWN));
+        }
+        if self.anonymous.allow(parts, exchange.path()) {
+            self.consume(&mut parts.headers);
+            exchange.set_identity(Identity::Anonymous);
+            return Ok(());
+        }
+        Err(
+            Refusal::new(LAYER, StatusCode::UNAUTHORIZED, reason::CREDENTIALS_MISSING)
+                .with_challenges(Arc::clone(&self.challenges.missing)),
+        )
+    }
+
+    fn consume(&self, headers: &mut HeaderMap) {
+        if portcullis_core::sabotaged!("authn.consume") {
+            return;
+        }
+        for name in &self.consumed {
+            headers.remove(name);
+        }
+    }
+
+    fn reject(&self, link: &Link, rejection: Rejection) -> Refusal {
+        let refusal = match rejection.kind() {
+            RejectionKind::InvalidRequest => self.invalid_request(rejection.reason()),
+            // Also any kind that this layer does not know.
+            _ => self.invalid_token(rejection.reason()),
+        };
+        refusal.with_authenticator(link.name)
+    }
+
+    fn invalid_request(&self, code: ReasonCode) -> Refusal {
+        Refusal::new(LAYER, StatusCode::BAD_REQUEST, code)
+            .with_challenges(Arc::clone(&self.challenges.invalid_request))
+    }
+
+    fn invalid_token(&self, code: ReasonCode) -> Refusal {
+        Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code)
+            .with_challenges(Arc::clone(&self.challenges.invalid_token))
+    }
+}
+
+/// A request whose sender has spent its budget learns nothing about its credential.
+fn restrict(refusal: Refusal, exchange: &Exchange) -> Refusal {
+    if exchange.is_restricted() {
+        budget_spent(exchange)
+    } else {
+        refusal
+    }
+}
+
+fn budget_spent(exchange: &Exchange) -> Refusal {
+    Refusal::new(LAYER, StatusCode::TOO_MANY_REQUESTS, reason::BUDGET_SPENT).with_retry_after(
+        exchange
+            .budget_returns_in()
+            .unwrap_or(Duration::from_secs(1)),
+    )
+}
+
+/// A CORS preflight (Fetch standard, "CORS-preflight request"): it cannot carry a credential.
+fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(header::ORIGIN)
+        && parts
+            .headers
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Answered without CORS headers: a CORS layer stands outside the gate, and answers first.
+fn preflight() -> Refusal {
+    Refusal::answer(LAYER, StatusCode::NO_CONTENT, reason::PREFLIGHT)
+}
+
+/// The query method of RFC 6750 §2.3, which OAuth 2.1 and MCP forbid. The parameter's name is
+/// compared after percent-decoding: a router would decode it as well.
+fn has_query_token(parts: &Parts) -> bool {
+    parts.uri.query().is_some_and(|query| {
+        url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+    })
+}
+
+fn has_cookie_token(headers: &HeaderMap) -> bool {
+    headers.get_all(header::COOKIE).iter().any(|cookies| {
+        cookies
+            .as_bytes()
+            .split(|&byte| byte == b';')
+            .any(|cookie| {
+                cookie
+                    .trim_ascii_start()
+                    .strip_prefix(b"access_token")
+                    .is_some_and(|rest| rest.trim_ascii_start().first() == Some(&b'='))
+            })
+    })
+}

@@ -1,0 +1,77 @@
+//! The layer.
+
+use std::{fmt, sync::Arc};
+
+use portcullis_core::NotReady;
+use tower_layer::Layer;
+
+use super::{Authn, AuthnBuilder, chain::AnyAuthenticator};
+use crate::{
+    audit::Stats,
+    endpoints::Endpoints,
+    frame::{Shell, Steps},
+    resource::Metadata,
+};
+
+/// Adds [`Authn`] to a service. See the [module docs](super).
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is added to a service"]
+pub struct AuthnLayer {
+    pub(super) steps: Arc<Steps>,
+    pub(super) metadata: Option<Metadata>,
+    pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+}
+
+impl AuthnLayer {
+    /// The settings of a layer. At least one authenticator has to be added.
+    pub fn builder() -> AuthnBuilder {
+        AuthnBuilder::new()
+    }
+
+    /// What has to be reachable without a credential: the resource metadata. To be mounted at
+    /// the root of the server, outside this layer.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints::new(self.metadata.clone())
+    }
+
+    /// Completes when every authenticator can decide.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot, and why.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        for authenticator in self.authenticators.iter() {
+            Arc::clone(authenticator).ready().await?;
+        }
+        Ok(())
+    }
+
+    /// How many decisions there were, where this is the outermost of our layers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.steps.shared().recorder.counters().snapshot()
+    }
+}
+
+impl<S> Layer<S> for AuthnLayer {
+    type Service = Authn<S>;
+
+    fn layer(&self, inner: S) -> Authn<S> {
+        Authn {
+            shell: Shell::new(inner, Arc::clone(&self.steps)),
+        }
+    }
+}
+
+impl fmt::Debug for AuthnLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self
+            .authenticators
+            .iter()
+            .map(|a| a.describe().name())
+            .collect();
+        f.debug_struct("AuthnLayer")
+            .field("authenticators", &names)
+            .finish_non_exhaustive()
+    }
+}
