@@ -1,0 +1,78 @@
+//! Where a connection comes from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::Extensions;
+
+/// The address at the other end of the connection: the client's, or that of the last proxy.
+///
+/// [`Gate::guard`](crate::Gate::guard) supplies it by itself. A server that accepts its own
+/// connections attaches it to each request, outside the gate; axum's
+/// `ConnectInfo<SocketAddr>` is read as well (feature `axum`).
+///
+/// ```
+/// use portcullis::PeerAddress;
+///
+/// let mut request = http::Request::new(());
+/// let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 5000));
+/// PeerAddress::from(peer).attach(request.extensions_mut());
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PeerAddress(Option<IpAddr>);
+
+impl PeerAddress {
+    /// A peer without an IP address, as on a Unix socket.
+    pub const NONE: Self = Self(None);
+
+    /// Tells the layers where a request comes from.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "written from outside the gate, by the server"
+    )]
+    pub fn attach(self, extensions: &mut Extensions) {
+        extensions.insert(self);
+    }
+
+    /// The IP address, if the peer has one.
+    #[must_use]
+    pub const fn ip(self) -> Option<IpAddr> {
+        self.0
+    }
+
+    /// What the server has attached. `None` if it has attached nothing.
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
+        if let Some(peer) = extensions.get() {
+            return Some(*peer);
+        }
+        #[cfg(feature = "axum")]
+        if let Some(peer) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
+            return Some(peer.0.into());
+        }
+        None
+    }
+}
+
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self(Some(address.ip()))
+    }
+}
+
+impl From<IpAddr> for PeerAddress {
+    fn from(address: IpAddr) -> Self {
+        Self(Some(address))
+    }
+}
+
+impl From<&SocketAddr> for PeerAddress {
+    fn from(address: &SocketAddr) -> Self {
+        (*address).into()
+    }
+}
+
+#[cfg(all(unix, feature = "axum"))]
+impl From<&tokio::net::unix::SocketAddr> for PeerAddress {
+    fn from(_address: &tokio::net::unix::SocketAddr) -> Self {
+        Self::NONE
+    }
+}

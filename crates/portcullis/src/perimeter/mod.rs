@@ -1,0 +1,83 @@
+//! What a request may look like before anybody asks who sent it.
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use portcullis::perimeter::PerimeterLayer;
+//! use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let layer = PerimeterLayer::builder().add_allowed_host("agent.example").build()?;
+//! let service = ServiceBuilder::new().layer(layer).service(service_fn(async |_| {
+//!     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+//! }));
+//!
+//! let ours = Request::builder().header("host", "agent.example").body(String::new())?;
+//! assert_eq!(service.clone().oneshot(ours).await?.status(), StatusCode::OK);
+//!
+//! let rebound = Request::builder().header("host", "evil.example").body(String::new())?;
+//! assert_eq!(service.oneshot(rebound).await?.status(), StatusCode::FORBIDDEN);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Customised: behind a proxy, for a browser application, with limits of its own.
+//!
+//! ```
+//! use portcullis::perimeter::PerimeterLayer;
+//! use std::time::Duration;
+//!
+//! let layer = PerimeterLayer::builder()
+//!     .add_allowed_host("agent.example")
+//!     .add_allowed_origin("https://app.example")
+//!     .add_trusted_proxy("10.0.0.0/8")
+//!     .with_max_body(64 * 1024)
+//!     .with_refusal_budget(30, Duration::from_secs(60))
+//!     .build()?;
+//! # let _ = layer;
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! # What is answered
+//!
+//! | request | status |
+//! |---|---|
+//! | `CONNECT`; a path that can be read in two ways; `Content-Length` twice or malformed | 400 |
+//! | `Host` missing, twice, or not ours; `Origin` twice or not on the list | 403 |
+//! | a body that is longer than the limit by its own account | 413 |
+//! | a URI that is longer than the limit | 414 |
+//! | headers beyond the limits | 431 |
+//!
+//! A body that turns out longer than the limit ends with an error, which axum answers with
+//! 413. A sender that has spent its budget of refusals is answered 429 by the layer that
+//! would have refused it next.
+//!
+//! # What the handler gets
+//!
+//! The request without headers that name a caller (see
+//! [`PerimeterBuilder::add_identity_header`]), without `Upgrade`, and with its body limited.
+//! The client's address stands in the [`Exchange`](crate::Exchange).
+//!
+//! # Where the address comes from
+//!
+//! The peer of the connection is the client, unless proxies are named with
+//! [`add_trusted_proxy`](PerimeterBuilder::add_trusted_proxy): then it is the right-most hop
+//! that is none of them. The server says who the peer is:
+//! `Gate::guard` does so by itself, others attach a
+//! [`PeerAddress`](crate::PeerAddress). Without one, all senders share one budget, and the
+//! first request logs a WARN.
+
+mod address;
+mod authority;
+mod budget;
+mod builder;
+mod decide;
+mod identity_headers;
+mod layer;
+
+pub use self::{
+    address::ForwardedHeader,
+    builder::PerimeterBuilder,
+    layer::{Perimeter, PerimeterLayer},
+};
+pub(crate) use self::{builder::PerimeterSettings, decide::Charge};
