@@ -1,0 +1,121 @@
+//! The settings of the whole stack.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use portcullis_core::{ConfigErrors, IntoAuthenticator};
+
+use super::{Gate, GateHandle};
+use crate::{
+    ambient::{Ambient, ambient_setters},
+    authn::{AuthnSettings, authn_setters, keep},
+    frame::{Step, Steps},
+    perimeter::{PerimeterBuilder, PerimeterSettings},
+    resource::AnswerMetadata,
+};
+
+/// All layers in their one order. See the [module docs](super).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Stack;
+
+impl Stack {
+    /// The settings of a stack.
+    pub fn builder() -> StackBuilder<WantsAuthenticator> {
+        StackBuilder {
+            ambient: Ambient::default(),
+            settings: AuthnSettings::default(),
+            perimeter: PerimeterSettings::default(),
+            state: PhantomData,
+        }
+    }
+}
+
+/// A [`StackBuilder`] without an authenticator.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct WantsAuthenticator;
+
+/// A [`StackBuilder`] that can be built.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Complete;
+
+/// The settings of a [`Stack`]. Setters may be called in any order and keep their mistakes;
+/// [`build`](Self::build) reports them, all at once.
+#[must_use = "nothing is guarded until `build` is called and the gate is added"]
+pub struct StackBuilder<State> {
+    ambient: Ambient,
+    settings: AuthnSettings,
+    perimeter: PerimeterSettings,
+    state: PhantomData<State>,
+}
+
+impl<State> StackBuilder<State> {
+    ambient_setters!();
+    authn_setters!();
+
+    /// Adds an authenticator behind those that are there. They are asked in this order.
+    pub fn add_authenticator(
+        mut self,
+        authenticator: impl IntoAuthenticator + Send + 'static,
+    ) -> StackBuilder<Complete> {
+        self.settings.add_authenticator(authenticator);
+        StackBuilder {
+            ambient: self.ambient,
+            settings: self.settings,
+            perimeter: self.perimeter,
+            state: PhantomData,
+        }
+    }
+
+    /// The settings of the perimeter. Its clock, sink, base path and resource are the
+    /// stack's.
+    pub fn with_perimeter(mut self, perimeter: PerimeterBuilder) -> Self {
+        self.perimeter = perimeter.into_settings();
+        self
+    }
+}
+
+impl StackBuilder<Complete> {
+    /// Builds the gate and its handle.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot work, with its fix.
+    pub fn build(self) -> Result<(Gate, GateHandle), ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let authn = keep(self.settings.assemble(&self.ambient), &mut errors);
+        let resource = authn.as_ref().and_then(|authn| authn.resource.as_ref());
+        let perimeter = keep(
+            self.perimeter.assemble(&self.ambient, resource),
+            &mut errors,
+        );
+        let shared = keep(self.ambient.build(), &mut errors);
+        let (Some(authn), Some(perimeter), Some(shared)) = (authn, perimeter, shared) else {
+            return Err(errors);
+        };
+
+        let mut steps: Vec<Arc<dyn Step>> = Vec::new();
+        // Public by definition, and asked for across origins: ahead of the checks of Host and
+        // Origin.
+        if let Some(metadata) = &authn.metadata {
+            steps.push(Arc::new(AnswerMetadata(metadata.clone())));
+        }
+        steps.push(Arc::new(perimeter));
+        steps.push(Arc::new(authn.step));
+        debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
+
+        let steps = Arc::new(Steps::new(steps, shared).innermost());
+        tracing::info!(target: "portcullis", layers = ?steps, "the gate is built");
+        let handle = GateHandle::new(Arc::clone(&steps), authn.authenticators.into());
+        Ok((Gate::new(steps, authn.metadata), handle))
+    }
+}
+
+impl<State> std::fmt::Debug for StackBuilder<State> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StackBuilder")
+            .field("ambient", &self.ambient)
+            .finish_non_exhaustive()
+    }
+}

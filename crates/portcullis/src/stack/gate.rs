@@ -1,0 +1,88 @@
+//! The gate as a layer.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    endpoints::Endpoints,
+    exchange::Slot,
+    frame::{RequestBody, ResponseBody, ResponseFuture, Shell, Steps, WrapBody},
+    resource::Metadata,
+};
+
+/// All layers of a [`Stack`](super::Stack) as one Tower layer.
+///
+/// **On axum, routes that are added after `Router::layer` are not guarded by it.** There the
+/// documented form is [`guard`](Self::guard) (feature `axum`), which takes the finished router
+/// and returns something that no route can be added to. In a handler that is not guarded, our
+/// extractors answer 500 and log which layer is missing.
+///
+/// The inner service is given a [`RequestBody`]. A service that insists on another body type
+/// takes `.map_request(|request| request.map(Body::new))` of `tower::ServiceBuilder` in
+/// between.
+#[derive(Clone, Debug)]
+#[must_use = "a gate guards nothing until it is added to a service"]
+pub struct Gate {
+    steps: Arc<Steps>,
+    metadata: Option<Metadata>,
+}
+
+impl Gate {
+    pub(super) fn new(steps: Arc<Steps>, metadata: Option<Metadata>) -> Self {
+        Self { steps, metadata }
+    }
+
+    /// What has to be reachable without a credential: the resource metadata.
+    ///
+    /// A gate at the root of the server answers for it by itself. One that is nested does not
+    /// see those requests: mount this service at the root, outside the gate.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints::new(self.metadata.clone())
+    }
+
+    /// The layers that stand in this gate, from outside in.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        Slot::ALL.into_iter()
+    }
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        Gated {
+            shell: Shell::new(inner, Arc::clone(&self.steps)),
+        }
+    }
+}
+
+/// A service behind a [`Gate`].
+#[derive(Clone, Debug)]
+pub struct Gated<S> {
+    shell: Shell<S, WrapBody>,
+}
+
+crate::frame::shell_accessors!(Gated);
+
+impl<S, B, R> Service<Request<B>> for Gated<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, WrapBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Service::<Request<B>>::poll_ready(&mut self.shell, cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.shell.call(request)
+    }
+}

@@ -1,0 +1,66 @@
+//! All layers in their one order, as one layer: the [`Gate`].
+//!
+//! Setters may be called in any order; the layers stand in the order of the
+//! [`Slot`](crate::Slot) table. [`StackBuilder::build`] is the only call that can fail, and
+//! reports every problem at once.
+//!
+//! ```
+//! use portcullis::Stack;
+//! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+//! # struct Keys;
+//! # impl Authenticator for Keys {
+//! #     fn describe(&self) -> Description { Description::bearer("keys") }
+//! #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+//! # }
+//!
+//! let (gate, handle) = Stack::builder()
+//!     .with_resource("https://agent.example/")
+//!     .add_authenticator(Keys)
+//!     .build()?;
+//! # let _ = (gate, handle);
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! Customised: the perimeter's own settings, and a route that needs no credential.
+//!
+//! ```
+//! use portcullis::{Stack, perimeter::PerimeterLayer};
+//! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+//! # struct Keys;
+//! # impl Authenticator for Keys {
+//! #     fn describe(&self) -> Description { Description::bearer("keys") }
+//! #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+//! # }
+//!
+//! let (gate, handle) = Stack::builder()
+//!     .add_anonymous_route("/health")
+//!     .add_authenticator(Keys)
+//!     .with_perimeter(
+//!         PerimeterLayer::builder()
+//!             .add_allowed_host("agent.internal:8080")
+//!             .with_max_body(64 * 1024),
+//!     )
+//!     .build()?;
+//! # let _ = (gate, handle);
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! Without an authenticator there is no `build`:
+//!
+//! ```compile_fail
+//! let _ = portcullis::Stack::builder().with_resource("https://agent.example/").build();
+//! ```
+
+mod builder;
+mod gate;
+#[cfg(feature = "axum")]
+mod guard;
+mod handle;
+
+#[cfg(feature = "axum")]
+pub use self::guard::GuardedRouter;
+pub use self::{
+    builder::{Complete, Stack, StackBuilder, WantsAuthenticator},
+    gate::{Gate, Gated},
+    handle::GateHandle,
+};
