@@ -1,0 +1,81 @@
+//! The commands of this repository: `cargo xtask <command>`.
+//!
+//! Every command is an ordinary program run, so that what a developer does at the desk
+//! and what continuous integration does are the same thing. It needs nothing but the
+//! standard library: it is the first thing that a fresh clone builds.
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a command line program speaks through them"
+)]
+
+mod attacks;
+mod check;
+mod process;
+mod setup;
+mod test;
+mod tools;
+mod wrapper;
+
+use std::env;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [filter..]       prove behaviour: set the machine up, run every test, sum them
+  check [name..]        fmt, clippy, docs, features, deny, machete, structure
+  attacks               run every attack against the guarded server
+  attacks --sabotage    turn each security check off in turn; some attack must notice
+  bench [argument..]    measure every layer against its floor
+  advisories            look for published advisories (needs the network)";
+
+fn main() -> ExitCode {
+    if wrapper::wanted() {
+        return finish(wrapper::run(env::args_os().skip(1)));
+    }
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    finish(match arguments.as_slice() {
+        ["test", filters @ ..] => test::run(filters),
+        ["check", names @ ..] => check::run(names),
+        ["attacks"] => attacks::run(),
+        ["attacks", "--sabotage"] => attacks::sabotage(),
+        ["bench", rest @ ..] => bench(rest),
+        ["advisories"] => advisories(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        _ => Err(USAGE.to_owned()),
+    })
+}
+
+/// Turns the outcome of a command into the exit code of the process.
+fn finish(outcome: Result<bool, String>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(arguments: &[&str]) -> Result<bool, String> {
+    process::succeeds(
+        process::cargo()
+            .args("run --profile bench --locked -p portcullis-benches --bin figures --".split(' '))
+            .args(arguments),
+    )
+}
+
+/// Advisories appear without a change of ours, so they gate no change of ours.
+fn advisories() -> Result<bool, String> {
+    process::succeeds(
+        tools::DENY
+            .command()?
+            .args("--all-features --locked check advisories".split(' ')),
+    )
+}

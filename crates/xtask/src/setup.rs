@@ -1,0 +1,168 @@
+//! What a machine with nothing but the Rust toolchain still needs for the tests.
+
+use std::env;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::process;
+
+/// A program that comes from the system.
+struct Need {
+    program: &'static str,
+    /// If this is set, somebody has chosen another program, and knows it is there.
+    variable: Option<&'static str>,
+    /// The Debian packages that bring it.
+    packages: &'static [&'static str],
+    purpose: &'static str,
+}
+
+const NEEDS: [Need; 2] = [
+    Need {
+        program: "cc",
+        variable: Some("CC"),
+        // Only a C compiler: aws-lc-sys brings its bindings and calls no cmake.
+        packages: &["gcc", "libc6-dev"],
+        purpose: "builds the cryptography",
+    },
+    Need {
+        program: "npm",
+        variable: None,
+        packages: &["npm"],
+        purpose: "brings the pinned Node runtime and the servers that we are tested against",
+    },
+];
+
+/// Where the servers live that are not ours, each with a lock file.
+const COUNTERPARTS: &str = "tests/counterparts";
+
+/// The counterparts that tests rely on. One that is missing fails the run: a test that
+/// skips itself proves nothing.
+const REQUIRED: [&str; 1] = ["oidc-provider"];
+
+/// Makes the machine ready, or says what a person has to do.
+///
+/// # Errors
+/// If something is missing that cannot be installed from here.
+pub(crate) fn ready() -> Result<(), String> {
+    programs()?;
+    REQUIRED
+        .iter()
+        .try_for_each(|name| counterpart(&process::root().join(COUNTERPARTS).join(name)))
+}
+
+fn programs() -> Result<(), String> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.met()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.packages)
+        .copied()
+        .collect();
+    install(&packages)?;
+    match missing.iter().find(|need| !need.met()) {
+        None => Ok(()),
+        Some(need) => Err(format!(
+            "{} is still missing after the installation; it {}",
+            need.program, need.purpose
+        )),
+    }
+}
+
+impl Need {
+    fn met(&self) -> bool {
+        self.variable
+            .is_some_and(|name| env::var_os(name).is_some())
+            || runs(Command::new(self.program).arg("--version"))
+    }
+}
+
+fn install(packages: &[&str]) -> Result<(), String> {
+    let by_hand = format!(
+        "missing on this machine: install {} (on Debian: apt-get install {}), then run again",
+        packages.join(", "),
+        packages.join(" ")
+    );
+    let prefix: &[&str] = if is_root() {
+        &[]
+    } else if runs(Command::new("sudo").args(["-n", "true"])) {
+        &["sudo", "-n"]
+    } else {
+        return Err(by_hand);
+    };
+    if !runs(Command::new("apt-get").arg("--version")) {
+        return Err(by_hand);
+    }
+    println!("installing {}", packages.join(", "));
+    let update: &[&str] = &["update"];
+    // Without recommendations: npm would bring hundreds of packages that nothing uses.
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
+    for arguments in [update, &install] {
+        // `env` sets the variable behind sudo, which passes none on.
+        let words = [
+            prefix,
+            &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
+            arguments,
+        ]
+        .concat();
+        let Some((program, rest)) = words.split_first() else {
+            return Err(by_hand);
+        };
+        if !process::succeeds(process::program(program).args(rest))? {
+            return Err(format!("`{}` failed; {by_hand}", words.join(" ")));
+        }
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Whether a program is there and content; what it says does not matter.
+fn runs(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn counterpart(folder: &Path) -> Result<(), String> {
+    if is_fresh(folder)? {
+        return Ok(());
+    }
+    println!("setting up {}", folder.display());
+    // No scripts: what a package may run at installation is no part of a lock file.
+    let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    if process::succeeds(process::program("npm").args(arguments).current_dir(folder))? {
+        Ok(())
+    } else {
+        Err(format!(
+            "`npm {}` failed in {}",
+            arguments.join(" "),
+            folder.display()
+        ))
+    }
+}
+
+/// Whether what is installed is not older than the lock file. npm writes its own copy
+/// of it last of all, so an installation that broke off is not fresh.
+fn is_fresh(folder: &Path) -> Result<bool, String> {
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let lock = folder.join("package-lock.json");
+    let wanted = modified(&lock)
+        .map_err(|error| format!("{}: {error}; the checkout is incomplete", lock.display()))?;
+    match modified(&folder.join("node_modules/.package-lock.json")) {
+        Ok(installed) => Ok(installed >= wanted),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(format!("{}: {error}", folder.display())),
+    }
+}
