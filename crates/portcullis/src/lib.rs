@@ -1,9 +1,67 @@
 //! Composable Tower layers that decide who may talk to an agent, and write it down.
+//!
+//! For agent servers on HTTP: MCP servers on rmcp, A2A agents, agents of your own with
+//! streaming answers; on axum, or on any Tower service. A request comes through the layers
+//! with one identity, which neither a handler nor a model can change.
+//!
+#![cfg_attr(all(feature = "api-keys", feature = "axum"), doc = "```")]
+#![cfg_attr(not(all(feature = "api-keys", feature = "axum")), doc = "```ignore")]
+//! use axum::{Router, routing::post};
+//! use portcullis::{Principal, Secret, Stack, api_keys::{ApiKeys, KeyRing}};
+//!
+//! async fn chat(principal: Principal) -> String {
+//!     format!("hello {}", principal.subject())
+//! }
+//!
+//! let keys = KeyRing::new("acme", &Secret::new([7; 32]));
+//! let (gate, handle) = Stack::builder()
+//!     .with_resource("https://agent.example/")
+//!     .add_authenticator(ApiKeys::new(keys))
+//!     .build()?;
+//! let guarded = gate.guard(Router::new().route("/chat", post(chat)));
+//! // axum::serve(listener, guarded).await?;
+//! # let _ = (guarded, handle);
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! # The order of the layers
+//!
+//! One table, [`Slot`], says where each layer stands. [`Stack`] builds them in this order;
+//! layers that are added one by one are checked against it on every request, and a layer that
+//! stands where it must not is answered with 500, never with a pass.
+//!
+//! | slot, outside to inside | writes, once | refuses with |
+//! |---|---|---|
+//! | `perimeter` | client address, original path, body limit | 400 403 413 414 429 431 |
+//! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
+//!
+//! # Where to look
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | guard a whole server | [`stack`] |
+//! | add one layer to a service | [`authn`], [`perimeter`] |
+//! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
+//! | accept API keys | `api_keys` (feature `api-keys`) |
+//! | write an authenticator of your own | [`Authenticator`] |
+//! | know in a handler who calls | [`Principal`], [`Exchange`], `extract` (feature `axum`) |
+//! | show a model who calls | [`ActorView`] |
+//! | read what was decided | [`audit`], [`reason`] |
+//! | test your server | the crate `portcullis-testing` |
+//!
+//! # Features
+//!
+//! None is on by default, and none changes what another does.
+//!
+//! - `api-keys`: API keys as an authenticator.
+//! - `axum`: `Gate::guard`, the extractors, and the original path of nested routers.
+//! - `jwt`: re-exports `portcullis-jwt`.
+//! - `full`: all of these.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ambient;
-//AK
-//AM
+#[cfg(feature = "api-keys")]
+pub mod api_keys;
 pub mod audit;
 pub mod authn;
 mod endpoints;
@@ -28,6 +86,7 @@ pub use portcullis_core::{
     Description, Evidence, EvidenceKind, IntoAuthenticator, InvalidEvidence, InvalidScope,
     MalformedAuthorization, NotReady, ReasonCode, Rejection, RejectionKind, RequestId, RequestView,
     RevocationKey, Scopes, Secret, Site, Sleep, SystemClock, Timestamp, Unavailable, Verdict,
+    entropy,
 };
 
 pub use crate::{
@@ -36,8 +95,38 @@ pub use crate::{
     frame::{BodyError, RequestBody, ResponseBody, ResponseFuture},
     peer::PeerAddress,
     principal::{ActorView, Principal},
-    //S
+    stack::{Gate, GateHandle, Stack},
 };
 
 /// Any error, boxed: what bodies of other crates may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use crate::Slot;
+
+    #[test]
+    fn the_table_in_the_documentation_is_the_table_in_the_code() {
+        let rows: Vec<String> = Slot::ALL
+            .into_iter()
+            .map(|slot| {
+                let statuses: Vec<_> = slot.refuses_with().iter().map(u16::to_string).collect();
+                format!(
+                    "//! | `{}` | {} | {} |",
+                    slot.name(),
+                    slot.writes(),
+                    statuses.join(" ")
+                )
+            })
+            .collect();
+        let documented: Vec<&str> = include_str!("lib.rs")
+            .lines()
+            .filter(|line| {
+                Slot::ALL
+                    .iter()
+                    .any(|slot| line.starts_with(&format!("//! | `{}` | ", slot.name())))
+            })
+            .collect();
+        assert_eq!(documented, rows);
+    }
+}

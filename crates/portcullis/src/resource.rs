@@ -77,7 +77,7 @@ impl Resource {
         }
     }
 
-    pub(crate) fn metadata_url(&self) -> String {
+    fn metadata_url(&self) -> String {
         format!(
             "{}{}",
             self.url.origin().ascii_serialization(),
@@ -89,6 +89,7 @@ impl Resource {
 /// The resource metadata (RFC 9728): one constant document, at two paths.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
+    url: Box<str>,
     path: Box<str>,
     document: Bytes,
 }
@@ -121,9 +122,15 @@ impl Metadata {
             resource.identifier,
         );
         Some(Self {
+            url: resource.metadata_url().into(),
             path: resource.metadata_path().into(),
             document: document.into(),
         })
+    }
+
+    /// Where clients find it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// The answer to a request for the metadata; `None` if it asks for something else.

@@ -1,2 +1,113 @@
-//! A guarded agent.
-fn main() {}
+//! A streaming agent behind the gate.
+//!
+//! `cargo run -p example-agent-server` starts it on a free loopback port with an identity
+//! provider of its own, and prints what is guarded and how to call it.
+//! `-- --issuer https://idp.example` uses a real provider instead.
+#![expect(clippy::print_stdout, reason = "it tells its user what to type")]
+
+mod agent;
+mod cli;
+mod greeting;
+mod issuer;
+
+use std::{error::Error, net::SocketAddr};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use portcullis::{
+    Clock as _, ConfigErrors, Exchange, Gate, GateHandle, Principal, Scopes, Secret, Stack,
+    SystemClock,
+    api_keys::{ApiKeys, Grant, KeyRing},
+    entropy,
+    perimeter::PerimeterLayer,
+};
+
+use crate::{cli::Options, issuer::Issuing};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().init();
+    let Some(options) = Options::parse(std::env::args().skip(1))? else {
+        println!("{}", cli::USAGE);
+        return Ok(());
+    };
+
+    let listener = tokio::net::TcpListener::bind(options.listen).await?;
+    let address = listener.local_addr()?;
+    let resource = options
+        .resource
+        .clone()
+        .unwrap_or(format!("http://{address}/"));
+    let issuing = Issuing::start(&options, &resource).await?;
+
+    // The ring lives as long as the process: its key is for trying things out.
+    let keys = KeyRing::new("demo", &Secret::new(entropy::bytes::<32>()?));
+    let key = keys.issue(
+        Grant::for_application("reporting").with_scopes(Scopes::parse("notes.read")?),
+        SystemClock::new().now(),
+    )?;
+
+    let (gate, handle) = gate(&resource, address, &issuing, keys)?;
+    handle.ready().await?;
+    greeting::print(&gate, address, &issuing, key.expose());
+
+    axum::serve(listener, gate.guard(agent()))
+        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .await?;
+    Ok(())
+}
+
+/// Who may call the agent.
+fn gate(
+    resource: &str,
+    address: SocketAddr,
+    issuing: &Issuing,
+    keys: KeyRing,
+) -> Result<(Gate, GateHandle), ConfigErrors> {
+    Stack::builder()
+        .with_resource(resource)
+        .with_challenge_scopes("notes.read")
+        .add_authenticator(issuing.authenticator())
+        .add_authenticator(ApiKeys::new(keys))
+        .add_anonymous_route("/health")
+        .with_perimeter(
+            PerimeterLayer::builder()
+                // Beside the host of the resource, which may be another behind a proxy.
+                .add_allowed_host(address.to_string())
+                .with_max_body(64 * 1024),
+        )
+        .build()
+}
+
+/// The agent, as if there were no gate.
+fn agent() -> Router {
+    Router::new()
+        .route("/chat", post(agent::chat))
+        .route("/whoami", get(whoami))
+        .route("/health", get(health))
+}
+
+/// Who the gate says is calling.
+async fn whoami(principal: Principal) -> String {
+    format!(
+        "{} of {}, as {}, may {}\n",
+        principal.subject(),
+        principal.issuer(),
+        principal.kind().as_str(),
+        if principal.scopes().is_empty() {
+            "nothing in particular"
+        } else {
+            principal.scopes().as_str()
+        },
+    )
+}
+
+/// Open to everybody.
+async fn health(exchange: Exchange) -> String {
+    format!("ok {}\n", exchange.id())
+}
+
+#[cfg(test)]
+mod tests;

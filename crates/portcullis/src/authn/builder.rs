@@ -193,14 +193,10 @@ impl AuthnSettings {
         let metadata = resource
             .as_ref()
             .and_then(|resource| Metadata::new(resource, &servers, &scopes));
-        let metadata_url = metadata
-            .as_ref()
-            .and(resource.as_ref())
-            .map(Resource::metadata_url);
         let challenges = keep(
             Challenges::render(&Source {
                 descriptions: &descriptions,
-                metadata_url: metadata_url.as_deref(),
+                metadata_url: metadata.as_ref().map(Metadata::url),
                 scopes: &scopes,
                 realm: self.realm.as_deref().unwrap_or("agent"),
             })

@@ -65,7 +65,7 @@
 //! that is none of them. The server says who the peer is:
 //! `Gate::guard` does so by itself, others attach a
 //! [`PeerAddress`](crate::PeerAddress). Without one, all senders share one budget, and the
-//! first request logs a WARN.
+//! first request logs a WARN. Behind a proxy that is not named they share the proxy's.
 
 mod address;
 mod authority;

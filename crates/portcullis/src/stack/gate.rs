@@ -46,6 +46,13 @@ impl Gate {
         Endpoints::new(self.metadata.clone())
     }
 
+    /// The URL of the resource metadata (RFC 9728), which challenges point to. `None` without
+    /// a resource, or if no authenticator names an authorization server.
+    #[must_use]
+    pub fn metadata_url(&self) -> Option<&str> {
+        self.metadata.as_ref().map(Metadata::url)
+    }
+
     /// The layers that stand in this gate, from outside in.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
         Slot::ALL.into_iter()

@@ -1,0 +1,51 @@
+//! What can be said on the command line.
+
+use std::net::SocketAddr;
+
+pub(crate) const USAGE: &str = "\
+usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
+
+  --issuer URL      accept tokens of this provider; without it, a local one is started
+  --resource URL    the public url of this agent: the audience that tokens must have
+                    (default: the address it listens on)
+  --listen ADDRESS  where to listen (default: a free port of 127.0.0.1)";
+
+/// What was said.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) issuer: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) listen: SocketAddr,
+}
+
+impl Options {
+    /// `None` if help was asked for.
+    pub(crate) fn parse(
+        mut arguments: impl Iterator<Item = String>,
+    ) -> Result<Option<Self>, String> {
+        let mut options = Self {
+            issuer: None,
+            resource: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        while let Some(name) = arguments.next() {
+            if name == "--help" || name == "-h" {
+                return Ok(None);
+            }
+            let value = arguments
+                .next()
+                .ok_or(format!("`{name}` wants a value\n\n{USAGE}"))?;
+            match name.as_str() {
+                "--issuer" => options.issuer = Some(value),
+                "--resource" => options.resource = Some(value),
+                "--listen" => {
+                    options.listen = value.parse().map_err(|_| {
+                        format!("`--listen` wants an address like 127.0.0.1:3000, not `{value}`")
+                    })?;
+                }
+                _ => return Err(format!("`{name}` is not known\n\n{USAGE}")),
+            }
+        }
+        Ok(Some(options))
+    }
+}

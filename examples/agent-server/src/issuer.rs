@@ -1,0 +1,69 @@
+//! Whose tokens are accepted.
+
+use std::error::Error;
+
+use portcullis::jwt::{Issuer, Jwt};
+use portcullis_testing::identity_provider::IdentityProvider;
+
+use crate::cli::Options;
+
+/// A provider of one's own, or a real one.
+#[derive(Debug)]
+pub(crate) enum Issuing {
+    Local {
+        provider: IdentityProvider,
+        resource: String,
+    },
+    Real {
+        url: String,
+    },
+}
+
+impl Issuing {
+    pub(crate) async fn start(options: &Options, resource: &str) -> Result<Self, Box<dyn Error>> {
+        match &options.issuer {
+            Some(url) => Ok(Self::Real { url: url.clone() }),
+            None => Ok(Self::Local {
+                provider: IdentityProvider::new().serve().await,
+                resource: resource.to_owned(),
+            }),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::Local { provider, .. } => provider.issuer(),
+            Self::Real { url } => url,
+        }
+    }
+
+    /// A token to try things out with, where that can be had without asking anybody.
+    pub(crate) fn token(&self) -> Option<String> {
+        match self {
+            Self::Local { provider, resource } => Some(
+                provider
+                    .token("alice")
+                    .with_audience(resource)
+                    .with_scope("notes.read")
+                    .mint(),
+            ),
+            Self::Real { .. } => None,
+        }
+    }
+
+    pub(crate) fn authenticator(&self) -> Jwt {
+        let issuer = Issuer::new(self.url());
+        // A provider on this machine has neither a certificate nor a public address.
+        let is_local = url::Url::parse(self.url()).is_ok_and(|url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        });
+        Jwt::new(if is_local {
+            issuer.dangerously_allow_local_network()
+        } else {
+            issuer
+        })
+    }
+}
