@@ -77,6 +77,7 @@
 //! | a credential that is bad, or that no authenticator knows | 401 | `error="invalid_token"` |
 //! | a credential that is bound to a key, without a proof | 401 | `error="invalid_token"` |
 //! | a credential that cannot be judged now | 503 | none; `Retry-After` |
+//! | any of these, from a sender that has spent its budget of refusals | 429 | none; `Retry-After` |
 //! | a CORS preflight | 204 | none; it never reaches the handler |
 //!
 //! The body is a problem of RFC 9457 with the request's id, and nothing about the reason: that

@@ -103,7 +103,12 @@ impl Steps {
     pub(crate) fn run(self: &Arc<Self>, parts: &mut Parts, may_defer: bool) -> Passage {
         let (exchange, is_outermost) = match Exchange::find(&parts.extensions) {
             None => (Exchange::open(parts, &self.shared), true),
-            Some(Ok((_, Scope::None))) if may_defer => return Passage::Defer,
+            Some(Ok((exchange, Scope::None))) if may_defer => {
+                // Whoever drops the request before its first poll drops one that this layer
+                // has not let in.
+                exchange.set_deciding(true);
+                return Passage::Defer;
+            }
             Some(Ok((exchange, _))) => (exchange.clone(), false),
             Some(Err(misplaced)) => {
                 // The request gets an exchange of its own for the record: what it carries is

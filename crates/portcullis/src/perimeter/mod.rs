@@ -47,10 +47,11 @@
 //! | a body that is longer than the limit by its own account | 413 |
 //! | a URI that is longer than the limit | 414 |
 //! | headers beyond the limits | 431 |
+//! | any of these, from a sender that has spent its budget of refusals | 429 |
 //!
 //! A body that turns out longer than the limit ends with an error, which axum answers with
-//! 413. A sender that has spent its budget of refusals is answered 429 by the layer that
-//! would have refused it next.
+//! 413. The budget of refusals is spent by what other layers refuse as well, and they too
+//! answer 429 then.
 //!
 //! # What the handler gets
 //!

@@ -45,6 +45,16 @@
 //! # Ok::<(), portcullis::ConfigErrors>(())
 //! ```
 //!
+//! # The order
+//!
+//! | layer, from outside in | writes, once | refuses with |
+//! |---|---|---|
+//! | [`perimeter`](crate::perimeter) | client address, original path, body limit | 400 403 413 414 429 431 |
+//! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 429 503 |
+//!
+//! A layer in another place answers 500 with an empty body, and an ERROR log names the layers
+//! and the fix.
+//!
 //! Without an authenticator there is no `build`:
 //!
 //! ```compile_fail
