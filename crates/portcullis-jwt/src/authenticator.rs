@@ -1,0 +1,286 @@
+//! The authenticator.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::future::join_all;
+use portcullis_core::{
+    Authenticator, Check, Clock, Description, Evidence, NotReady, Rejection, RequestView,
+    Timestamp, Verdict, sabotaged,
+};
+
+use crate::{
+    Explanation,
+    claims::Rules,
+    fault::{Fault, Step},
+    judge::{Accepted, Lacking, Moment, Outcome, Stop, TrustedIssuer, check_size, judge},
+    key_source::{KeySource, Obtained, RemoteKeys},
+    reason, token,
+    token_cache::{Known, TokenCache},
+};
+
+/// The name in records.
+const NAME: &str = "jwt";
+/// How often one request waits for keys: for the first ones, then for one that they lack.
+/// A third time makes up for a retrieval that ended while it was looking.
+const MAX_WAITS: usize = 3;
+
+/// Accepts JWT access tokens. Made from a [`Jwt`](crate::Jwt); see the [crate docs](crate).
+///
+/// Cheap to clone: clones share keys and cache.
+#[derive(Clone, Debug)]
+pub struct JwtAuthenticator {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) issuers: Vec<TrustedIssuer>,
+    pub(crate) rules: Rules,
+    pub(crate) cache: Option<TokenCache>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signature_checks: AtomicU64,
+}
+
+impl JwtAuthenticator {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Says for one token which checks it passes, which one it fails, and why: for a developer
+    /// who is stuck.
+    ///
+    /// Makes the checks of a request, at the time of the clock, without the cache of known
+    /// tokens. Loads keys if there are none. The result shows what the header and some claims
+    /// say, but neither the token, nor its signature, nor its subject.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use portcullis_core::{Site, SystemClock};
+    /// # use portcullis_jwt::{Issuer, Jwt};
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let site = Site::new(std::sync::Arc::new(SystemClock::new()));
+    /// # let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026-01",
+    /// #     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    /// let jwt = Jwt::new(Issuer::new("https://idp.example").with_static_keys(keys))
+    ///     .with_audience("https://notes.example")
+    ///     .build(&site)?;
+    /// let explanation = jwt.explain("eyJhbGciOiJub25lIn0.e30.").await;
+    /// assert_eq!(explanation.reason().unwrap().as_str(), "jwt_issuer");
+    /// println!("{explanation}");
+    /// # Ok(())
+    /// # }
+    /// # futures_util::FutureExt::now_or_never(example()).unwrap().unwrap();
+    /// ```
+    pub async fn explain(&self, token: &str) -> Explanation {
+        let now = self.inner.clock.now();
+        let outcome = self.decide(token, now).await;
+        Explanation::new(token, &self.inner, now, &outcome)
+    }
+
+    /// Counters since the authenticator was built.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let retrievals = self.inner.issuers.iter().map(|issuer| match &issuer.keys {
+            KeySource::Fixed(_) => 0,
+            KeySource::Remote(remote) => remote.retrievals(),
+        });
+        Stats {
+            key_retrievals: retrievals.sum(),
+            signature_checks: self.inner.signature_checks.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes every check. Waits for keys where they are lacking.
+    async fn decide(&self, token: &str, now: Timestamp) -> Outcome {
+        for waits in 0..MAX_WAITS {
+            let lacking = match self.judge(token, now, waits > 0) {
+                Ok(outcome) => return outcome,
+                Err(lacking) => lacking,
+            };
+            let Some(remote) = self.remote(lacking.issuer) else {
+                break;
+            };
+            let obtained = remote.obtain(lacking.lack, Some(&lacking.wanted)).await;
+            if obtained == Obtained::Nothing {
+                break;
+            }
+        }
+        self.judge(token, now, true)
+            .unwrap_or_else(|lacking| self.without_keys(&lacking))
+    }
+
+    /// Makes every check, or says which keys are lacking.
+    fn judge(&self, token: &str, now: Timestamp, has_waited: bool) -> Result<Outcome, Lacking> {
+        let inner = &*self.inner;
+        let moment = Moment {
+            now,
+            instant: inner.clock.instant(),
+            has_waited,
+        };
+        let judged = judge(token, &inner.issuers, &inner.rules, moment, || {
+            inner.signature_checks.fetch_add(1, Ordering::Relaxed);
+        });
+        match judged {
+            Ok(accepted) => Ok(Outcome::Accepted(accepted)),
+            Err(Stop::NotMine(step)) => Ok(Outcome::NotMine(step)),
+            Err(Stop::Fault(fault)) => Ok(Outcome::Faulty(fault)),
+            Err(Stop::Keys(lacking)) => Err(lacking),
+        }
+    }
+
+    /// The verdict, and what is remembered of it.
+    fn verdict(&self, token: &str, outcome: Outcome) -> Verdict {
+        match outcome {
+            Outcome::Accepted(accepted) => Verdict::Accept(self.remember(token, accepted)),
+            Outcome::NotMine(_) => Verdict::NotMine,
+            Outcome::Faulty(fault) => Verdict::Reject(Rejection::invalid_token(fault.reason)),
+            Outcome::Unavailable(unavailable) => Verdict::Unavailable(unavailable),
+        }
+    }
+
+    /// What is known of the token, if all that can change since still holds: the time, and
+    /// that the issuer has not withdrawn the key.
+    fn known(&self, token: &str, now: Timestamp) -> Option<Arc<Evidence>> {
+        let cache = self.inner.cache.as_ref()?;
+        let known = cache.get(cache.key(token))?;
+        if known.window.check(now).is_err() && !sabotaged!("jwt.cache_time") {
+            return None;
+        }
+        let issuer = self.inner.issuers.get(known.issuer)?;
+        let instant = self.inner.clock.instant();
+        let held = match issuer.keys.keys(instant, false) {
+            Ok(held) => held,
+            Err(_) => {
+                // A restricted request goes no further than this: nobody else may come who
+                // would have the keys refreshed.
+                self.remote(known.issuer)?.refresh_in_background(instant);
+                return None;
+            }
+        };
+        if !held.set()?.contains(known.key) && !sabotaged!("jwt.cache_withdrawal") {
+            return None;
+        }
+        Some(known.evidence)
+    }
+
+    fn remember(&self, token: &str, accepted: Accepted) -> Arc<Evidence> {
+        let evidence = accepted.evidence;
+        if let Some(cache) = &self.inner.cache {
+            let known = Known {
+                evidence: Arc::clone(&evidence),
+                window: accepted.window,
+                issuer: accepted.issuer,
+                key: accepted.key,
+            };
+            cache.insert(cache.key(token), known);
+        }
+        evidence
+    }
+
+    fn remote(&self, issuer: usize) -> Option<&RemoteKeys> {
+        match &self.inner.issuers.get(issuer)?.keys {
+            KeySource::Fixed(_) => None,
+            KeySource::Remote(remote) => Some(remote),
+        }
+    }
+
+    /// Whether waiting may bring what is lacking.
+    fn may_help(&self, lacking: &Lacking) -> bool {
+        let now = self.inner.clock.instant();
+        self.remote(lacking.issuer)
+            .is_some_and(|remote| remote.may_help(lacking.lack.need, Some(&lacking.wanted), now))
+    }
+
+    /// What becomes of a token whose keys do not come.
+    fn without_keys(&self, lacking: &Lacking) -> Outcome {
+        let now = self.inner.clock.instant();
+        self.remote(lacking.issuer)
+            .and_then(|remote| remote.without_keys(lacking.lack.need, now))
+            .map_or(
+                Outcome::Faulty(Fault::new(Step::Key, reason::KID_UNKNOWN)),
+                Outcome::Unavailable,
+            )
+    }
+}
+
+impl Authenticator for JwtAuthenticator {
+    fn describe(&self) -> Description {
+        self.inner
+            .issuers
+            .iter()
+            .fold(Description::bearer(NAME), |description, issuer| {
+                description.add_authorization_server(issuer.name.clone())
+            })
+    }
+
+    fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
+        let Some(token) = request.bearer() else {
+            return Check::Done(Verdict::Absent);
+        };
+        if !token::is_jwt_shaped(token) {
+            return Check::Done(Verdict::NotMine);
+        }
+        if let Err(fault) = check_size(token) {
+            return Check::Done(self.verdict(token, Outcome::Faulty(fault)));
+        }
+        if let Some(evidence) = self.known(token, request.now()) {
+            return Check::Done(Verdict::Accept(evidence));
+        }
+        if request.is_restricted() {
+            return Check::NeedsIo;
+        }
+        let outcome = match self.judge(token, request.now(), false) {
+            Ok(outcome) => outcome,
+            Err(lacking) if self.may_help(&lacking) => return Check::NeedsIo,
+            Err(lacking) => self.without_keys(&lacking),
+        };
+        Check::Done(self.verdict(token, outcome))
+    }
+
+    async fn verify(&self, request: &RequestView<'_>) -> Verdict {
+        let Some(token) = request.bearer() else {
+            return Verdict::Absent;
+        };
+        let outcome = self.decide(token, request.now()).await;
+        self.verdict(token, outcome)
+    }
+
+    async fn ready(&self) -> Result<(), NotReady> {
+        let issuers = self.inner.issuers.iter().map(async |issuer| {
+            let KeySource::Remote(remote) = &issuer.keys else {
+                return Ok(());
+            };
+            remote.ready().await.map_err(|problem| {
+                NotReady::new(NAME, format!("no keys of {:?}: {problem}", issuer.name))
+            })
+        });
+        join_all(issuers).await.into_iter().collect()
+    }
+}
+
+/// Counters of a [`JwtAuthenticator`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stats {
+    key_retrievals: u64,
+    signature_checks: u64,
+}
+
+impl Stats {
+    /// How often keys were retrieved, or it was tried.
+    #[must_use]
+    pub fn key_retrievals(&self) -> u64 {
+        self.key_retrievals
+    }
+
+    /// How often a signature was computed. A token that is known costs none.
+    #[must_use]
+    pub fn signature_checks(&self) -> u64 {
+        self.signature_checks
+    }
+}

@@ -1,0 +1,75 @@
+//! What was granted, and how the user was authenticated.
+
+use portcullis_core::{Evidence, ReasonCode, Scopes};
+
+use super::Claims;
+use crate::{
+    fault::{Fault, Step},
+    header::Kind,
+    json::Raw,
+    reason,
+};
+
+/// The most entries of `amr` that are taken.
+const MAX_METHODS: usize = 32;
+/// The most entries of a list of scopes.
+const MAX_SCOPES: usize = 512;
+
+impl Claims<'_> {
+    pub(super) fn add_grant(&self, evidence: Evidence, kind: Kind) -> Result<Evidence, Fault> {
+        let mut evidence = match self.scopes(kind)? {
+            Some(scopes) => evidence.with_scopes(scopes),
+            None => evidence,
+        };
+        // A claim that is there but not of its type is an error, not an absence: otherwise
+        // the issuer and this server would not speak of the same token.
+        if let Some(id) = typed(self.jti, Raw::text, reason::CLAIM)? {
+            evidence = evidence.with_token_id(id);
+        }
+        if let Some(id) = typed(self.sid, Raw::text, reason::CLAIM)? {
+            evidence = evidence.with_session_id(id);
+        }
+        if let Some(class) = typed(self.acr, Raw::text, reason::CLAIM)? {
+            evidence = evidence.with_acr(class);
+        }
+        let methods = typed(self.amr, |raw| raw.texts(MAX_METHODS), reason::CLAIM)?;
+        for method in methods.into_iter().flatten() {
+            evidence = evidence.add_amr(method);
+        }
+        if let Some(time) = typed(self.auth_time, Raw::time, reason::CLAIM)? {
+            evidence = evidence.with_auth_time(time);
+        }
+        Ok(evidence)
+    }
+
+    /// `scope`, or the `scp` of older issuers, which may also be a list.
+    fn scopes(&self, kind: Kind) -> Result<Option<Scopes>, Fault> {
+        let invalid = Fault::new(Step::Claims, reason::SCOPE);
+        if let Some(raw) = self.scope {
+            let list = raw.text().ok_or(invalid)?;
+            return Scopes::parse(&list).map(Some).map_err(|_| invalid);
+        }
+        let Some(raw) = self.scp.filter(|_| kind == Kind::Unspecific) else {
+            return Ok(None);
+        };
+        let scopes = match raw.text() {
+            Some(list) => Scopes::parse(&list),
+            None => {
+                let scopes = raw.texts(MAX_SCOPES).ok_or(invalid)?;
+                Scopes::collect(scopes.iter().map(|scope| &**scope))
+            }
+        };
+        scopes.map(Some).map_err(|_| invalid)
+    }
+}
+
+/// The value of a claim, if it is there; an error, if it is there and not of its type.
+pub(super) fn typed<'a, T>(
+    claim: Option<Raw<'a>>,
+    read: impl FnOnce(Raw<'a>) -> Option<T>,
+    reason: ReasonCode,
+) -> Result<Option<T>, Fault> {
+    claim
+        .map(|raw| read(raw).ok_or(Fault::new(Step::Claims, reason)))
+        .transpose()
+}

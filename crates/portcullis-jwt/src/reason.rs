@@ -1,0 +1,84 @@
+//! The reason codes of this crate.
+//!
+//! They appear in records, counters and logs, never in a response: the client is told
+//! `invalid_token`, or that the service is unavailable. [`explain`](crate::JwtAuthenticator::explain)
+//! shows them to a developer, with the text of [`meaning`].
+
+use portcullis_core::ReasonCode;
+
+macro_rules! reasons {
+    ($($(#[$attribute:meta])* $name:ident = $code:literal, $meaning:literal;)*) => {
+        $(
+            #[doc = concat!("`", $code, "`: ", $meaning, ".")]
+            $(#[$attribute])*
+            pub const $name: ReasonCode = ReasonCode::new($code);
+        )*
+
+        const TABLE: &[(ReasonCode, &str)] = &[$(($name, $meaning)),*];
+    };
+}
+
+reasons! {
+    SIZE = "jwt_size", "the token is longer than 16 KiB";
+    SEGMENTS = "jwt_segments", "the token does not have three segments: header, payload and signature, joined by dots. An encrypted token (JWE) has five and is not read";
+    BASE64 = "jwt_base64", "a segment is not base64url in its one canonical form, without padding (RFC 7515 §2)";
+    HEADER = "jwt_header", "the header is not a JSON object";
+    PAYLOAD = "jwt_payload", "the payload is not a JSON object in UTF-8";
+    DUPLICATE = "jwt_duplicate", "a member comes twice in the header, in the payload, or in `cnf` or `act`";
+    MEMBERS = "jwt_members", "the header or the payload has more than 128 members";
+    ISSUER = "jwt_issuer", "the token has no `iss`, or one that is no string";
+    CRIT = "jwt_crit", "the header has `crit` or `b64`: extensions that change what a signature means are not supported (RFC 7515 §4.1.11, RFC 7797)";
+    ZIP = "jwt_zip", "the header has `zip`: compressed tokens are not read";
+    NESTED = "jwt_nested", "the header has `cty`: a token within a token is not read";
+    TYP = "jwt_typ", "the header's `typ` is not `at+jwt` (RFC 9068 §2.1), so the token may be of another kind, such as an ID token. For an issuer that sends `JWT`, see `Issuer::with_legacy_typ`";
+    NOT_ACCESS_TOKEN = "jwt_not_access_token", "the token has `typ` `JWT` and a claim that only ID tokens, logout tokens and security events carry: `nonce`, `at_hash`, `c_hash` or `events`";
+    ALG = "jwt_alg", "the header's `alg` is missing, not supported, or not one of `Issuer::with_algorithms`";
+    KID = "jwt_kid", "the header's `kid` is no string, empty, or longer than 256 bytes";
+    KID_MISSING = "jwt_kid_missing", "the header has no `kid`, and more than one key of the issuer is for this `alg`";
+    KID_UNKNOWN = "jwt_kid_unknown", "the issuer's key set holds no usable key for this `kid` and `alg`; keys that were left out are in the log";
+    KEY_ALG = "jwt_key_alg", "the key of this `kid` is for another algorithm than the header's `alg`";
+    KEYS_UNAVAILABLE = "jwt_keys_unavailable", "the issuer's keys cannot be retrieved; the log says why. Answered with 503, not with 401";
+    SIGNATURE = "jwt_signature", "the signature is not that of the chosen key over this token";
+    EXP = "jwt_exp", "the claim `exp` is missing or not a number";
+    EXPIRED = "jwt_expired", "the token has expired, also with the leeway";
+    NBF = "jwt_nbf", "the claim `nbf` is not a number";
+    NOT_YET_VALID = "jwt_not_yet_valid", "the time of `nbf` has not come, also with the leeway";
+    IAT = "jwt_iat", "the claim `iat` is missing or not a number";
+    ISSUED_IN_FUTURE = "jwt_issued_in_future", "the time of `iat` is in the future, also with the leeway";
+    LIFETIME = "jwt_lifetime", "`exp` is before `iat`, or further after it than `Jwt::with_max_lifetime`";
+    AUDIENCE = "jwt_audience", "no entry of `aud` equals a configured audience, byte for byte; or `aud` is missing, no string or array of strings, or has more than 64 entries";
+    SUB = "jwt_sub", "the claim `sub` is missing, no string or empty";
+    CLIENT_ID = "jwt_client_id", "the claim `client_id` is missing or no string (RFC 9068 §2.2)";
+    SCOPE = "jwt_scope", "the scopes are no string of scopes (RFC 6749 §3.3)";
+    CNF = "jwt_cnf", "the claim `cnf` cannot be read (RFC 7800 §3)";
+    ACT = "jwt_act", "the claim `act` cannot be read (RFC 8693 §4.1)";
+    ACT_DEPTH = "jwt_act_depth", "the chain of actors in `act` is longer than 8";
+    CLAIM = "jwt_claim", "one of `jti`, `sid`, `acr`, `amr` and `auth_time` is not of its type";
+    CLAIM_TEXT = "jwt_claim_text", "a name in the claims is empty, longer than 2048 bytes or holds a control character";
+}
+
+/// What a code of this crate means, for people.
+#[must_use]
+pub fn meaning(code: ReasonCode) -> Option<&'static str> {
+    TABLE
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, meaning)| *meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_well_formed() {
+        let codes: HashSet<_> = TABLE.iter().map(|(code, _)| code.as_str()).collect();
+        assert_eq!(codes.len(), TABLE.len());
+        assert!(
+            codes.iter().all(|code| code.starts_with("jwt_")),
+            "{codes:?}"
+        );
+    }
+}
