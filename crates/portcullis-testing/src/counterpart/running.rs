@@ -1,7 +1,6 @@
 //! A program that runs.
 
 use std::{
-    ffi::OsString,
     io,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -100,10 +99,7 @@ impl Counterpart {
         command
             .current_dir(self.folder.as_ref().unwrap_or(&home.0))
             .env_clear()
-            .env(
-                "PATH",
-                std::env::var_os("PATH").unwrap_or_else(OsString::new),
-            )
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &home.0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
