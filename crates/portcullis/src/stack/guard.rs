@@ -50,9 +50,15 @@ impl Gate {
     /// ```
     pub fn guard(&self, router: Router) -> GuardedRouter {
         GuardedRouter {
-            router: router.layer(self.clone()),
+            router: finished(router.layer(self.clone())),
         }
     }
+}
+
+/// Has axum put every handler and layer together now. It would do so again for each request
+/// otherwise; when it serves a `Router` itself, it takes the same step first.
+fn finished(router: Router) -> Router {
+    router.with_state(())
 }
 
 /// A finished router behind a [`Gate`].
@@ -75,7 +81,7 @@ impl GuardedRouter {
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
         Self {
-            router: self.router.layer(layer),
+            router: finished(self.router.layer(layer)),
         }
     }
 }
