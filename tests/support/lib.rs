@@ -1,1 +1,7 @@
 //! What the tests of this workspace share.
+
+pub mod echo;
+pub mod fixtures;
+pub mod logs;
+pub mod table_auth;
+pub mod wire;

@@ -1,0 +1,725 @@
+//! What stands in a token's header, and how a token is spelled: J01–J11, J13.
+
+use portcullis::jwt::{Issuer, Jwt};
+use portcullis_testing::{
+    http_probe::ConnectionTrap,
+    identity_provider::{Segment, SigningAlgorithm},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    guard::{Guard, ISSUER, RESOURCE, Settings},
+    harness::{Expected, Harness},
+};
+
+const BAD_ALG: &[&str] = &["jwt_alg", "jwt_header"];
+
+pub(crate) async fn play(harness: &mut Harness) {
+    harness.row("J01", algorithms).await;
+    harness.row("J02", confusion).await;
+    harness.row("J03", signatures).await;
+    harness.row("J04", embedded_keys).await;
+    harness.row("J05", key_ids).await;
+    harness.row("J06", extensions).await;
+    harness.row("J07", duplicates).await;
+    harness.row("J08", serialisations).await;
+    harness.row("J09", encodings).await;
+    harness.row("J10", encryption).await;
+    harness.row("J11", ecdsa).await;
+    harness.row("J13", kinds).await;
+}
+
+async fn algorithms(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(BAD_ALG);
+    harness
+        .control("es256", &guard, guard.bearer(&guard.token().mint()))
+        .await;
+    let spellings = [
+        "none", "None", "NONE", "nOnE", "none ", "", "es256", "HS256",
+    ];
+    for alg in spellings.map(Value::from).into_iter().chain([
+        Value::Null,
+        json!(7),
+        json!(["ES256"]),
+        json!({ "alg": "ES256" }),
+    ]) {
+        let token = guard
+            .token()
+            .with_algorithm_none()
+            .with_header("alg", alg.clone());
+        harness
+            .attack(
+                &format!("alg {alg}"),
+                &guard,
+                guard.bearer(&token.mint()),
+                &expected,
+            )
+            .await;
+    }
+    let token = guard
+        .token()
+        .with_algorithm_none()
+        .without_header("alg")
+        .mint();
+    harness
+        .attack("alg absent", &guard, guard.bearer(&token), &expected)
+        .await;
+    // Truly signed, and then called by a name that is not on the list.
+    let token = guard.token().with_header("alg", "none").mint();
+    harness
+        .attack(
+            "alg none on a signed token",
+            &guard,
+            guard.bearer(&token),
+            &expected,
+        )
+        .await;
+}
+
+async fn confusion(harness: &mut Harness) {
+    let algorithms = [SigningAlgorithm::Es256, SigningAlgorithm::Rs256];
+    let guard = Settings::with_algorithms(algorithms).build();
+    let expected = Expected::invalid_token(&["jwt_alg"]);
+    for algorithm in [SigningAlgorithm::Rs256, SigningAlgorithm::Es256] {
+        let der = guard.idp.public_key_der(algorithm);
+        let jwk = guard.idp.jwk(algorithm);
+        let secrets: [(&str, Vec<u8>); 4] = [
+            ("der", der.clone()),
+            ("pem", pem(&der).into_bytes()),
+            (
+                "pem without its last newline",
+                pem(&der).trim_end().as_bytes().to_vec(),
+            ),
+            ("jwk", jwk.to_string().into_bytes()),
+        ];
+        for (name, secret) in secrets {
+            let token = guard
+                .token()
+                .with_algorithm(algorithm)
+                .with_hmac_secret(secret)
+                .mint();
+            let name = format!("hs256 with the {} key as {name}", algorithm.name());
+            harness
+                .attack(&name, &guard, guard.bearer(&token), &expected)
+                .await;
+        }
+    }
+    let token = guard.token().with_hmac_secret(Vec::new()).mint();
+    harness
+        .attack(
+            "hs256 with an empty secret",
+            &guard,
+            guard.bearer(&token),
+            &expected,
+        )
+        .await;
+    let token = guard.token().with_algorithm(SigningAlgorithm::Rs256).mint();
+    harness.control("rs256", &guard, guard.bearer(&token)).await;
+
+    // One key is for one algorithm, whatever else it could check.
+    let mut jwk = guard.idp.jwk(SigningAlgorithm::Rs256);
+    if let Some(alg) = jwk.get_mut("alg") {
+        *alg = json!("PS256");
+    }
+    let other = guard_with(&guard, &[jwk]);
+    let token = guard.token().with_algorithm(SigningAlgorithm::Rs256).mint();
+    let expected = Expected::invalid_token(&["jwt_key_alg"]);
+    harness
+        .attack(
+            "rs256 with a key for ps256",
+            &other,
+            other.bearer(&token),
+            &expected,
+        )
+        .await;
+}
+
+async fn signatures(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let good = guard.token();
+    harness
+        .control("the same, as it was", &guard, guard.bearer(&good.mint()))
+        .await;
+    let signature = Expected::invalid_token(&["jwt_signature"]);
+    for (name, token) in [
+        ("empty", good.clone().with_empty_signature().mint()),
+        ("truncated", good.clone().with_truncated_signature().mint()),
+        ("flipped", good.clone().with_flipped_signature().mint()),
+        (
+            "of another key",
+            good.clone().with_forged_signature().mint(),
+        ),
+    ] {
+        harness
+            .attack(name, &guard, guard.bearer(&token), &signature)
+            .await;
+    }
+    let (one, other) = (
+        good.mint(),
+        guard.idp.token("mallory").with_audience(RESOURCE).mint(),
+    );
+    let spliced = match (one.rsplit_once('.'), other.rsplit_once('.')) {
+        (Some((head, _)), Some((_, tail))) => format!("{head}.{tail}"),
+        _ => String::new(),
+    };
+    harness
+        .attack(
+            "of another token",
+            &guard,
+            guard.bearer(&spliced),
+            &signature,
+        )
+        .await;
+    let segments =
+        Expected::invalid_token(&["jwt_segments", "jwt_header", "jwt_payload", "jwt_base64"]);
+    let two = one
+        .rsplit_once('.')
+        .map(|(head, _)| head.to_owned())
+        .unwrap_or_default();
+    for (name, token) in [
+        ("two segments", two.clone()),
+        ("four segments", format!("{one}.AAAA")),
+        ("five segments", format!("{one}.AAAA.AAAA")),
+        ("trailing dot", format!("{one}.")),
+        (
+            "an empty claims segment",
+            one.split('.')
+                .enumerate()
+                .map(|(n, part)| if n == 1 { "" } else { part })
+                .collect::<Vec<_>>()
+                .join("."),
+        ),
+    ] {
+        harness
+            .attack(name, &guard, guard.bearer(&token), &segments)
+            .await;
+    }
+    let unknown = Expected::invalid_token(&["credential_unknown"]);
+    harness
+        .attack(
+            "leading dot",
+            &guard,
+            guard.bearer(&format!(".{one}")),
+            &unknown,
+        )
+        .await;
+}
+
+async fn embedded_keys(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let trap = ConnectionTrap::set().await;
+    let attacker = Guard::fixed();
+    let jwk = attacker.idp.jwk(SigningAlgorithm::Es256);
+    let expected = Expected::invalid_token(&["jwt_signature", "jwt_kid_unknown"]);
+    let pointers = [
+        ("jwk", jwk.clone()),
+        ("jku", json!(format!("{}/jwks", trap.origin()))),
+        ("jku", json!("http://169.254.169.254/latest/meta-data")),
+        ("jku", json!("https://rebound.attacker.example/jwks")),
+        ("x5u", json!(format!("{}/cert", trap.origin()))),
+        ("x5c", json!(["MIIB"])),
+        ("x5t", json!("AAAA")),
+    ];
+    for (name, value) in pointers {
+        for token in [
+            guard.token().with_signature_of(&attacker.idp),
+            guard
+                .token()
+                .with_signature_of(&attacker.idp)
+                .with_header("kid", jwk.get("kid").cloned()),
+        ] {
+            let token = token.with_header(name, value.clone()).mint();
+            harness
+                .attack(
+                    &format!("{name} {value}"),
+                    &guard,
+                    guard.bearer(&token),
+                    &expected,
+                )
+                .await;
+        }
+        // Ignored where the signature is good.
+        let token = guard.token().with_header(name, value).mint();
+        harness
+            .control(
+                &format!("{name} on a good token"),
+                &guard,
+                guard.bearer(&token),
+            )
+            .await;
+    }
+    let connections = trap.connections().await;
+    harness.judged(
+        "no connection is made",
+        if connections == 0 {
+            Ok(())
+        } else {
+            Err(format!("{connections} connections"))
+        },
+    );
+}
+
+async fn key_ids(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let unknown = Expected::invalid_token(&["jwt_kid_unknown"]);
+    for kid in [
+        "../../dev/null",
+        "' OR 1=1 --",
+        "*)(uid=*",
+        "\0",
+        "es256-1\0",
+        "ES256-1",
+        "es256-1 ",
+    ] {
+        let token = guard.token().with_header("kid", kid).mint();
+        harness
+            .attack(
+                &format!("kid {kid:?}"),
+                &guard,
+                guard.bearer(&token),
+                &unknown,
+            )
+            .await;
+    }
+    let bad = Expected::invalid_token(&["jwt_kid"]);
+    for kid in [
+        json!(7),
+        json!(null),
+        json!(["es256-1"]),
+        json!(""),
+        json!("k".repeat(8 << 10)),
+    ] {
+        let token = guard.token().with_header("kid", kid.clone()).mint();
+        let name = format!("kid {:.20}", kid.to_string());
+        harness
+            .attack(&name, &guard, guard.bearer(&token), &bad)
+            .await;
+    }
+    // Without a key id there has to be one candidate.
+    let token = guard.token().without_header("kid").mint();
+    harness
+        .control("kid missing, one key", &guard, guard.bearer(&token))
+        .await;
+    let second = Guard::fixed();
+    let mut other = second.idp.jwk(SigningAlgorithm::Es256);
+    if let Some(kid) = other.get_mut("kid") {
+        *kid = json!("another");
+    }
+    let two = guard_with(&guard, &[guard.idp.jwk(SigningAlgorithm::Es256), other]);
+    let ambiguous = Expected::invalid_token(&["jwt_kid_missing"]);
+    let token = guard.token().without_header("kid").mint();
+    harness
+        .attack(
+            "kid missing, two keys",
+            &two,
+            two.bearer(&token),
+            &ambiguous,
+        )
+        .await;
+    harness
+        .control(
+            "kid given, two keys",
+            &two,
+            two.bearer(&guard.token().mint()),
+        )
+        .await;
+}
+
+/// A guard that trusts the issuer of another guard, with these keys.
+fn guard_with(guard: &Guard, keys: &[Value]) -> Guard {
+    let set = json!({ "keys": keys }).to_string();
+    let jwt = Jwt::new(Issuer::new(ISSUER).with_static_keys(set));
+    Settings {
+        idp: guard.idp.clone(),
+        clock: guard.clock.clone(),
+        jwt,
+        ..Settings::fixed()
+    }
+    .build()
+}
+
+async fn extensions(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(&["jwt_crit", "jwt_zip", "jwt_nested"]);
+    for (name, value) in [
+        ("crit", json!(["http://example.invalid/unknown"])),
+        ("crit", json!([])),
+        ("crit", json!(["exp"])),
+        ("crit", json!(["b64"])),
+        ("b64", json!(false)),
+        ("zip", json!("DEF")),
+        ("cty", json!("JWT")),
+    ] {
+        let token = guard.token().with_header(name, value.clone()).mint();
+        harness
+            .attack(
+                &format!("{name} {value}"),
+                &guard,
+                guard.bearer(&token),
+                &expected,
+            )
+            .await;
+    }
+    let token = guard
+        .token()
+        .with_header("crit", json!(["b64"]))
+        .with_header("b64", false)
+        .mint();
+    harness
+        .attack("crit and b64", &guard, guard.bearer(&token), &expected)
+        .await;
+    let kid = guard.idp.key_id(SigningAlgorithm::Es256);
+    let raw =
+        format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}","crit":["a"],"crit":["b"]}}"#);
+    let token = guard.token().with_raw_header(raw).mint();
+    let twice = Expected::invalid_token(&["jwt_duplicate"]);
+    harness
+        .attack("crit twice", &guard, guard.bearer(&token), &twice)
+        .await;
+    let token = guard.token().with_header("x-unknown", "ignored").mint();
+    harness
+        .control(
+            "a header that is not critical",
+            &guard,
+            guard.bearer(&token),
+        )
+        .await;
+}
+
+async fn duplicates(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(&["jwt_duplicate"]);
+    let now = portcullis_testing::clock::VirtualClock::START.unix_seconds();
+    let claims = format!(
+        r#""iss":"https://idp.example","aud":"{RESOURCE}","sub":"alice","client_id":"app","iat":{now},"exp":{}"#,
+        now + 300,
+    );
+    let token = guard
+        .token()
+        .with_raw_claims(format!("{{{claims}}}"))
+        .mint();
+    harness
+        .control("each once", &guard, guard.bearer(&token))
+        .await;
+    for member in [
+        r#""sub":"root""#,
+        r#""s\u0075b":"root""#,
+        r#""aud":"https://agent.example/""#,
+        r#""exp":99999999999"#,
+        r#""iss":"https://idp.example""#,
+        r#""role":"a","role":"b""#,
+    ] {
+        let token = guard
+            .token()
+            .with_raw_claims(format!("{{{claims},{member}}}"))
+            .mint();
+        harness
+            .attack(
+                &format!("claims with {member}"),
+                &guard,
+                guard.bearer(&token),
+                &expected,
+            )
+            .await;
+    }
+    let kid = guard.idp.key_id(SigningAlgorithm::Es256);
+    for member in [
+        r#""alg":"none""#,
+        r#""a\u006cg":"none""#,
+        r#""typ":"JWT""#,
+        r#""kid":"x""#,
+    ] {
+        let header = format!(r#"{{"typ":"at+jwt","alg":"ES256","kid":"{kid}",{member}}}"#);
+        let token = guard.token().with_raw_header(header).mint();
+        harness
+            .attack(
+                &format!("header with {member}"),
+                &guard,
+                guard.bearer(&token),
+                &expected,
+            )
+            .await;
+    }
+}
+
+async fn serialisations(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let garbled = Expected::invalid_request(&["authorization_malformed"]);
+    let token = guard.token().mint();
+    let parts: Vec<_> = token.split('.').collect();
+    let [header, claims, signature] = parts.as_slice() else {
+        return;
+    };
+    for (name, text) in [
+        (
+            "flattened",
+            format!(r#"{{"payload":"{claims}","protected":"{header}","signature":"{signature}"}}"#),
+        ),
+        (
+            "general",
+            format!(
+                r#"{{"payload":"{claims}","signatures":[{{"protected":"{header}","signature":"{signature}"}}]}}"#
+            ),
+        ),
+        ("a brace in front", format!("{{{token}")),
+        ("a quote behind", format!("{token}\"")),
+        ("a NUL", format!("{token}%00")),
+        ("a colon", format!("{header}:{claims}.{signature}")),
+    ] {
+        harness
+            .attack(name, &guard, guard.bearer(&text), &garbled)
+            .await;
+    }
+    let base64 = Expected::invalid_token(&["jwt_base64"]);
+    for (name, text) in [
+        (
+            "a tilde in a segment",
+            format!("{header}~.{claims}.{signature}"),
+        ),
+        (
+            "a plus in a segment",
+            format!("{header}.{claims}+.{signature}"),
+        ),
+        (
+            "a slash in a segment",
+            format!("{header}.{claims}.{signature}/"),
+        ),
+    ] {
+        harness
+            .attack(name, &guard, guard.bearer(&text), &base64)
+            .await;
+    }
+    harness
+        .control("compact", &guard, guard.bearer(&token))
+        .await;
+}
+
+async fn encodings(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(&["jwt_base64"]);
+    // Sixty-four bytes of signature end in a character of which four bits count.
+    let stray = guard.token().with_edited(Segment::Signature, |mut text| {
+        let last = match text.pop() {
+            Some('A') => 'B',
+            Some('Q') => 'R',
+            Some('g') => 'h',
+            Some('w') => 'x',
+            _ => '!',
+        };
+        text.push(last);
+        text
+    });
+    harness
+        .attack("stray bits", &guard, guard.bearer(&stray.mint()), &expected)
+        .await;
+    let padded = guard
+        .token()
+        .with_edited(Segment::Signature, |text| text + "==");
+    harness
+        .attack("padding", &guard, guard.bearer(&padded.mint()), &expected)
+        .await;
+    for (name, edit) in [("plus", '+'), ("slash", '/')] {
+        let token = guard.token().with_edited(Segment::Claims, move |mut text| {
+            text.push(edit);
+            text
+        });
+        harness
+            .attack(name, &guard, guard.bearer(&token.mint()), &expected)
+            .await;
+    }
+    let garbled = Expected::invalid_request(&["authorization_malformed"]);
+    let spaced = guard
+        .token()
+        .with_edited(Segment::Claims, |text| format!(" {text}"));
+    harness
+        .attack(
+            "white space",
+            &guard,
+            guard.bearer(&spaced.mint()),
+            &garbled,
+        )
+        .await;
+}
+
+async fn encryption(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(&["jwt_segments", "jwt_zip", "jwt_nested"]);
+    let jwe = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.AAAA.AAAA.AAAA.AAAA";
+    harness
+        .attack("jwe", &guard, guard.bearer(jwe), &expected)
+        .await;
+    // {"alg":"PBES2-HS256+A128KW","p2c":2147483648,"enc":"A128GCM"}
+    let pbes2 = "eyJhbGciOiJQQkVTMi1IUzI1NitBMTI4S1ciLCJwMmMiOjIxNDc0ODM2NDgsImVuYyI6IkExMjhHQ00ifQ.AAAA.AAAA.AAAA.AAAA";
+    harness
+        .attack(
+            "pbes2 with a count of 2^31",
+            &guard,
+            guard.bearer(pbes2),
+            &expected,
+        )
+        .await;
+    let token = guard.token().with_header("zip", "DEF").mint();
+    harness
+        .attack("compressed", &guard, guard.bearer(&token), &expected)
+        .await;
+    let token = guard.token().with_header("cty", "JWT").mint();
+    harness
+        .attack("nested", &guard, guard.bearer(&token), &expected)
+        .await;
+}
+
+async fn ecdsa(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(&["jwt_signature"]);
+    // The order of P-256.
+    let n = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let cases: [(&str, Vec<u8>); 6] = [
+        ("r and s zero", vec![0; 64]),
+        ("r is the order", [n, [0; 32]].concat()),
+        ("s is the order", [[1; 32], n].concat()),
+        ("short", vec![1; 63]),
+        ("long", vec![1; 65]),
+        (
+            "der of zeros",
+            vec![0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00],
+        ),
+    ];
+    for (name, signature) in cases {
+        let token = guard
+            .token()
+            .with_spoiled_signature(move |_| signature.clone())
+            .mint();
+        harness
+            .attack(name, &guard, guard.bearer(&token), &expected)
+            .await;
+    }
+    let der = guard
+        .token()
+        .with_spoiled_signature(|raw| der_of(&raw))
+        .mint();
+    harness
+        .attack(
+            "der of the true signature",
+            &guard,
+            guard.bearer(&der),
+            &expected,
+        )
+        .await;
+    let eddsa = guard.token().with_algorithm(SigningAlgorithm::EdDsa);
+    harness
+        .control("eddsa", &guard, guard.bearer(&eddsa.mint()))
+        .await;
+    for (name, spoil) in [
+        (
+            "eddsa with S beyond the order",
+            (|mut raw: Vec<u8>| {
+                raw.iter_mut().skip(32).for_each(|byte| *byte = 0xff);
+                raw
+            }) as fn(Vec<u8>) -> Vec<u8>,
+        ),
+        ("eddsa of zeros", |_| vec![0; 64]),
+    ] {
+        let token = eddsa.clone().with_spoiled_signature(spoil).mint();
+        harness
+            .attack(name, &guard, guard.bearer(&token), &expected)
+            .await;
+    }
+}
+
+async fn kinds(harness: &mut Harness) {
+    let guard = Guard::fixed();
+    let expected = Expected::invalid_token(&["jwt_typ"]);
+    for typ in [
+        "JWT",
+        "jwt",
+        "logout+jwt",
+        "secevent+jwt",
+        "dpop+jwt",
+        "statuslist+jwt",
+        "token-introspection+jwt",
+        "txn-authz-challenge+jwt",
+        "dbsc+jwt",
+        "text/at+jwt",
+        "",
+    ] {
+        let token = guard.token().with_header("typ", typ).mint();
+        harness
+            .attack(
+                &format!("typ {typ:?}"),
+                &guard,
+                guard.bearer(&token),
+                &expected,
+            )
+            .await;
+    }
+    let token = guard.token().without_header("typ").mint();
+    harness
+        .attack("typ absent", &guard, guard.bearer(&token), &expected)
+        .await;
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+        let token = guard.token().with_header("typ", typ).mint();
+        harness.control(typ, &guard, guard.bearer(&token)).await;
+    }
+    // An issuer of the old kind may say `JWT`, but an ID token still opens nothing.
+    let mut settings = Settings::fixed();
+    settings.jwt = Jwt::new(
+        Issuer::new(ISSUER)
+            .with_static_keys(settings.idp.jwks().to_string())
+            .with_legacy_typ(),
+    );
+    let legacy = settings.build();
+    let token = legacy.token().with_header("typ", "JWT");
+    harness
+        .control("legacy typ", &legacy, legacy.bearer(&token.mint()))
+        .await;
+    let expected = Expected::invalid_token(&["jwt_not_access_token"]);
+    for claim in ["nonce", "at_hash", "events"] {
+        let token = token.clone().with_claim(claim, "x").mint();
+        harness
+            .attack(
+                &format!("legacy typ with {claim}"),
+                &legacy,
+                legacy.bearer(&token),
+                &expected,
+            )
+            .await;
+    }
+}
+
+fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<_> = text
+        .as_bytes()
+        .chunks(64)
+        .map(String::from_utf8_lossy)
+        .collect();
+    format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        lines.join("\n")
+    )
+}
+
+/// The DER form of a signature of two 32-byte numbers.
+fn der_of(raw: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for number in raw.chunks(32) {
+        let digits: Vec<u8> = number
+            .iter()
+            .copied()
+            .skip_while(|&byte| byte == 0)
+            .collect();
+        let sign = digits.first().is_some_and(|byte| byte & 0x80 != 0);
+        let length = digits.len() + usize::from(sign);
+        body.extend([0x02, u8::try_from(length).unwrap_or(0)]);
+        body.extend(sign.then_some(0));
+        body.extend(digits);
+    }
+    let mut der = vec![0x30, u8::try_from(body.len()).unwrap_or(0)];
+    der.extend(body);
+    der
+}

@@ -1,0 +1,34 @@
+//! The rows, by what they attack.
+
+mod api_keys;
+mod cache;
+mod exchange;
+mod heads;
+mod jwt_claims;
+mod jwt_headers;
+mod jwt_keys;
+mod places;
+mod retrieval;
+mod sizes;
+mod times;
+mod timing;
+mod wire;
+
+use crate::harness::Harness;
+
+/// Plays every row.
+pub(crate) async fn play(harness: &mut Harness) {
+    jwt_headers::play(harness).await;
+    jwt_claims::play(harness).await;
+    times::play(harness).await;
+    jwt_keys::play(harness).await;
+    retrieval::play(harness).await;
+    cache::play(harness).await;
+    places::play(harness).await;
+    heads::play(harness).await;
+    sizes::play(harness).await;
+    wire::play(harness).await;
+    api_keys::play(harness).await;
+    exchange::play(harness).await;
+    timing::play(harness).await;
+}

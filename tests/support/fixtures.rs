@@ -1,0 +1,93 @@
+//! One configuration of each layer, and requests that they let in or refuse.
+
+use http::request::Builder;
+use portcullis::{
+    authn::{AuthnBuilder, AuthnLayer},
+    perimeter::{PerimeterBuilder, PerimeterLayer},
+    stack::{Complete, Gate, Stack, StackBuilder},
+};
+use portcullis_testing::audit::RecordingAudit;
+
+use crate::table_auth::TableAuth;
+
+/// Who the agent is.
+pub const RESOURCE: &str = "https://agent.example/";
+
+/// The host that is allowed.
+pub const HOST: &str = "agent.example";
+
+/// The one page that may call.
+pub const ORIGIN: &str = "https://agent.example";
+
+/// The most bytes of a body.
+pub const MAX_BODY: u64 = 64;
+
+/// The challenge to a request without a credential.
+pub const CHALLENGE_MISSING: &str = "Bearer resource_metadata=\"https://agent.example/\
+     .well-known/oauth-protected-resource\", scope=\"notes.read\"";
+
+/// The challenge to a bad credential.
+pub const CHALLENGE_INVALID_TOKEN: &str = "Bearer error=\"invalid_token\", \
+     error_description=\"The access token is not valid\", \
+     resource_metadata=\"https://agent.example/.well-known/oauth-protected-resource\"";
+
+/// The challenge to what is no credential.
+pub const CHALLENGE_INVALID_REQUEST: &str = "Bearer error=\"invalid_request\"";
+
+/// The settings of an `authn` layer that asks a [`TableAuth`].
+pub fn authn_builder(audit: &RecordingAudit) -> AuthnBuilder {
+    AuthnLayer::builder()
+        .with_audit(audit.clone())
+        .with_resource(RESOURCE)
+        .with_challenge_scopes("notes.read")
+        .add_authenticator(TableAuth::new())
+}
+
+/// An `authn` layer that asks a [`TableAuth`].
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn authn(audit: &RecordingAudit) -> AuthnLayer {
+    authn_builder(audit).build().expect("the settings work")
+}
+
+/// The settings of a `perimeter` for [`HOST`], with a body of at most [`MAX_BODY`] bytes.
+pub fn perimeter_builder(audit: &RecordingAudit) -> PerimeterBuilder {
+    PerimeterLayer::builder()
+        .with_audit(audit.clone())
+        .with_resource(RESOURCE)
+        .with_max_body(MAX_BODY)
+}
+
+/// A `perimeter` for [`HOST`].
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn perimeter(audit: &RecordingAudit) -> PerimeterLayer {
+    perimeter_builder(audit).build().expect("the settings work")
+}
+
+/// The settings of a gate of both.
+pub fn stack_builder(audit: &RecordingAudit) -> StackBuilder<Complete> {
+    Stack::builder()
+        .with_audit(audit.clone())
+        .with_resource(RESOURCE)
+        .with_challenge_scopes("notes.read")
+        .with_perimeter(PerimeterLayer::builder().with_max_body(MAX_BODY))
+        .add_authenticator(TableAuth::new())
+}
+
+/// A gate of both.
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn gate(audit: &RecordingAudit) -> Gate {
+    let (gate, _handle) = stack_builder(audit).build().expect("the settings work");
+    gate
+}
+
+/// A request for [`HOST`] without a credential.
+#[must_use]
+pub fn request() -> Builder {
+    http::Request::builder().header("host", HOST)
+}
+
+/// A request for [`HOST`] with a bearer token.
+#[must_use]
+pub fn request_with(token: &str) -> Builder {
+    request().header("authorization", format!("Bearer {token}"))
+}

@@ -1,0 +1,103 @@
+//! An authenticator whose every verdict a test can ask for by its token.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use portcullis::{
+    Authenticator, Check, Confirmation, Description, Evidence, EvidenceKind, ReasonCode, Rejection,
+    RequestView, Unavailable, Verdict,
+};
+
+/// The issuer of all that [`TableAuth`] accepts.
+pub const ISSUER: &str = "https://idp.example";
+
+/// The name of [`TableAuth`] in records.
+pub const NAME: &str = "table";
+
+/// Answers by what the bearer token says.
+///
+/// | token | verdict |
+/// |---|---|
+/// | none | `Absent` |
+/// | `good-NAME` | accepts `NAME` |
+/// | `bound-NAME` | accepts `NAME`, bound to a key that nobody has shown |
+/// | `nameless` | accepts evidence without a subject |
+/// | `bad` | rejects: `table_bad` |
+/// | `garbled` | rejects as no credential at all: `table_garbled` |
+/// | `down` | cannot say: `table_down`, come back in 7 s |
+/// | `hang` | needs I/O that never ends |
+/// | `panic` | panics |
+/// | `io-…` | needs I/O, and then the same for `…` |
+/// | anything else | `NotMine` |
+///
+/// Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct TableAuth {
+    verified: Arc<AtomicUsize>,
+}
+
+impl TableAuth {
+    /// Not asked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How often it was asked to do I/O.
+    #[must_use]
+    pub fn verified(&self) -> usize {
+        self.verified.load(Ordering::SeqCst)
+    }
+}
+
+impl Authenticator for TableAuth {
+    fn describe(&self) -> Description {
+        Description::bearer(NAME).add_authorization_server(ISSUER)
+    }
+
+    fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
+        match request.bearer() {
+            None => Check::Done(Verdict::Absent),
+            Some("hang") => Check::NeedsIo,
+            Some(token) if token.starts_with("io-") => Check::NeedsIo,
+            Some(token) => Check::Done(verdict(token)),
+        }
+    }
+
+    async fn verify(&self, request: &RequestView<'_>) -> Verdict {
+        self.verified.fetch_add(1, Ordering::SeqCst);
+        match request.bearer() {
+            Some("hang") => std::future::pending().await,
+            Some(token) => {
+                // Gives way once, so that the answer never comes at the first poll.
+                tokio::task::yield_now().await;
+                verdict(token.strip_prefix("io-").unwrap_or(token))
+            }
+            None => Verdict::Absent,
+        }
+    }
+}
+
+fn verdict(token: &str) -> Verdict {
+    let evidence = |subject: &str| Evidence::new(EvidenceKind::User, ISSUER, subject);
+    if let Some(subject) = token.strip_prefix("good-") {
+        return Verdict::accept(evidence(subject));
+    }
+    if let Some(subject) = token.strip_prefix("bound-") {
+        let confirmation = Confirmation::default().with_jwk_thumbprint("thumb");
+        return Verdict::accept(evidence(subject).with_confirmation(confirmation));
+    }
+    match token {
+        "nameless" => Verdict::accept(evidence("")),
+        "bad" => Verdict::Reject(Rejection::invalid_token(ReasonCode::new("table_bad"))),
+        "garbled" => Verdict::Reject(Rejection::invalid_request(ReasonCode::new("table_garbled"))),
+        "down" => Verdict::Unavailable(
+            Unavailable::new(ReasonCode::new("table_down"))
+                .with_retry_after(std::time::Duration::from_secs(7)),
+        ),
+        "panic" => unreachable!("the authenticator was told to panic"),
+        _ => Verdict::NotMine,
+    }
+}
