@@ -1,8 +1,10 @@
 //! What was logged while something ran.
 
 use std::{
+    cell::RefCell,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    marker::PhantomData,
+    sync::{Arc, Mutex, Once, PoisonError},
 };
 
 use tracing::{
@@ -11,18 +13,35 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
+thread_local! {
+    static LISTENERS: RefCell<Vec<Logs>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Keeps the events of the thread it is installed on, each as one line: level, target and all
 /// fields.
 #[derive(Clone, Debug, Default)]
 pub struct Logs(Arc<Mutex<Vec<(Level, String)>>>);
 
+/// While it lives, [`Logs`] listen on the thread that made it.
+#[derive(Debug)]
+#[must_use]
+pub struct Listening(PhantomData<*const ()>);
+
 impl Logs {
     /// Listens on this thread until the guard is dropped.
-    #[must_use]
-    pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+    ///
+    /// # Panics
+    ///
+    /// Something else listens to the whole process.
+    #[expect(clippy::expect_used, reason = "nothing else in the tests listens")]
+    pub fn listen() -> (Self, Listening) {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            tracing::subscriber::set_global_default(ByThread).expect("nobody else listens");
+        });
         let logs = Self::default();
-        let guard = tracing::subscriber::set_default(logs.clone());
-        (logs, guard)
+        LISTENERS.with_borrow_mut(|listeners| listeners.push(logs.clone()));
+        (logs, Listening(PhantomData))
     }
 
     /// The lines of one level, oldest first.
@@ -46,7 +65,17 @@ impl Logs {
     }
 }
 
-impl Subscriber for Logs {
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENERS.with_borrow_mut(|listeners| drop(listeners.pop()));
+    }
+}
+
+/// The subscriber of the process. One for each thread would not do: `tracing` asks only the
+/// thread that comes to an event first whether anybody wants it, and keeps the answer.
+struct ByThread;
+
+impl Subscriber for ByThread {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("portcullis")
     }
@@ -60,9 +89,12 @@ impl Subscriber for Logs {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().target().to_owned());
-        event.record(&mut line);
-        self.events().push((*event.metadata().level(), line.0));
+        let listener = LISTENERS.with_borrow(|listeners| listeners.last().cloned());
+        if let Some(logs) = listener {
+            let mut line = Line(event.metadata().target().to_owned());
+            event.record(&mut line);
+            logs.events().push((*event.metadata().level(), line.0));
+        }
     }
 
     fn enter(&self, _: &Id) {}
