@@ -1,0 +1,9 @@
+//! Layers in a wrong order are answered with 500, loudly, and never with a pass.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the settings and requests here are fixed"
+)]
+
+mod absent;
+mod documented;
+mod misplaced;
