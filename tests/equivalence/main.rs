@@ -1,0 +1,259 @@
+//! A stack is nothing but its layers in their order: the same requests are answered and
+//! recorded alike by a `Stack` and by the loose layers around the same handler.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the settings and requests here are fixed or generated valid"
+)]
+
+mod requests;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use portcullis::{
+    Exchange, PeerAddress, RequestBody,
+    authn::AuthnLayer,
+    perimeter::{PerimeterBuilder, PerimeterLayer},
+    stack::Stack,
+};
+use portcullis_testing::{
+    audit::{Recorded, RecordingAudit},
+    clock::VirtualClock,
+};
+use portcullis_tests::{echo::shown, fixtures::RESOURCE, table_auth::TableAuth};
+use proptest::{prelude::*, strategy::ValueTree as _};
+use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, util::BoxCloneSyncService};
+
+use self::requests::{Generated, generated};
+
+type Boxed = BoxCloneSyncService<Request<String>, Response<Bytes>, std::convert::Infallible>;
+
+/// A service under test, with its own sink and clock.
+struct Side {
+    service: Boxed,
+    audit: RecordingAudit,
+    clock: VirtualClock,
+}
+
+/// What can be seen of one request from outside: the answer, the record and what the handler
+/// was given.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+    records: Vec<String>,
+}
+
+/// Few refusals, so that sequences get to the end of the budget; and every setting that
+/// changes what comes in.
+fn perimeter(builder: PerimeterBuilder) -> PerimeterBuilder {
+    builder
+        .add_allowed_host("localhost:3000")
+        .add_allowed_origin("https://app.example")
+        .add_trusted_proxy("10.0.0.0/8")
+        .add_identity_header(http::HeaderName::from_static("x-tenant"))
+        .with_max_body(64)
+        .with_max_uri(256)
+        .with_max_headers(12, 1024)
+        .with_refusal_budget(5, Duration::from_secs(60))
+}
+
+/// Reads the body and says what it was given, headers in the order of their names.
+async fn handler(
+    request: Request<RequestBody<String>>,
+) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+    let (parts, body) = request.into_parts();
+    let address = Exchange::of(&parts.extensions).unwrap().client_address();
+    let mut headers: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(n, v)| format!("{n}={v:?}"))
+        .collect();
+    headers.sort();
+    let body = match body.collect().await {
+        Ok(body) => format!("{:?}", body.to_bytes()),
+        Err(error) => error.to_string(),
+    };
+    let text = format!("{} {address:?} {headers:?} {body}", shown(&parts));
+    let mut response = Response::new(Full::from(text));
+    if parts.headers.contains_key("x-ask-to-switch") {
+        *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+    }
+    if parts.headers.contains_key("x-ask-to-cache") {
+        let value = http::HeaderValue::from_static("max-age=60");
+        response.headers_mut().append("cache-control", value);
+    }
+    Ok(response)
+}
+
+fn stack() -> Side {
+    let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
+    let (gate, _) = Stack::builder()
+        .with_audit(audit.clone())
+        .with_clock(clock.clone())
+        .with_base_path("/agents")
+        .with_resource(RESOURCE)
+        .with_challenge_scopes("notes.read")
+        .add_anonymous_route("/agents/public")
+        .with_perimeter(perimeter(PerimeterLayer::builder()))
+        .add_authenticator(TableAuth::new())
+        .build()
+        .unwrap();
+    Side::new(gate.layer(tower::service_fn(handler)), audit, clock)
+}
+
+fn by_hand() -> Side {
+    let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
+    let outer = perimeter(PerimeterLayer::builder())
+        .with_audit(audit.clone())
+        .with_clock(clock.clone())
+        .with_base_path("/agents")
+        .with_resource(RESOURCE)
+        .build()
+        .unwrap();
+    let inner = AuthnLayer::builder()
+        // Only the outermost layer writes records and reads the clock.
+        .with_audit(RecordingAudit::failing())
+        .with_clock(clock.clone())
+        .with_resource(RESOURCE)
+        .with_challenge_scopes("notes.read")
+        .add_anonymous_route("/agents/public")
+        .add_authenticator(TableAuth::new())
+        .build()
+        .unwrap();
+    let service = ServiceBuilder::new()
+        .layer(outer)
+        .layer(inner)
+        .service_fn(handler);
+    Side::new(service, audit, clock)
+}
+
+impl Side {
+    fn new<S, R>(service: S, audit: RecordingAudit, clock: VirtualClock) -> Self
+    where
+        S: Service<Request<String>, Response = Response<R>, Error = std::convert::Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send,
+        R: http_body::Body<Data: Send, Error: Into<portcullis::BoxError>> + Send + 'static,
+    {
+        let service =
+            BoxCloneSyncService::new(service.and_then(async |response| {
+                Ok(portcullis_tests::wire::read(response).await.unwrap())
+            }));
+        Self {
+            service,
+            audit,
+            clock,
+        }
+    }
+
+    async fn see(&self, generated: &Generated) -> Seen {
+        self.clock.advance(Duration::from_secs(generated.pause));
+        let mut request = generated.request();
+        if let Some(last) = generated.peer {
+            let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
+            PeerAddress::from(peer).attach(request.extensions_mut());
+        }
+        let response = self.service.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let records = self.audit.take();
+        let mut body = String::from_utf8(body.to_vec()).unwrap();
+        for record in &records {
+            body = body.replace(&record.request_id.to_string(), "<id>");
+        }
+        Seen {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+            records: records.iter().map(without_id).collect(),
+        }
+    }
+}
+
+/// Everything in a record but the id.
+fn without_id(record: &Recorded) -> String {
+    let id = record.request_id.to_string();
+    format!("{record:?}")
+        .replace(&format!("{:?}", record.request_id), "<id>")
+        .replace(&id, "<id>")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn a_stack_is_its_layers(sequence in proptest::collection::vec(generated(), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (stack, by_hand) = (stack(), by_hand());
+        for generated in &sequence {
+            let (one, other) = runtime.block_on(async {
+                (stack.see(generated).await, by_hand.see(generated).await)
+            });
+            prop_assert_eq!(one.records.len(), 1, "{:?}", generated);
+            prop_assert_eq!(one, other, "{:?}", generated);
+        }
+    }
+}
+
+/// A property about requests that are all refused alike would hold for nothing. The generator
+/// reaches every reason that these layers have, and admissions.
+#[test]
+fn the_generator_reaches_every_answer() {
+    let wanted = [
+        "admitted",
+        "admitted_anonymous",
+        "authorization_malformed",
+        "body_too_large",
+        "budget_spent",
+        "connect_refused",
+        "content_length_malformed",
+        "confirmation_unmet",
+        "credential_unknown",
+        "credentials_missing",
+        "evidence_invalid",
+        "headers_too_large",
+        "host_not_allowed",
+        "origin_not_allowed",
+        "path_ambiguous",
+        "preflight",
+        "table_bad",
+        "table_down",
+        "table_garbled",
+        "token_in_cookie",
+        "token_in_query",
+        "uri_too_long",
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = proptest::collection::vec(generated(), 1..24);
+    for _ in 0..512 {
+        let sequence = strategy.new_tree(&mut runner).unwrap().current();
+        let stack = stack();
+        for generated in &sequence {
+            let answer = runtime.block_on(stack.see(generated));
+            seen.insert(answer.status.to_string());
+            seen.extend(answer.records);
+        }
+    }
+    for reason in wanted {
+        let coded = format!("ReasonCode(\"{reason}\")");
+        assert!(
+            seen.iter().any(|record| record.contains(&coded)),
+            "{reason}"
+        );
+    }
+    // The handler that asks to switch protocols is refused as well.
+    assert!(seen.contains("500"));
+}
