@@ -1,0 +1,83 @@
+//! What can be cloned, shared and sent. A change here breaks programs of users, often far
+//! away from its cause.
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+use portcullis::{
+    ActorView, BodyError, Endpoints, Exchange, PeerAddress, Principal, RequestBody, ResponseBody,
+    authn::{Authn, AuthnBuilder, AuthnLayer},
+    perimeter::{Perimeter, PerimeterBuilder, PerimeterLayer},
+    stack::{Complete, Gate, GateHandle, Gated, GuardedRouter, StackBuilder},
+};
+use portcullis_testing::audit::RecordingAudit;
+use portcullis_tests::{
+    echo::Echo,
+    fixtures::{authn, gate, perimeter},
+};
+use static_assertions_of_this_file::{clone, send, sync, unpin};
+use tower::{Layer as _, Service};
+
+/// Each is a bound that the compiler checks.
+mod static_assertions_of_this_file {
+    pub(super) fn clone<T: Clone>() {}
+    pub(super) fn send<T: Send>() {}
+    pub(super) fn sync<T: Sync>() {}
+    pub(super) fn unpin<T: Unpin>() {}
+}
+
+macro_rules! all_of {
+    ($($bound:ident)+: $($type:ty),+ $(,)?) => {
+        all_of!(@each [$($bound)+] $([$type])+);
+    };
+    (@each $bounds:tt $([$type:ty])+) => { $(all_of!(@one $bounds $type);)+ };
+    (@one [$($bound:ident)+] $type:ty) => { $($bound::<$type>();)+ };
+}
+
+#[test]
+fn layers_services_and_handles_go_anywhere() {
+    all_of!(clone send sync unpin:
+        AuthnLayer, PerimeterLayer, Gate, GateHandle, GuardedRouter, Endpoints,
+        Authn<Echo>, Perimeter<Echo>, Gated<Echo>,
+        Exchange, Principal, ActorView, PeerAddress,
+    );
+}
+
+#[test]
+fn builders_can_be_sent() {
+    all_of!(send: AuthnBuilder, PerimeterBuilder, StackBuilder<Complete>);
+}
+
+#[test]
+fn bodies_and_errors_are_as_the_inner_ones() {
+    all_of!(send sync unpin: RequestBody<String>, ResponseBody<String>, BodyError);
+}
+
+/// The layer does not make a future `!Send`: hyper's and axum's are spawned.
+#[test]
+fn futures_can_be_sent_when_the_handlers_can() {
+    fn future_is_send<S>(_: &S)
+    where
+        S: Service<Request<String>, Future: Send>,
+    {
+    }
+    let audit = RecordingAudit::new();
+    future_is_send(&authn(&audit).layer(Echo::new()));
+    future_is_send(&perimeter(&audit).layer(Echo::new()));
+    future_is_send(&gate(&audit).layer(Echo::new()));
+    future_is_send(&perimeter(&audit).layer(authn(&audit).layer(Echo::new())));
+}
+
+/// And it does not ask for what a thread-per-core server does not have: the whole service may
+/// be tied to its thread.
+#[test]
+fn a_service_that_cannot_be_sent_is_a_service_all_the_same() {
+    fn is_service<S: Service<Request<Rc<()>>>>(_: &S) {}
+    async fn handler<B>(_: Request<B>) -> Result<Response<Rc<()>>, Rc<()>> {
+        Ok(Response::new(Rc::new(())))
+    }
+    let audit = RecordingAudit::new();
+    is_service(&authn(&audit).layer(tower::service_fn(handler)));
+    is_service(&perimeter(&audit).layer(tower::service_fn(handler)));
+    is_service(&gate(&audit).layer(tower::service_fn(handler)));
+}

@@ -1,0 +1,172 @@
+//! What is refused never reaches the handler, leaves one record that says why, and leaves the
+//! service able to serve the next.
+
+use http::Request;
+use portcullis::audit::Outcome;
+use portcullis_testing::{
+    audit::RecordingAudit,
+    http_probe::{HandlerProbe, body_text},
+};
+use portcullis_tests::fixtures::{authn, gate, perimeter, request, request_with};
+use tower::{Layer as _, Service, ServiceExt as _};
+
+use crate::layers::Around;
+
+type Refused = (Request<String>, &'static str, u16);
+
+fn by_authn() -> Vec<Refused> {
+    let with = |token: &str| request_with(token).body(String::new()).unwrap();
+    let twice = request_with("good-a").header("authorization", "Bearer good-b");
+    let query = request_with("good-a").uri("/?a=b&access%5Ftoken=good-a");
+    let cookie = request().header("cookie", "a=b; access_token=good-a");
+    vec![
+        (
+            request().body(String::new()).unwrap(),
+            "credentials_missing",
+            401,
+        ),
+        (with("bad"), "table_bad", 401),
+        (with("io-bad"), "table_bad", 401),
+        (with("garbled"), "table_garbled", 400),
+        (with("io-garbled"), "table_garbled", 400),
+        (with("down"), "table_down", 503),
+        (with("io-down"), "table_down", 503),
+        (with("nobody-knows"), "credential_unknown", 401),
+        (with("io-nobody-knows"), "credential_unknown", 401),
+        (with("bound-a"), "confirmation_unmet", 401),
+        (with("io-bound-a"), "confirmation_unmet", 401),
+        (with("nameless"), "evidence_invalid", 401),
+        (with("a b"), "authorization_malformed", 400),
+        (
+            twice.body(String::new()).unwrap(),
+            "authorization_malformed",
+            400,
+        ),
+        (query.body(String::new()).unwrap(), "token_in_query", 400),
+        (cookie.body(String::new()).unwrap(), "token_in_cookie", 400),
+    ]
+}
+
+/// Each of these carries a good credential: it is not the credential that is wrong.
+fn by_perimeter() -> Vec<Refused> {
+    let good = || request_with("good-a");
+    let rebound = Request::builder().header("authorization", "Bearer good-a");
+    let hostless = Request::builder().header("authorization", "Bearer good-a");
+    let finish = |request: http::request::Builder| request.body(String::new()).unwrap();
+    vec![
+        (
+            finish(rebound.header("host", "evil.example")),
+            "host_not_allowed",
+            403,
+        ),
+        (finish(hostless), "host_not_allowed", 403),
+        (
+            finish(good().header("host", "agent.example")),
+            "host_not_allowed",
+            403,
+        ),
+        (
+            finish(good().header("origin", "https://evil.example")),
+            "origin_not_allowed",
+            403,
+        ),
+        (
+            finish(good().method("CONNECT").uri("agent.example:443")),
+            "connect_refused",
+            400,
+        ),
+        (finish(good().uri("/a//b")), "path_ambiguous", 400),
+        (finish(good().uri("/a/%2e%2e/b")), "path_ambiguous", 400),
+        (
+            finish(good().header("content-length", "65")),
+            "body_too_large",
+            413,
+        ),
+        (
+            finish(good().header("content-length", "+1")),
+            "content_length_malformed",
+            400,
+        ),
+        (
+            finish(good().uri(format!("/{}", "a".repeat(9000)))),
+            "uri_too_long",
+            414,
+        ),
+        (
+            finish(good().header("x-long", "a".repeat(40_000))),
+            "headers_too_large",
+            431,
+        ),
+    ]
+}
+
+async fn refuses<L: Around<HandlerProbe>>(make: fn(&RecordingAudit) -> L, cases: Vec<Refused>) {
+    let audit = RecordingAudit::new();
+    let handler = HandlerProbe::new();
+    let mut service = make(&audit).layer(handler.clone());
+    let mut admitted = 0;
+    for (request, reason, status) in cases {
+        let shown = format!("{} {} for {reason}", request.method(), request.uri());
+        let response = service.ready().await.unwrap().call(request).await.unwrap();
+        assert_eq!(response.status(), status, "{shown}");
+        handler.assert_called(admitted);
+        let recorded = audit.assert_one_decision();
+        let outcome = if status == 503 {
+            Outcome::Failed
+        } else {
+            Outcome::Refused
+        };
+        assert_eq!(recorded.outcome, outcome, "{shown}");
+        assert_eq!(recorded.reason.as_str(), reason, "{shown}");
+        assert_eq!(recorded.status.unwrap(), status, "{shown}");
+        let id = format!("urn:uuid:{}", recorded.request_id);
+        let body = body_text(response.into_body()).await;
+        assert!(body.contains(&id), "{shown}: {body}");
+        assert!(!body.contains(reason), "{shown}: {body}");
+        let _ = audit.take();
+
+        let good = request_with("good-a").body(String::new()).unwrap();
+        let response = service.ready().await.unwrap().call(good).await.unwrap();
+        assert_eq!(response.status(), 200, "after {shown}");
+        admitted += 1;
+        handler.assert_called(admitted);
+        assert_eq!(audit.assert_one_decision().outcome, Outcome::Admitted);
+        let _ = audit.take();
+    }
+}
+
+#[tokio::test]
+async fn what_authn_refuses_is_not_called() {
+    refuses(authn, by_authn()).await;
+}
+
+#[tokio::test]
+async fn what_the_perimeter_refuses_is_not_called() {
+    refuses(perimeter, by_perimeter()).await;
+}
+
+#[tokio::test]
+async fn what_the_gate_refuses_is_not_called() {
+    refuses(gate, by_perimeter().into_iter().chain(by_authn()).collect()).await;
+}
+
+/// A request is not asked to do I/O for if it is refused without.
+#[tokio::test]
+async fn the_perimeter_refuses_before_anybody_is_asked() {
+    use portcullis_tests::{fixtures::perimeter_builder, table_auth::TableAuth};
+
+    let audit = RecordingAudit::new();
+    let table = TableAuth::new();
+    let layer = portcullis::authn::AuthnLayer::builder().add_authenticator(table.clone());
+    let inner = layer.build().unwrap().layer(HandlerProbe::new());
+    let service = perimeter_builder(&audit).build().unwrap().layer(inner);
+    let rebound = Request::builder().header("authorization", "Bearer io-good-a");
+    let response = service
+        .clone()
+        .oneshot(rebound.body(String::new()).unwrap());
+    assert_eq!(response.await.unwrap().status(), 403);
+    assert_eq!(table.verified(), 0);
+    let good = request_with("io-good-a").body(String::new()).unwrap();
+    assert_eq!(service.oneshot(good).await.unwrap().status(), 200);
+    assert_eq!(table.verified(), 1);
+}
