@@ -1,0 +1,255 @@
+//! How often a guarded request allocates, over the same request unguarded.
+//!
+//! The counts are exact and depend on nothing but the code, so they are asserted: one that
+//! changes is either a regression or an improvement to write down. What is counted is one
+//! warm request, with an authenticator that knows its credential already; building the request
+//! is not.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the settings and requests here are fixed"
+)]
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use axum::{Router, body::Body, routing::get};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use portcullis::{
+    Authenticator, Check, Description, Evidence, EvidenceKind, PeerAddress, RequestView, Verdict,
+    authn::AuthnLayer,
+    perimeter::PerimeterLayer,
+    stack::{Gate, Stack},
+};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, layer::util::Identity};
+
+/// Hands out the same evidence each time, as a cache does.
+struct Cached(Arc<Evidence>);
+
+impl Cached {
+    fn new() -> Self {
+        Self(Arc::new(Evidence::new(
+            EvidenceKind::User,
+            "https://idp.example",
+            "alice",
+        )))
+    }
+}
+
+impl Authenticator for Cached {
+    fn describe(&self) -> Description {
+        Description::bearer("cached")
+    }
+
+    fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
+        Check::Done(match request.bearer() {
+            Some("known") => Verdict::Accept(Arc::clone(&self.0)),
+            _ => Verdict::Absent,
+        })
+    }
+}
+
+const RESOURCE: &str = "https://agent.example/";
+
+/// As users build it, with the sink that they get: `tracing`, and nobody listens.
+fn gate() -> Gate {
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .add_authenticator(Cached::new());
+    builder.build().unwrap().0
+}
+
+fn loose() -> (PerimeterLayer, AuthnLayer) {
+    let perimeter = PerimeterLayer::builder().with_resource(RESOURCE);
+    let authn = AuthnLayer::builder().add_authenticator(Cached::new());
+    (perimeter.build().unwrap(), authn.build().unwrap())
+}
+
+fn router() -> Router {
+    Router::new().route("/notes", get(async || "note"))
+}
+
+/// Whether a request comes with the address of its peer, as from `guard` and other servers.
+#[derive(Clone, Copy)]
+enum Peer {
+    Attached,
+    Unknown,
+}
+
+/// The allocations of a whole request on a warm service, its response dropped and all.
+fn count<S, B, R>(service: S, peer: Peer, body: impl Fn() -> B) -> u64
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: std::fmt::Debug,
+{
+    let one = move || {
+        let builder = Request::builder()
+            .uri("/notes")
+            .header("host", "agent.example")
+            .header("authorization", "Bearer known");
+        let mut request = builder.body(body()).unwrap();
+        if let Peer::Attached = peer {
+            let address = SocketAddr::from(([192, 0, 2, 1], 5000));
+            PeerAddress::from(address).attach(request.extensions_mut());
+        }
+        let mut service = service.clone();
+        let counted = allocation_counter::measure(|| {
+            let response = now(async { service.ready().await.unwrap().call(request).await });
+            assert_eq!(response.unwrap().status(), 200);
+        });
+        counted.count_total
+    };
+    // The first may fill what stays.
+    one();
+    let warm = one();
+    assert_eq!(one(), warm, "a warm request is like another");
+    warm
+}
+
+/// Nothing here waits.
+fn now<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("nothing here waits"),
+    }
+}
+
+fn on_axum(router: Router, peer: Peer) -> u64 {
+    count(router, peer, Body::empty)
+}
+
+/// A layer that does nothing but change the body's type: the least that axum charges for one.
+#[derive(Clone)]
+struct Rewrap;
+
+impl<S> Layer<S> for Rewrap {
+    type Service = Rewrapped<S>;
+
+    fn layer(&self, inner: S) -> Rewrapped<S> {
+        Rewrapped(inner)
+    }
+}
+
+#[derive(Clone)]
+struct Rewrapped<S>(S);
+
+impl<S, B> Service<Request<B>> for Rewrapped<S>
+where
+    S: Service<Request<http_body_util::Limited<B>>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        self.0
+            .call(request.map(|body| http_body_util::Limited::new(body, 64)))
+    }
+}
+
+/// A router as axum serves it: with every handler and layer put together once.
+fn served(router: Router) -> Router {
+    router.with_state(())
+}
+
+/// The requirement is at most nine over a bare route; what is wished for is seven.
+///
+/// | what | allocations |
+/// |---|---|
+/// | axum, for any layer | 2 |
+/// | axum, for a body of another type, in each direction | 1 + 1 |
+/// | the exchange | 1 |
+/// | its place in the extensions | 1 |
+/// | the map of extensions grows, if it was just full | 0 or 1 |
+#[test]
+fn a_guarded_route() {
+    for (peer, grows) in [(Peer::Attached, 0), (Peer::Unknown, 1)] {
+        let bare = on_axum(served(router()), peer);
+        let over_bare = |router: Router| on_axum(served(router), peer) - bare;
+        assert_eq!(over_bare(router().layer(Identity::new())), 2);
+        assert_eq!(over_bare(router().layer(Rewrap)), 3);
+        assert_eq!(over_bare(router().layer(gate())), 6 + grows);
+        let guarded = count(gate().guard(router()), peer, Body::empty);
+        assert_eq!(guarded - bare, 6 + grows);
+    }
+}
+
+/// Called as it is, axum puts the handler and its layers together for each request.
+#[test]
+fn a_router_that_axum_does_not_serve_itself() {
+    for (peer, grows) in [(Peer::Attached, 0), (Peer::Unknown, 1)] {
+        let bare = on_axum(router(), peer);
+        assert_eq!(on_axum(router().layer(Identity::new()), peer) - bare, 3);
+        assert_eq!(on_axum(router().layer(gate()), peer) - bare, 8 + grows);
+        // `guard` has done so beforehand.
+        let guarded = count(gate().guard(router()), peer, Body::empty);
+        assert_eq!(guarded - bare, 5 + grows);
+    }
+}
+
+/// Loose layers cost no more than the gate, if axum is given them as one; each that it is
+/// given by itself costs what axum charges for a layer.
+#[test]
+fn loose_layers_on_a_route() {
+    let bare = on_axum(served(router()), Peer::Attached);
+    let (perimeter, authn) = loose();
+    let together = ServiceBuilder::new()
+        .layer(perimeter.clone())
+        .layer(authn.clone());
+    let together = served(router().layer(together));
+    assert_eq!(on_axum(together, Peer::Attached) - bare, 6);
+    let apart = served(router().layer(authn).layer(perimeter));
+    assert_eq!(on_axum(apart, Peer::Attached) - bare, 10);
+}
+
+/// Without axum: the exchange, its place in the extensions, a first clone of the URI, and the
+/// response's first header (`Cache-Control`), which are two.
+#[test]
+fn a_plain_service() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let bare = count(tower::service_fn(handler), Peer::Attached, String::new);
+    assert_eq!(bare, 0);
+    let gated = gate().layer(tower::service_fn(handler));
+    assert_eq!(count(gated, Peer::Attached, String::new), 5);
+    let (perimeter, authn) = loose();
+    let loose = perimeter.layer(authn.layer(tower::service_fn(handler)));
+    assert_eq!(count(loose, Peer::Attached, String::new), 5);
+}
+
+/// A request that is not let in is answered without the handler's and axum's allocations, and
+/// not with many of its own: a flood of them must be cheap.
+#[test]
+fn a_refusal() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let service = gate().layer(tower::service_fn(handler));
+    let refuse = || {
+        let builder = Request::builder()
+            .uri("/notes")
+            .header("host", "agent.example");
+        let request = builder.body(String::new()).unwrap();
+        let service = service.clone();
+        let counted = allocation_counter::measure(|| {
+            assert_eq!(now(service.oneshot(request)).unwrap().status(), 401);
+        });
+        counted.count_total
+    };
+    refuse();
+    assert_eq!(refuse(), 9);
+}
