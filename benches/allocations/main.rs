@@ -1,0 +1,63 @@
+//! Prints how often each variant allocates, as `name.allocations 17 count`, and how many of
+//! these its floor does not make, as `name.added_allocations 4 count`. Fails if a budget is
+//! overrun.
+//!
+//! Counts of one run do not drift, so unlike times they can be held to a number.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program speaks through them"
+)]
+
+use std::{collections::BTreeMap, env, process::ExitCode};
+
+use portcullis_benches::{Variant, variants};
+
+/// The first requests fill caches and tables that the others find filled.
+const WARM_UP: usize = 64;
+const RUNS: u64 = 64;
+
+/// What a variant may allocate beyond its floor.
+const BUDGETS: [(&str, u64); 5] = [
+    ("axum.gate", 9),
+    ("stack.warm.es256", 9),
+    ("stack.warm.eddsa", 9),
+    ("stack.warm.rs256", 9),
+    ("stack.api_keys", 9),
+];
+
+fn main() -> ExitCode {
+    let texts: Vec<String> = env::args().skip(1).collect();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut is_kept = true;
+    for mut variant in variants::chosen(&texts) {
+        let count = count(&mut variant);
+        let name = variant.name();
+        println!("{name}.allocations {count} count");
+        let floor = variant.floor().and_then(|floor| counts.get(floor));
+        if let Some(added) = floor.map(|floor| count.saturating_sub(*floor)) {
+            println!("{name}.added_allocations {added} count");
+            let budget = BUDGETS.iter().find(|(budgeted, _)| *budgeted == name);
+            if let Some((_, budget)) = budget.filter(|(_, budget)| added > *budget) {
+                eprintln!("{name} adds {added} allocations to its floor, more than {budget}");
+                is_kept = false;
+            }
+        }
+        counts.insert(name.to_owned(), count);
+    }
+    if is_kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The allocations of one run: the least of many, because a table that grows once in a while
+/// is nothing that a request costs.
+fn count(variant: &mut Variant) -> u64 {
+    (0..WARM_UP).for_each(|_| variant.run());
+    (0..RUNS)
+        .map(|_| allocation_counter::measure(|| variant.run()).count_total)
+        .min()
+        .unwrap_or(0)
+}

@@ -1,0 +1,96 @@
+//! `cargo xtask bench [text..]`: every layer against its floor, in one run.
+//!
+//! Prints lines of `name value unit`, for the variants whose name contains one of the texts.
+//! The variants are named in `portcullis_benches::variants`; of each is printed:
+//!
+//! | line | what it says |
+//! |---|---|
+//! | `….time` | one run, making the request included |
+//! | `….net` | that, less its floor in the same round |
+//! | `….over_raw` | the net time as a multiple of the raw signature check |
+//! | `….excess` | the net time beyond 1.05 times the raw check (RS256: 1.12); the goal is 3000 ns |
+//! | `….hits` | the share of requests whose token was known |
+//! | `….allocations` | of one run, making the request included |
+//! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
+//!
+//! Times are medians over many short rounds; differences and ratios are taken within a round,
+//! and their median is printed. One thread, no runtime, the service called in process. Times
+//! belong to the machine and the hour; ratios and counts can be compared.
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a command line program speaks through them"
+)]
+
+mod harness;
+mod lines;
+
+use std::{
+    env, io,
+    process::{Command, ExitCode},
+};
+
+use axum::{body::Body, routing::Route};
+use http::Request;
+use portcullis::stack::Gated;
+use portcullis_benches::{
+    credentials::{ALGORITHMS, Tokens},
+    variants,
+};
+use tower::Service;
+
+use crate::{harness::Samples, lines::print};
+
+fn main() -> ExitCode {
+    let texts: Vec<String> = env::args().skip(1).collect();
+    // First, because it compiles, and nothing should while times are taken.
+    let are_counted = match count_allocations(&texts) {
+        Ok(are_counted) => are_counted,
+        Err(error) => {
+            eprintln!("cannot count allocations, because cargo cannot be started: {error}");
+            false
+        }
+    };
+    sizes();
+    let mut variants = variants::chosen(&texts);
+    let samples = Samples::take(&mut variants);
+    for variant in &variants {
+        lines::of_variant(&samples, variant);
+    }
+    if are_counted {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Counting needs an allocator of its own, which must not be in the program that times.
+fn count_allocations(texts: &[String]) -> io::Result<bool> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args("run --quiet --profile bench --locked --bin allocations --".split(' '))
+        .args(texts)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    Ok(status.success())
+}
+
+/// What does not depend on the moment: the size of futures and tokens.
+fn sizes() {
+    let (ours, floor) = (future_size::<Gated<Route>>(), future_size::<Route>());
+    print("axum.route.future", floor, "bytes");
+    print("axum.gate.future", ours, "bytes");
+    let tokens = Tokens::new();
+    for (name, algorithm) in ALGORITHMS {
+        let header = tokens.same(algorithm).advance().len();
+        print(
+            &format!("token.{name}.size"),
+            header - "Bearer ".len(),
+            "bytes",
+        );
+    }
+}
+
+const fn future_size<S: Service<Request<Body>>>() -> usize {
+    size_of::<S::Future>()
+}

@@ -1,0 +1,20 @@
+//! What is measured: every layer, and beside it what the same work costs without the layer.
+//!
+//! A [`Variant`] is one request from its making to the end of its response, or one check of
+//! a credential. Nothing in here knows how it is measured, and nothing in here counts
+//! allocations: that would replace the allocator of whoever is timing.
+#![expect(
+    clippy::expect_used,
+    reason = "a figure of something that failed is worse than none"
+)]
+
+pub mod credentials;
+pub mod requests;
+pub mod services;
+mod variant;
+pub mod variants;
+
+pub use self::variant::Variant;
+
+/// Who the guarded server says it is.
+pub const RESOURCE: &str = "https://agent.example/";

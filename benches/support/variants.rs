@@ -1,0 +1,247 @@
+//! All variants.
+//!
+//! | name | what is measured | floor |
+//! |---|---|---|
+//! | `request` | making the request, which every `service`, `axum` and `stack` includes | |
+//! | `service.bare` | a Tower service that does next to nothing | |
+//! | `service.perimeter`, `service.authn`, `service.gate` | a layer, or all of them, around it | `service.bare` |
+//! | `axum.bare` | a router with one route | |
+//! | `axum.identity_layer` | a layer that does nothing: what `Router::layer` costs | `axum.bare` |
+//! | `axum.perimeter`, `axum.authn`, `axum.gate` | a layer, or all of them, on the router; somebody vouches for every request | `axum.bare` |
+//! | `raw.…` | the check of a signature with a parsed key, by AWS-LC | |
+//! | `jwt.warm.…` | `check` of the authenticator alone, on a token that is known | |
+//! | `jwt.cold.…` | on any token, with the cache off | `raw.…` |
+//! | `jwt.unseen.…` | on a token that the cache does not know, and then does | `raw.…` |
+//! | `api_keys` | `check` of that authenticator alone | |
+//! | `stack.warm.…`, `stack.cold.…`, `stack.unseen.…`, `stack.api_keys` | the gate on the router, with these authenticators | `axum.bare` |
+//!
+//! In `service`, `axum` and `gate` the authenticator is a fixed answer, so that what shows is
+//! the layer. Records go to `tracing`, and nobody listens.
+
+use std::{collections::BTreeSet, fmt, hint::black_box, sync::Arc};
+
+use axum::body::{Body, HttpBody};
+use http::{HeaderValue, Request, Response};
+use portcullis::{
+    Authenticator, Check, Clock as _, Gate, IntoAuthenticator, RequestView, Site, Stack,
+    SystemClock, Verdict, authn::AuthnLayer, perimeter::PerimeterLayer,
+};
+use portcullis_testing::{identity_provider::SigningAlgorithm, mock_auth::MockAuth};
+use tower::{Layer as _, Service, layer::util::Identity};
+
+use crate::{
+    RESOURCE, Variant,
+    credentials::{ALGORITHMS, Cache, Ring, Tokens, api_key},
+    requests::{bearer, request, request_from_peer},
+    services::{Bare, finished, router, send},
+};
+
+/// Every variant, floors before what stands on them.
+#[must_use]
+pub fn all() -> Vec<Variant> {
+    let tokens = Tokens::new();
+    let mut all = vec![making_a_request()];
+    all.extend(on_a_service());
+    all.extend(on_axum());
+    for (name, algorithm) in ALGORITHMS {
+        all.extend(of_tokens(&tokens, name, algorithm));
+    }
+    all.extend(of_api_keys());
+    all
+}
+
+/// The variants whose name contains one of these texts, and their floors; all, if there is
+/// no text.
+#[must_use]
+pub fn chosen(texts: &[String]) -> Vec<Variant> {
+    let mut all = all();
+    if texts.is_empty() {
+        return all;
+    }
+    let is_named = |variant: &&Variant| texts.iter().any(|text| variant.name().contains(text));
+    let names: BTreeSet<String> = all
+        .iter()
+        .filter(is_named)
+        .flat_map(|variant| [Some(variant.name()), variant.floor(), variant.raw()])
+        .flatten()
+        .map(str::to_owned)
+        .collect();
+    all.retain(|variant| names.contains(variant.name()));
+    all
+}
+
+/// What every request costs before it is sent.
+fn making_a_request() -> Variant {
+    let credential = any_credential();
+    Variant::new("request", move || {
+        drop(black_box(request(&credential)));
+    })
+}
+
+/// The layers on a Tower service that does next to nothing.
+#[must_use]
+pub fn on_a_service() -> Vec<Variant> {
+    const FLOOR: &str = "service.bare";
+    vec![
+        sending(FLOOR, Bare, request),
+        sending(
+            "service.perimeter",
+            perimeter().layer(Bare),
+            request_from_peer,
+        )
+        .with_floor(FLOOR),
+        sending("service.authn", authn().layer(Bare), request).with_floor(FLOOR),
+        sending(
+            "service.gate",
+            gate(anybody()).layer(Bare),
+            request_from_peer,
+        )
+        .with_floor(FLOOR),
+    ]
+}
+
+/// The layers on a router, as they are used on axum.
+#[must_use]
+pub fn on_axum() -> Vec<Variant> {
+    const FLOOR: &str = "axum.bare";
+    let identity = finished(router().layer(Identity::new()));
+    let perimeter = finished(router().layer(perimeter()));
+    let authn = finished(router().layer(authn()));
+    let guarded = gate(anybody()).guard(router());
+    vec![
+        sending(FLOOR, finished(router()), request),
+        sending("axum.identity_layer", identity, request).with_floor(FLOOR),
+        sending("axum.perimeter", perimeter, request_from_peer).with_floor(FLOOR),
+        sending("axum.authn", authn, request).with_floor(FLOOR),
+        sending("axum.gate", guarded, request_from_peer).with_floor(FLOOR),
+    ]
+}
+
+/// Tokens of one algorithm: the raw check, the authenticator alone, the whole stack.
+#[must_use]
+pub fn of_tokens(tokens: &Tokens, name: &str, algorithm: SigningAlgorithm) -> Vec<Variant> {
+    let raw = format!("raw.{name}");
+    let mut variants = vec![Variant::new(raw.as_str(), tokens.raw_check(algorithm))];
+    for (state, cache) in [
+        ("warm", Cache::Default),
+        ("cold", Cache::Off),
+        ("unseen", Cache::Tiny),
+    ] {
+        let credentials = || match cache {
+            Cache::Default => tokens.same(algorithm),
+            Cache::Off | Cache::Tiny => tokens.distinct(algorithm),
+        };
+        let (alone, inside) = (tokens.authenticator(cache), tokens.authenticator(cache));
+        let mut check = checking(format!("jwt.{state}.{name}"), alone.clone(), credentials())
+            .with_authenticator(&alone);
+        let mut guard = guarding(
+            format!("stack.{state}.{name}"),
+            inside.clone(),
+            credentials(),
+        )
+        .with_authenticator(&inside);
+        if cache != Cache::Default {
+            check = check.with_floor(&raw).with_raw(&raw);
+            guard = guard.with_raw(&raw);
+        }
+        variants.extend([check, guard]);
+    }
+    variants
+}
+
+/// API keys: the authenticator alone, and the whole stack.
+#[must_use]
+pub fn of_api_keys() -> Vec<Variant> {
+    let (keys, credential) = api_key();
+    let site = Site::new(Arc::new(SystemClock::new()));
+    let alone = keys
+        .clone()
+        .into_authenticator(&site)
+        .expect("the settings work");
+    vec![
+        checking("api_keys", alone, Ring::of(credential.clone())),
+        guarding("stack.api_keys", keys, Ring::of(credential)),
+    ]
+}
+
+/// Sends a request to a service.
+fn sending<S, B>(
+    name: impl Into<String>,
+    mut service: S,
+    request: fn(&HeaderValue) -> Request<Body>,
+) -> Variant
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: fmt::Debug> + 'static,
+    B: HttpBody<Data: fmt::Debug, Error: fmt::Debug>,
+{
+    let credential = any_credential();
+    Variant::new(name, move || send(&mut service, request(&credential)))
+}
+
+/// Sends a request to a router behind the whole stack.
+fn guarding(
+    name: impl Into<String>,
+    authenticator: impl IntoAuthenticator + Send + 'static,
+    mut credentials: Ring<HeaderValue>,
+) -> Variant {
+    let mut guarded = gate(authenticator).guard(router());
+    Variant::new(name, move || {
+        send(&mut guarded, request_from_peer(credentials.advance()));
+    })
+    .with_floor("axum.bare")
+}
+
+/// Asks an authenticator alone. The head of the request is made once: only its credential
+/// changes.
+fn checking(
+    name: impl Into<String>,
+    authenticator: impl Authenticator,
+    mut credentials: Ring<HeaderValue>,
+) -> Variant {
+    let clock = SystemClock::new();
+    let (mut parts, _) = request(&any_credential()).into_parts();
+    Variant::new(name, move || {
+        parts
+            .headers
+            .insert(http::header::AUTHORIZATION, credentials.advance().clone());
+        let verdict = authenticator.check(&RequestView::new(&parts, clock.now()));
+        assert!(matches!(
+            black_box(verdict),
+            Check::Done(Verdict::Accept(_))
+        ));
+    })
+}
+
+fn perimeter() -> PerimeterLayer {
+    PerimeterLayer::builder()
+        .with_resource(RESOURCE)
+        .build()
+        .expect("the settings work")
+}
+
+fn authn() -> AuthnLayer {
+    AuthnLayer::builder()
+        .with_resource(RESOURCE)
+        .add_authenticator(anybody())
+        .build()
+        .expect("the settings work")
+}
+
+fn gate(authenticator: impl IntoAuthenticator + Send + 'static) -> Gate {
+    let (gate, _) = Stack::builder()
+        .with_resource(RESOURCE)
+        .add_authenticator(authenticator)
+        .build()
+        .expect("the settings work");
+    gate
+}
+
+/// Vouches for everybody, at once.
+fn anybody() -> MockAuth {
+    MockAuth::user("alice")
+}
+
+/// A credential of the size of a token, for those who do not look at it.
+fn any_credential() -> HeaderValue {
+    bearer(&"x".repeat(900))
+}
