@@ -62,7 +62,7 @@ function makeProvider() {
     loadExistingGrant: async (ctx) => {
       const { client, params, provider, session } = ctx.oidc;
       const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
-      grant.addOIDCScope('openid');
+      grant.addOIDCScope(`openid ${scope}`);
       grant.addResourceScope(params.resource, scope);
       await grant.save();
       return grant;
