@@ -133,6 +133,19 @@ async fn confusion(harness: &mut Harness) {
             &expected,
         )
         .await;
+    let claimed = guard
+        .token()
+        .with_algorithm(SigningAlgorithm::Rs256)
+        .with_header("alg", "RS512")
+        .mint();
+    harness
+        .attack(
+            "rs256 that calls itself rs512",
+            &guard,
+            guard.bearer(&claimed),
+            &expected,
+        )
+        .await;
 }
 
 async fn signatures(harness: &mut Harness) {
