@@ -287,10 +287,10 @@ impl Drop for Flight {
     }
 }
 
-/// Up to a tenth less, so that servers which started together do not ask together.
+/// Less by up to a tenth, exclusive, so that servers which started together do not ask together.
 fn with_jitter(lifetime: Duration) -> Duration {
     let [random] = entropy::bytes().unwrap_or_default();
-    let earlier = lifetime - lifetime / 10 * u32::from(random) / 255;
+    let earlier = lifetime - lifetime / 10 * u32::from(random) / 256;
     earlier.max(lifetime.min(cache_control::SHORTEST))
 }
 

@@ -13,7 +13,8 @@ use crate::support::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The keys of these tests are fresh for ten minutes at most.
+/// The keys of these tests are fresh for ten minutes at most, and for more than nine: at the
+/// end of it their refresh is due, and for less than the minute in which nobody waits for it.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// Lets the tasks of this thread get on with their work.
