@@ -1,13 +1,9 @@
 //! What an authenticator found out.
 
-use std::fmt;
+mod validity;
 
+pub use self::validity::InvalidEvidence;
 use crate::{Scopes, Timestamp};
-
-/// The longest issuer, subject or client that is taken, in bytes.
-const MAX_NAME: usize = 2048;
-/// The longest chain of actors that is taken (RFC 8693 §4.1 sets no bound; a bound is needed).
-const MAX_ACTORS: usize = 8;
 
 /// What an authenticator found out about the caller: plain data, constructible by anybody.
 ///
@@ -147,56 +143,6 @@ impl Evidence {
     pub fn add_revocation_key(mut self, key: RevocationKey) -> Self {
         self.revocation_keys.push(key);
         self
-    }
-
-    /// Checks what every consumer relies on: a non-empty issuer and subject, no control
-    /// characters in either or in the client, and bounded lengths.
-    ///
-    /// # Errors
-    ///
-    /// Names the first field that does not hold.
-    pub fn validate(&self) -> Result<(), InvalidEvidence> {
-        let name = |field, text: &str| {
-            if text.is_empty() {
-                Err(InvalidEvidence {
-                    field,
-                    problem: "is empty",
-                })
-            } else if text.len() > MAX_NAME {
-                Err(InvalidEvidence {
-                    field,
-                    problem: "is too long",
-                })
-            } else if text.chars().any(char::is_control) {
-                Err(InvalidEvidence {
-                    field,
-                    problem: "holds a control character",
-                })
-            } else {
-                Ok(())
-            }
-        };
-        name("issuer", &self.issuer)?;
-        name("subject", &self.subject)?;
-        for (field, text) in [
-            ("client", &self.client),
-            ("acr", &self.acr),
-            ("token id", &self.token_id),
-            ("session id", &self.session_id),
-        ] {
-            if let Some(text) = text {
-                name(field, text)?;
-            }
-        }
-        if self.actors.len() > MAX_ACTORS {
-            return Err(InvalidEvidence {
-                field: "actors",
-                problem: "is too long a chain",
-            });
-        }
-        self.actors
-            .iter()
-            .try_for_each(|actor| name("actor", actor.subject()))
     }
 
     /// Who or what the credential stands for.
@@ -434,59 +380,9 @@ pub enum RevocationKey {
     Token(Box<str>, Box<str>),
 }
 
-/// Evidence that no consumer may rely on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct InvalidEvidence {
-    field: &'static str,
-    problem: &'static str,
-}
-
-impl fmt::Display for InvalidEvidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {} {}", self.field, self.problem)
-    }
-}
-
-impl std::error::Error for InvalidEvidence {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_the_field_that_does_not_hold() {
-        let evidence = |issuer: &str, subject: &str| {
-            Evidence::new(EvidenceKind::User, issuer, subject)
-                .validate()
-                .map_err(|e| e.to_string())
-        };
-        assert_eq!(evidence("i", "s"), Ok(()));
-        assert_eq!(evidence("", "s"), Err("the issuer is empty".into()));
-        assert_eq!(evidence("i", ""), Err("the subject is empty".into()));
-        assert_eq!(
-            evidence("i", "a\0b"),
-            Err("the subject holds a control character".into())
-        );
-        assert_eq!(
-            evidence("i", &"s".repeat(2049)),
-            Err("the subject is too long".into())
-        );
-    }
-
-    #[test]
-    fn bounds_the_chain_of_actors() {
-        let mut evidence = Evidence::new(EvidenceKind::User, "i", "s");
-        for n in 0..8 {
-            evidence = evidence.add_actor(Actor::new(format!("agent-{n}")));
-        }
-        assert!(evidence.validate().is_ok());
-        assert!(
-            evidence
-                .add_actor(Actor::new("one more"))
-                .validate()
-                .is_err()
-        );
-    }
 
     #[test]
     fn derives_its_revocation_keys() {

@@ -27,6 +27,8 @@ use crate::Timestamp;
 #[must_use]
 pub struct RequestView<'a> {
     parts: &'a Parts,
+    // Read once: a token is long, and several ask for it.
+    authorization: Result<Option<Authorization<'a>>, MalformedAuthorization>,
     now: Timestamp,
     path: &'a str,
     client_address: Option<IpAddr>,
@@ -38,6 +40,7 @@ impl<'a> RequestView<'a> {
     pub fn new(parts: &'a Parts, now: Timestamp) -> Self {
         Self {
             parts,
+            authorization: Authorization::parse(&parts.headers),
             now,
             path: parts.uri.path(),
             client_address: None,
@@ -102,7 +105,16 @@ impl<'a> RequestView<'a> {
     /// The `Authorization` header, if it is there once and well-formed.
     #[must_use]
     pub fn authorization(&self) -> Option<Authorization<'a>> {
-        Authorization::parse(&self.parts.headers).ok().flatten()
+        self.authorization.ok().flatten()
+    }
+
+    /// The same, where one that is there twice or malformed is not the same as none.
+    ///
+    /// # Errors
+    ///
+    /// See [`Authorization::parse`].
+    pub fn try_authorization(&self) -> Result<Option<Authorization<'a>>, MalformedAuthorization> {
+        self.authorization
     }
 
     /// The token of `Authorization: Bearer`.
@@ -170,25 +182,17 @@ impl<'a> Authorization<'a> {
         if values.next().is_some() && !crate::sabotaged!("authorization.single") {
             return Err(malformed);
         }
-        let value = value.to_str().map_err(|_| malformed)?;
-        let (scheme, credentials) = value.split_once(' ').ok_or(malformed)?;
-        let is_graphic = |byte: u8| (0x21..=0x7e).contains(&byte);
-        let well_formed = !scheme.is_empty()
-            && scheme.bytes().all(is_token_byte)
-            && credentials.bytes().next().is_some_and(is_graphic)
-            && credentials.bytes().next_back().is_some_and(is_graphic)
-            && credentials
-                .bytes()
-                .all(|byte| byte == b' ' || is_graphic(byte));
+        let (scheme, credentials) = split_at_space(value.as_bytes()).ok_or(malformed)?;
         let this = Self {
-            scheme,
-            credentials,
+            scheme: text(scheme).ok_or(malformed)?,
+            credentials: text(credentials).ok_or(malformed)?,
         };
-        let wants_b64token = this.is_scheme("Bearer") || this.is_scheme("DPoP");
-        if !well_formed || wants_b64token && !is_b64token(credentials) {
-            return Err(malformed);
-        }
-        Ok(Some(this))
+        let is_well_formed = if this.is_scheme("Bearer") || this.is_scheme("DPoP") {
+            is_b64token(credentials)
+        } else {
+            scheme.iter().all(|byte| is_token_byte(*byte)) && is_graphic(credentials)
+        };
+        is_well_formed.then_some(Some(this)).ok_or(malformed)
     }
 
     /// Whether the scheme is `name`, in any case (RFC 9110 §11.1).
@@ -246,13 +250,47 @@ const fn is_token_byte(byte: u8) -> bool {
         )
 }
 
+/// What stands before and after the first space.
+fn split_at_space(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = bytes.iter().position(|byte| *byte == b' ')?;
+    let (before, after) = bytes.split_at_checked(space)?;
+    Some((before, after.get(1..)?))
+}
+
+/// Something, as text.
+fn text(bytes: &[u8]) -> Option<&str> {
+    if bytes.is_empty() {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+/// Printable ASCII that neither begins nor ends with a space.
+fn is_graphic(bytes: &[u8]) -> bool {
+    let is_space = |byte: Option<&u8>| byte == Some(&b' ');
+    all(bytes, |byte| matches!(byte, b' '..=b'~'))
+        && !is_space(bytes.first())
+        && !is_space(bytes.last())
+}
+
 /// `b64token` of RFC 6750 §2.1.
-fn is_b64token(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    !body.is_empty()
-        && body.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-        })
+fn is_b64token(bytes: &[u8]) -> bool {
+    let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = bytes.split_at_checked(bytes.len() - padding);
+    body.is_some_and(|(body, _)| {
+        !body.is_empty()
+            && all(body, |byte| {
+                byte.is_ascii_alphanumeric() | matches!(byte, b'-'..=b'/' | b'_' | b'~' | b'+')
+            })
+    })
+}
+
+/// Whether all bytes are of a kind. Looks at every one, whatever the first ones are: without a
+/// way out, the compiler takes sixteen at a time, and a token has a thousand.
+fn all(bytes: &[u8], is_of_kind: impl Fn(u8) -> bool) -> bool {
+    bytes
+        .iter()
+        .fold(true, |so_far, byte| so_far & is_of_kind(*byte))
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
+/// The most scopes of one list. Comparing each with all before it stays cheap.
+const MAX_SCOPES: usize = 512;
+
 /// A list of scopes (RFC 6749 §3.3), without repetition, in the order they were granted.
 ///
 /// Cheap to clone. Scopes are compared byte for byte; nothing here knows a hierarchy.
@@ -26,8 +29,8 @@ impl Scopes {
     ///
     /// # Errors
     ///
-    /// A byte outside `%x21 / %x23-5B / %x5D-7E` in a scope. Two spaces in a row are no
-    /// error: some issuers send them.
+    /// A byte outside `%x21 / %x23-5B / %x5D-7E` in a scope, or more than 512 scopes. Two
+    /// spaces in a row are no error: some issuers send them.
     pub fn parse(list: &str) -> Result<Self, InvalidScope> {
         Self::collect(list.split(' ').filter(|scope| !scope.is_empty()))
     }
@@ -36,22 +39,25 @@ impl Scopes {
     ///
     /// # Errors
     ///
-    /// An empty scope, or a byte that RFC 6749 §3.3 does not allow in one: also a space.
+    /// An empty scope, a byte that RFC 6749 §3.3 does not allow in one (also a space), or more
+    /// than 512 scopes.
     pub fn collect<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
-        let mut joined = String::new();
+        let mut known: Vec<&str> = Vec::with_capacity(16);
         for scope in scopes {
             if scope.is_empty() || !scope.bytes().all(is_scope_byte) {
-                return Err(InvalidScope(()));
+                return Err(InvalidScope(
+                    "a scope is one or more printable ASCII characters other than space, `\"` and `\\`",
+                ));
             }
-            if joined.split(' ').any(|known| known == scope) {
+            if known.contains(&scope) {
                 continue;
             }
-            if !joined.is_empty() {
-                joined.push(' ');
+            if known.len() == MAX_SCOPES {
+                return Err(InvalidScope("a list holds at most 512 scopes"));
             }
-            joined.push_str(scope);
+            known.push(scope);
         }
-        Ok(Self(joined.into()))
+        Ok(Self(known.join(" ").into()))
     }
 
     /// Whether `scope` was granted, byte for byte.
@@ -96,15 +102,13 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// A text that is no scope.
+/// A text that is no scope, or too many of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct InvalidScope(());
+pub struct InvalidScope(&'static str);
 
 impl fmt::Display for InvalidScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a scope is one or more printable ASCII characters other than space, `\"` and `\\`",
-        )
+        f.write_str(self.0)
     }
 }
 
@@ -126,5 +130,15 @@ mod tests {
         assert!(Scopes::collect(["a b"]).is_err());
         assert!(Scopes::collect([""]).is_err());
         assert_eq!(Scopes::parse("  a   b ").unwrap().as_str(), "a b");
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let names: Vec<_> = (0..513).map(|n| format!("s{n}")).collect();
+        let some = names.get(..512).unwrap().join(" ");
+        assert_eq!(Scopes::parse(&some).unwrap().as_str(), some);
+        assert!(Scopes::parse(&format!("{some} s0")).is_ok(), "a repetition");
+        let error = Scopes::parse(&names.join(" ")).unwrap_err();
+        assert_eq!(error.to_string(), "a list holds at most 512 scopes");
     }
 }

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts, response,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts, response,
 };
 use portcullis_core::{
-    Authorization, Check, Evidence, ReasonCode, Rejection, RejectionKind, Verdict,
+    Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Verdict,
 };
 
 use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator, challenge::Challenges};
@@ -52,13 +52,14 @@ impl Step for Authenticate {
         if is_preflight(parts) {
             return Decision::Refuse(preflight());
         }
-        let presented = match self.presented(parts) {
+        let view = exchange.view(parts);
+        let presented = match self.presented(&view) {
             Ok(presented) => presented,
             Err(code) => return Decision::Refuse(self.invalid_request(code)),
         };
         let mut is_not_mine = false;
         for (cursor, link) in self.chain.iter().enumerate() {
-            let verdict = match link.authenticator.check(&exchange.view(parts)) {
+            let verdict = match link.authenticator.check(&view) {
                 Check::Done(verdict) => verdict,
                 Check::NeedsIo if exchange.is_restricted() => {
                     return Decision::Refuse(budget_spent(exchange));
@@ -104,7 +105,7 @@ impl Step for Authenticate {
                     Next::Settle(Err(refusal)) => return (parts, Err(refusal)),
                 }
             }
-            let presented = self.presented(&parts).unwrap_or(true);
+            let presented = self.presented(&exchange.view(&parts)).unwrap_or(true);
             let result = self.nobody_knew(&mut parts, &exchange, presented || is_not_mine);
             (parts, result)
         })
@@ -125,22 +126,24 @@ impl Step for Authenticate {
 
 impl Authenticate {
     /// Whether there is a credential, in one place and in a place where it may be.
-    fn presented(&self, parts: &Parts) -> Result<bool, ReasonCode> {
-        let authorization =
-            Authorization::parse(&parts.headers).map_err(|_| reason::AUTHORIZATION_MALFORMED)?;
+    fn presented(&self, request: &RequestView<'_>) -> Result<bool, ReasonCode> {
+        let authorization = request
+            .try_authorization()
+            .map_err(|_| reason::AUTHORIZATION_MALFORMED)?;
+        let headers = request.headers();
         let own_headers = self
             .consumed
             .iter()
-            .filter(|name| **name != header::AUTHORIZATION && parts.headers.contains_key(*name))
+            .filter(|name| **name != header::AUTHORIZATION && headers.contains_key(*name))
             .count();
         let places = usize::from(authorization.is_some()) + own_headers;
         if places > 1 && !portcullis_core::sabotaged!("authn.one_credential") {
             return Err(reason::CREDENTIALS_OF_TWO_KINDS);
         }
-        if has_query_token(parts) && !portcullis_core::sabotaged!("authn.query_token") {
+        if has_query_token(request.uri()) && !portcullis_core::sabotaged!("authn.query_token") {
             return Err(reason::TOKEN_IN_QUERY);
         }
-        if has_cookie_token(&parts.headers) && !portcullis_core::sabotaged!("authn.cookie_token") {
+        if has_cookie_token(headers) && !portcullis_core::sabotaged!("authn.cookie_token") {
             return Err(reason::TOKEN_IN_COOKIE);
         }
         Ok(places > 0)
@@ -279,8 +282,8 @@ fn preflight() -> Refusal {
 
 /// The query method of RFC 6750 §2.3, which OAuth 2.1 and MCP forbid. The parameter's name is
 /// compared after percent-decoding: a router would decode it as well.
-fn has_query_token(parts: &Parts) -> bool {
-    parts.uri.query().is_some_and(|query| {
+fn has_query_token(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| {
         url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
     })
 }
