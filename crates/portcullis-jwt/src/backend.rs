@@ -1,16 +1,19 @@
 //! The one place that knows who computes.
 //!
-//! AWS-LC is asked directly, with keys that were parsed when they were loaded: parsing an RSA
-//! key for each token costs a sixth of the check. `RustCrypto` is asked through a provider of
-//! `jsonwebtoken` that is named here, never through its process default: that one panics as
-//! soon as two crates of an application switch on different backends.
+//! `jsonwebtoken` does, through a provider that is named here, never through its process
+//! default: that one panics as soon as two crates of an application switch on different
+//! backends. Where both are switched on, AWS-LC computes, so that another crate of the
+//! application cannot change the backend by unification.
 
-use crate::Algorithm;
+use std::fmt;
 
 #[cfg(feature = "aws-lc-rs")]
-pub(crate) use self::aws_lc::PublicKey;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER as PROVIDER;
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-pub(crate) use self::rust_crypto::PublicKey;
+use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
+use jsonwebtoken::{Algorithm as Name, DecodingKey, crypto::JwtVerifier};
+
+use crate::Algorithm;
 
 /// The numbers of a public key.
 #[derive(Clone, Copy)]
@@ -28,132 +31,81 @@ pub(crate) enum Numbers<'a> {
     },
 }
 
-/// An uncompressed point (SEC 1 §2.3.3).
-fn point(x: &[u8], y: &[u8]) -> Vec<u8> {
-    [&[0x04], x, y].concat()
+/// A public key that the backend could load, for one algorithm.
+pub(crate) struct PublicKey {
+    name: Name,
+    key: DecodingKey,
 }
 
-#[cfg(feature = "aws-lc-rs")]
-mod aws_lc {
-    use std::fmt;
+impl PublicKey {
+    /// Loads a key, if its numbers are one: a point that does not lie on its curve is none.
+    pub(crate) fn load(algorithm: Algorithm, numbers: Numbers<'_>) -> Option<Self> {
+        let key = match numbers {
+            Numbers::Ec { x, y } => {
+                // An uncompressed point (SEC 1 §2.3.3).
+                let point = [&[0x04], x, y].concat();
+                is_point(algorithm, &point).then(|| DecodingKey::from_ec_der(&point))?
+            }
+            Numbers::Ed25519(x) => is_point(algorithm, &x).then(|| DecodingKey::from_ed_der(&x))?,
+            Numbers::Rsa { n, e } => DecodingKey::from_rsa_raw_components(n, e),
+        };
+        let name = name(algorithm);
+        let public = Self { name, key };
+        // `RustCrypto` looks at points when a verifier is made.
+        public.verifier()?;
+        Some(public)
+    }
 
+    /// Whether the signature is this key's, over this message.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifier()
+            .is_some_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+    }
+
+    fn verifier(&self) -> Option<Box<dyn JwtVerifier>> {
+        (PROVIDER.verifier_factory)(&self.name, &self.key).ok()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublicKey").finish_non_exhaustive()
+    }
+}
+
+/// Whether these bytes are a point of the algorithm's curve. The provider of AWS-LC would say
+/// so only when a signature is checked, and then of the signature.
+#[cfg(feature = "aws-lc-rs")]
+fn is_point(algorithm: Algorithm, bytes: &[u8]) -> bool {
     use aws_lc_rs::signature::{
-        self as aws, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+        VerificationAlgorithm,
     };
 
-    use super::{Algorithm, Numbers, point};
-
-    /// A public key that the backend has parsed, for one algorithm.
-    pub(crate) struct PublicKey(ParsedPublicKey);
-
-    impl PublicKey {
-        /// Loads a key, if its numbers are one: a point that does not lie on its curve is none.
-        pub(crate) fn load(algorithm: Algorithm, numbers: Numbers<'_>) -> Option<Self> {
-            let parsed = match (numbers, scheme(algorithm)) {
-                (Numbers::Ec { x, y }, Scheme::Curve(curve)) => {
-                    ParsedPublicKey::new(curve, point(x, y))
-                }
-                (Numbers::Ed25519(x), Scheme::Curve(curve)) => ParsedPublicKey::new(curve, x),
-                (Numbers::Rsa { n, e }, Scheme::Rsa(parameters)) => {
-                    RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters)
-                }
-                _ => return None,
-            };
-            parsed.ok().map(Self)
-        }
-
-        /// Whether the signature is this key's, over this message.
-        pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-            self.0.verify_sig(message, signature).is_ok()
-        }
-    }
-
-    impl fmt::Debug for PublicKey {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("PublicKey").finish_non_exhaustive()
-        }
-    }
-
-    enum Scheme {
-        Curve(&'static dyn VerificationAlgorithm),
-        Rsa(&'static RsaParameters),
-    }
-
-    fn scheme(algorithm: Algorithm) -> Scheme {
-        match algorithm {
-            Algorithm::Es256 => Scheme::Curve(&aws::ECDSA_P256_SHA256_FIXED),
-            Algorithm::Es384 => Scheme::Curve(&aws::ECDSA_P384_SHA384_FIXED),
-            Algorithm::EdDsa => Scheme::Curve(&aws::ED25519),
-            Algorithm::Ps256 => Scheme::Rsa(&aws::RSA_PSS_2048_8192_SHA256),
-            Algorithm::Ps384 => Scheme::Rsa(&aws::RSA_PSS_2048_8192_SHA384),
-            Algorithm::Ps512 => Scheme::Rsa(&aws::RSA_PSS_2048_8192_SHA512),
-            Algorithm::Rs256 => Scheme::Rsa(&aws::RSA_PKCS1_2048_8192_SHA256),
-            Algorithm::Rs384 => Scheme::Rsa(&aws::RSA_PKCS1_2048_8192_SHA384),
-            Algorithm::Rs512 => Scheme::Rsa(&aws::RSA_PKCS1_2048_8192_SHA512),
-        }
-    }
+    let curve: &'static dyn VerificationAlgorithm = match algorithm {
+        Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
+        Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED,
+        Algorithm::EdDsa => &ED25519,
+        _ => return false,
+    };
+    ParsedPublicKey::new(curve, bytes).is_ok()
 }
 
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-mod rust_crypto {
-    use std::fmt;
+const fn is_point(_: Algorithm, _: &[u8]) -> bool {
+    true
+}
 
-    use jsonwebtoken::{
-        Algorithm as Name, DecodingKey, crypto::JwtVerifier,
-        crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER,
-    };
-
-    use super::{Algorithm, Numbers, point};
-
-    /// A public key that the backend could load, for one algorithm.
-    pub(crate) struct PublicKey {
-        name: Name,
-        key: DecodingKey,
-    }
-
-    impl PublicKey {
-        /// Loads a key, if its numbers are one: a point that does not lie on its curve is none.
-        pub(crate) fn load(algorithm: Algorithm, numbers: Numbers<'_>) -> Option<Self> {
-            let key = match numbers {
-                Numbers::Ec { x, y } => DecodingKey::from_ec_der(&point(x, y)),
-                Numbers::Ed25519(x) => DecodingKey::from_ed_der(&x),
-                Numbers::Rsa { n, e } => DecodingKey::from_rsa_raw_components(n, e),
-            };
-            let name = name(algorithm);
-            let public = Self { name, key };
-            // Points are looked at when a verifier is made.
-            public.verifier()?;
-            Some(public)
-        }
-
-        /// Whether the signature is this key's, over this message.
-        pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-            self.verifier()
-                .is_some_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
-        }
-
-        fn verifier(&self) -> Option<Box<dyn JwtVerifier>> {
-            (PROVIDER.verifier_factory)(&self.name, &self.key).ok()
-        }
-    }
-
-    impl fmt::Debug for PublicKey {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct("PublicKey").finish_non_exhaustive()
-        }
-    }
-
-    const fn name(algorithm: Algorithm) -> Name {
-        match algorithm {
-            Algorithm::Es256 => Name::ES256,
-            Algorithm::Es384 => Name::ES384,
-            Algorithm::EdDsa => Name::EdDSA,
-            Algorithm::Ps256 => Name::PS256,
-            Algorithm::Ps384 => Name::PS384,
-            Algorithm::Ps512 => Name::PS512,
-            Algorithm::Rs256 => Name::RS256,
-            Algorithm::Rs384 => Name::RS384,
-            Algorithm::Rs512 => Name::RS512,
-        }
+const fn name(algorithm: Algorithm) -> Name {
+    match algorithm {
+        Algorithm::Es256 => Name::ES256,
+        Algorithm::Es384 => Name::ES384,
+        Algorithm::EdDsa => Name::EdDSA,
+        Algorithm::Ps256 => Name::PS256,
+        Algorithm::Ps384 => Name::PS384,
+        Algorithm::Ps512 => Name::PS512,
+        Algorithm::Rs256 => Name::RS256,
+        Algorithm::Rs384 => Name::RS384,
+        Algorithm::Rs512 => Name::RS512,
     }
 }
