@@ -2,13 +2,18 @@
 
 use std::net::SocketAddr;
 
+use http::HeaderValue;
+
 pub(crate) const USAGE: &str = "\
 usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
+                            [--allow-origin ORIGIN]
 
   --issuer URL      accept tokens of this provider; without it, a local one is started
   --resource URL    the public url of this agent: the audience that tokens must have
                     (default: the address it listens on)
-  --listen ADDRESS  where to listen (default: a free port of 127.0.0.1)";
+  --listen ADDRESS  where to listen (default: a free port of 127.0.0.1)
+  --allow-origin ORIGIN
+                    lets the pages of this origin call: https://app.example";
 
 /// What was said.
 #[derive(Debug)]
@@ -16,6 +21,7 @@ pub(crate) struct Options {
     pub(crate) issuer: Option<String>,
     pub(crate) resource: Option<String>,
     pub(crate) listen: SocketAddr,
+    pub(crate) allow_origin: Option<HeaderValue>,
 }
 
 impl Options {
@@ -27,6 +33,7 @@ impl Options {
             issuer: None,
             resource: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            allow_origin: None,
         };
         while let Some(name) = arguments.next() {
             if name == "--help" || name == "-h" {
@@ -38,6 +45,12 @@ impl Options {
             match name.as_str() {
                 "--issuer" => options.issuer = Some(value),
                 "--resource" => options.resource = Some(value),
+                "--allow-origin" => {
+                    options.allow_origin =
+                        Some(value.parse().map_err(|_| {
+                            format!("`--allow-origin` wants an origin, not `{value}`")
+                        })?);
+                }
                 "--listen" => {
                     options.listen = value.parse().map_err(|_| {
                         format!("`--listen` wants an address like 127.0.0.1:3000, not `{value}`")

@@ -9,6 +9,7 @@ mod agent;
 mod cli;
 mod greeting;
 mod issuer;
+mod outside;
 
 use std::{error::Error, net::SocketAddr};
 
@@ -49,11 +50,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         SystemClock::new().now(),
     )?;
 
-    let (gate, handle) = gate(&resource, address, &issuing, keys)?;
+    let (gate, handle) = gate(&resource, address, &options, &issuing, keys)?;
     handle.ready().await?;
     greeting::print(&gate, address, &issuing, key.expose());
 
-    axum::serve(listener, gate.guard(agent()))
+    let guarded = outside::around(gate.guard(agent()), options.allow_origin.as_ref());
+    axum::serve(listener, guarded)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
     Ok(())
@@ -63,21 +65,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn gate(
     resource: &str,
     address: SocketAddr,
+    options: &Options,
     issuing: &Issuing,
     keys: KeyRing,
 ) -> Result<(Gate, GateHandle), ConfigErrors> {
+    let mut perimeter = PerimeterLayer::builder()
+        // Beside the host of the resource, which may be another behind a proxy.
+        .add_allowed_host(address.to_string())
+        .with_max_body(64 * 1024);
+    if let Some(origin) = &options.allow_origin {
+        perimeter = perimeter.add_allowed_origin(String::from_utf8_lossy(origin.as_bytes()));
+    }
     Stack::builder()
         .with_resource(resource)
         .with_challenge_scopes("notes.read")
         .add_authenticator(issuing.authenticator())
         .add_authenticator(ApiKeys::new(keys))
         .add_anonymous_route("/health")
-        .with_perimeter(
-            PerimeterLayer::builder()
-                // Beside the host of the resource, which may be another behind a proxy.
-                .add_allowed_host(address.to_string())
-                .with_max_body(64 * 1024),
-        )
+        .with_perimeter(perimeter)
         .build()
 }
 

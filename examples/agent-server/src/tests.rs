@@ -9,9 +9,11 @@ use portcullis::stack::GuardedRouter;
 use super::*;
 
 const RESOURCE: &str = "http://127.0.0.1:3000/";
+const ORIGIN: &str = "https://app.example";
 
 async fn guarded() -> (GuardedRouter, Issuing, String) {
-    let options = Options::parse(std::iter::empty()).unwrap().unwrap();
+    let arguments = ["--allow-origin", ORIGIN].map(str::to_owned);
+    let options = Options::parse(arguments.into_iter()).unwrap().unwrap();
     let issuing = Issuing::start(&options, RESOURCE).await.unwrap();
     let keys = KeyRing::new("demo", &Secret::new([7; 32]));
     let key = keys
@@ -21,9 +23,10 @@ async fn guarded() -> (GuardedRouter, Issuing, String) {
         )
         .unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 3000));
-    let (gate, handle) = gate(RESOURCE, address, &issuing, keys).unwrap();
+    let (gate, handle) = gate(RESOURCE, address, &options, &issuing, keys).unwrap();
     handle.ready().await.unwrap();
-    (gate.guard(agent()), issuing, key.expose().to_owned())
+    let guarded = outside::around(gate.guard(agent()), options.allow_origin.as_ref());
+    (guarded, issuing, key.expose().to_owned())
 }
 
 async fn get(guarded: &GuardedRouter, path: &str, bearer: Option<&str>) -> (StatusCode, String) {
@@ -64,6 +67,59 @@ async fn a_token_and_a_key_are_let_in_and_nobody_else() {
     let metadata = get(&guarded, "/.well-known/oauth-protected-resource", None).await;
     assert_eq!(metadata.0, StatusCode::OK);
     assert!(metadata.1.contains(issuing.url()), "{}", metadata.1);
+}
+
+/// A request of a page, and the response.
+async fn from_a_page(
+    guarded: &GuardedRouter,
+    origin: &str,
+    request: http::request::Builder,
+) -> http::Response<Body> {
+    let request = request
+        .header("host", "127.0.0.1:3000")
+        .header("origin", origin)
+        .body(Body::empty())
+        .unwrap();
+    guarded.clone().oneshot(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_page_of_the_allowed_origin_may_ask_and_may_read_why_it_was_refused() {
+    let (guarded, ..) = guarded().await;
+    let preflight = Request::options("/chat")
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type",
+        );
+    let answer = from_a_page(&guarded, ORIGIN, preflight).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let headers = answer.headers();
+    assert_eq!(headers["access-control-allow-origin"], ORIGIN);
+    assert_eq!(
+        headers["access-control-allow-headers"],
+        "authorization,content-type"
+    );
+
+    let refused = from_a_page(&guarded, ORIGIN, Request::get("/whoami")).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let headers = refused.headers();
+    assert_eq!(headers["access-control-allow-origin"], ORIGIN);
+    assert_eq!(
+        headers["access-control-expose-headers"],
+        "www-authenticate,retry-after"
+    );
+    assert!(headers.contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused_before_its_token_is_looked_at() {
+    let (guarded, issuing, _) = guarded().await;
+    let token = issuing.token().unwrap();
+    let request = Request::get("/whoami").header("authorization", format!("Bearer {token}"));
+    let refused = from_a_page(&guarded, "https://evil.example", request).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert_eq!(refused.headers()["access-control-allow-origin"], ORIGIN);
 }
 
 #[test]
