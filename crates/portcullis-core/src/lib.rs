@@ -65,6 +65,7 @@ mod request_view;
 pub mod sabotage;
 mod scope;
 mod secret;
+mod session;
 mod timestamp;
 mod verdict;
 
@@ -78,5 +79,9 @@ pub use reason::ReasonCode;
 pub use request_view::{Authorization, MalformedAuthorization, RequestView};
 pub use scope::{InvalidScope, Scopes};
 pub use secret::Secret;
+pub use session::{
+    Change, Commit, EndReason, FamilyKey, OwnerKey, Revision, SessionData, SessionId, SessionKey,
+    SessionRecord, SessionState, SessionStore, Sessions, StoreError,
+};
 pub use timestamp::Timestamp;
 pub use verdict::{Check, Rejection, RejectionKind, Unavailable, Verdict};

@@ -9,6 +9,7 @@
 //! | read what was decided | [`audit::RecordingAudit`] |
 //! | have tokens, good and bad, and the keys behind them | [`identity_provider::IdentityProvider`] |
 //! | prove an authenticator of your own | [`authenticator_contract!`] |
+//! | prove a session store of your own | [`session_store_contract!`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | see whether a layer calls what it wraps, and how | [`http_probe`] |
 //! | run a real server as the other side | [`counterpart::Counterpart`] |
@@ -20,3 +21,4 @@ pub mod counterpart;
 pub mod http_probe;
 pub mod identity_provider;
 pub mod mock_auth;
+pub mod store_contract;

@@ -1,0 +1,237 @@
+//! What a session store owes.
+
+use std::{fmt, future::Future};
+
+use super::{OwnerKey, SessionId, SessionKey, SessionRecord};
+use crate::{Check, Timestamp};
+
+/// Keeps the records of sessions, by owner.
+///
+/// All sessions of one owner are changed together, by [`commit`](Self::commit), which takes
+/// effect only if nobody else has changed them since they were loaded. That is what makes a
+/// limit of sessions hold under a hundred logins at once. The rest is reading, and
+/// [`touch`](Self::touch), which comes with every request and must not wait for anybody.
+///
+/// A store that keeps its records in memory answers [`check`](Self::check) and
+/// [`touch_now`](Self::touch_now) at once. One that asks a server leaves them as they are.
+///
+/// An error is answered with 503: a store that cannot say is never taken for one that holds
+/// nothing. After an error, a commit may have happened or not; it has not happened by half.
+///
+/// The macro `session_store_contract!` of `portcullis-testing` proves a store.
+///
+/// # Example
+///
+/// One that is correct, and keeps everything for ever:
+///
+/// ```
+/// use std::{collections::HashMap, sync::Mutex};
+/// use portcullis_core::{
+///     Change, Commit, OwnerKey, Revision, SessionId, SessionKey, SessionStore, Sessions,
+///     StoreError, Timestamp,
+/// };
+///
+/// #[derive(Default)]
+/// struct Plain(Mutex<HashMap<OwnerKey, Sessions>>);
+///
+/// impl SessionStore for Plain {
+///     async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+///         let all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
+///         Ok(all.get(&owner).cloned().unwrap_or_default())
+///     }
+///
+///     async fn commit(
+///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>,
+///     ) -> Result<Commit, StoreError> {
+///         let mut all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
+///         let sessions = all.entry(owner).or_default();
+///         if sessions.revision != expected {
+///             return Ok(Commit::Conflict);
+///         }
+///         sessions.apply(changes);
+///         Ok(Commit::Done)
+///     }
+///
+///     async fn touch(
+///         &self, owner: OwnerKey, key: SessionKey, id: SessionId, at: Timestamp,
+///     ) -> Result<(), StoreError> {
+///         let mut all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
+///         if let Some(record) = all.get_mut(&owner).and_then(|sessions| sessions.get_mut(key)) {
+///             record.touch(id, at);
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait SessionStore: Send + Sync + 'static {
+    /// One session of an owner, if that can be said at once.
+    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+        let _ = (owner, key);
+        Check::NeedsIo
+    }
+
+    /// All sessions of an owner, those that are over included. Of an owner that is not known:
+    /// none, and the default revision.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say.
+    fn load(&self, owner: OwnerKey) -> impl Future<Output = Result<Sessions, StoreError>> + Send;
+
+    /// Makes all the changes, if the revision of the owner's sessions is `expected`, as
+    /// [`Sessions::apply`] does it; otherwise none. The revision then is the next one.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did.
+    fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<Commit, StoreError>> + Send;
+
+    /// Notes activity at once, if that can be done: what [`touch`](Self::touch) does.
+    fn touch_now(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Check<()> {
+        let _ = (owner, key, id, at);
+        Check::NeedsIo
+    }
+
+    /// Notes activity, as [`SessionRecord::touch`] does it. The revision stays. A session that
+    /// is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did.
+    fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The latest authentication among all records that the store has forgotten by itself, or
+    /// that it cannot know to have held. Whoever authenticated no later than that may have had
+    /// a session which is over, so it cannot open one.
+    ///
+    /// A store that forgets nothing leaves this as it is.
+    fn forgotten(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+/// All sessions of one owner.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a store makes one of what it has read, and there is nothing more to it"
+)]
+pub struct Sessions {
+    /// Which state of them this is.
+    pub revision: Revision,
+    /// The sessions, in any order.
+    pub records: Vec<SessionRecord>,
+}
+
+impl Sessions {
+    /// The session that is found by a key.
+    #[must_use]
+    pub fn get(&self, key: SessionKey) -> Option<&SessionRecord> {
+        self.records.iter().find(|record| record.key == key)
+    }
+
+    /// The session that is found by a key.
+    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut SessionRecord> {
+        self.records.iter_mut().find(|record| record.key == key)
+    }
+
+    /// Makes changes, and goes on to the next revision.
+    pub fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Put(mut record) => match self.get_mut(record.key) {
+                    Some(replaced) => {
+                        record.succeed(replaced);
+                        *replaced = record;
+                    }
+                    None => self.records.push(record),
+                },
+                Change::Remove(key) => self.records.retain(|record| record.key != key),
+            }
+        }
+        self.revision = self.revision.next();
+    }
+}
+
+/// Which state of an owner's sessions is meant. The first commit expects the default.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// From its number.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// One change of an owner's sessions.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// This record, in place of the one with the same key.
+    Put(SessionRecord),
+    /// No record with this key.
+    Remove(SessionKey),
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Commit {
+    /// All changes were made.
+    Done,
+    /// None was: the owner's sessions have another revision.
+    Conflict,
+    /// None was: the store is full, and never makes room by ending a session that lives.
+    Full,
+}
+
+/// A store that cannot say.
+#[derive(Debug)]
+pub struct StoreError(Box<str>);
+
+impl StoreError {
+    /// Says why: lower case, without secrets.
+    #[must_use]
+    pub fn new(problem: impl Into<Box<str>>) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}

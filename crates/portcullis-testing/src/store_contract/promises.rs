@@ -1,0 +1,281 @@
+//! The promises, one by one.
+
+use std::{future::Future, sync::Arc, thread, time::Duration};
+
+use portcullis_core::{
+    Change, Commit, EndReason, Revision, SessionData, SessionId, SessionState, SessionStore,
+    Sessions,
+};
+
+use super::{START, commit, history, key, load, look, owner, prove, record, touch};
+use crate::contract::block_on;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Something that every session store owes. The macro
+/// [`session_store_contract!`](crate::session_store_contract) makes one test of each.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum StorePromise {
+    /// An owner that is not known has no sessions, and the default revision.
+    BeginsEmpty,
+    /// `check`, where it answers at once, says what `load` says.
+    ChecksWhatItLoads,
+    /// A commit makes all of its changes, in their order, or none.
+    CommitsAllOrNothing,
+    /// Of many commits at once that expect the same revision, one is made.
+    CommitsOneOfManyAtOnce,
+    /// Two thousand owners are all found again.
+    HoldsManyOwners,
+    /// What one owner has is not seen by another, also under the same key.
+    KeepsOwnersApart,
+    /// Every field of a record comes back as it was put, and so does its data.
+    KeepsWhatIsPut,
+    /// A touch that comes between a load and its commit is not lost.
+    LosesNoTouch,
+    /// A commit that expects an older revision, or one that is yet to come, changes nothing.
+    RefusesAnOldRevision,
+    /// Thousands of random steps have the outcome that they have on a plain map.
+    TellsTheHistoryOfAPlainMap,
+    /// A touch begins a provisional session, makes its activity later, never earlier, and
+    /// leaves alone what is ended, gone, or another session by now. The revision stays.
+    TouchesTheLiving,
+}
+
+impl StorePromise {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::BeginsEmpty,
+        Self::ChecksWhatItLoads,
+        Self::CommitsAllOrNothing,
+        Self::CommitsOneOfManyAtOnce,
+        Self::HoldsManyOwners,
+        Self::KeepsOwnersApart,
+        Self::KeepsWhatIsPut,
+        Self::LosesNoTouch,
+        Self::RefusesAnOldRevision,
+        Self::TellsTheHistoryOfAPlainMap,
+        Self::TouchesTheLiving,
+    ];
+
+    /// Makes a store inside a runtime, and puts it to the test.
+    ///
+    /// # Panics
+    ///
+    /// The store breaks the promise. Or this is called inside a runtime.
+    pub fn prove<S: SessionStore>(self, store: impl Future<Output = S>) {
+        match self {
+            Self::BeginsEmpty => prove(store, begins_empty),
+            Self::ChecksWhatItLoads => prove(store, checks_what_it_loads),
+            Self::CommitsAllOrNothing => prove(store, commits_all_or_nothing),
+            Self::CommitsOneOfManyAtOnce => prove(store, commits_one_of_many_at_once),
+            Self::HoldsManyOwners => prove(store, holds_many_owners),
+            Self::KeepsOwnersApart => prove(store, keeps_owners_apart),
+            Self::KeepsWhatIsPut => prove(store, keeps_what_is_put),
+            Self::LosesNoTouch => prove(store, loses_no_touch),
+            Self::RefusesAnOldRevision => prove(store, refuses_an_old_revision),
+            Self::TellsTheHistoryOfAPlainMap => prove(store, history::is_that_of_a_plain_map),
+            Self::TouchesTheLiving => prove(store, touches_the_living),
+        }
+    }
+}
+
+async fn begins_empty<S: SessionStore>(store: Arc<S>) {
+    assert_eq!(load(&*store, owner(1)).await, Sessions::default());
+    assert_eq!(look(&*store, owner(1), key(1)).await, None);
+}
+
+async fn checks_what_it_loads<S: SessionStore>(store: Arc<S>) {
+    put(&*store, 1, 5).await;
+    let loaded = load(&*store, owner(1)).await;
+    for number in 0..6 {
+        let found = look(&*store, owner(1), key(number)).await;
+        assert_eq!(found.as_ref(), loaded.get(key(number)), "key {number}");
+    }
+}
+
+async fn commits_all_or_nothing<S: SessionStore>(store: Arc<S>) {
+    let changes = vec![
+        Change::Put(record(1, 1)),
+        Change::Put(record(2, 2)),
+        Change::Put(record(1, 3)),
+        Change::Remove(key(2)),
+        Change::Remove(key(7)),
+    ];
+    let done = commit(&*store, owner(1), Revision::default(), changes).await;
+    assert_eq!(done, Commit::Done);
+    let sessions = load(&*store, owner(1)).await;
+    assert_eq!(
+        sessions.records,
+        [record(1, 3)],
+        "the changes, in their order"
+    );
+    assert_eq!(sessions.revision, Revision::default().next());
+    let both = vec![Change::Put(record(4, 4)), Change::Remove(key(1))];
+    let late = commit(&*store, owner(1), Revision::default(), both).await;
+    assert_eq!(late, Commit::Conflict);
+    assert_eq!(load(&*store, owner(1)).await, sessions, "nothing of it");
+}
+
+async fn commits_one_of_many_at_once<S: SessionStore>(store: Arc<S>) {
+    const THREADS: u128 = 4;
+    const EACH: u128 = 25;
+    // Everybody counts on in the name of the same session, and begins again if somebody was
+    // faster. Whoever is let through on what is no longer so takes back another's step.
+    let count = |store: Arc<S>| async move {
+        loop {
+            let sessions = load(&*store, owner(1)).await;
+            let so_far = sessions.get(key(0)).map_or(0, |found| found.id.as_u128());
+            let changes = vec![Change::Put(record(0, so_far + 1))];
+            match commit(&*store, owner(1), sessions.revision, changes).await {
+                Commit::Done => break,
+                outcome => assert_eq!(outcome, Commit::Conflict),
+            }
+        }
+    };
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            thread::spawn(move || {
+                block_on(async {
+                    for _ in 0..EACH {
+                        count(Arc::clone(&store)).await;
+                    }
+                });
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert!(thread.join().is_ok(), "a thread of the race failed");
+    }
+    let sessions = load(&*store, owner(1)).await;
+    let counted = sessions.get(key(0)).map(|found| found.id.as_u128());
+    assert_eq!(counted, Some(THREADS * EACH), "no step is taken back");
+    assert_eq!(sessions.revision, Revision::from_u64(100));
+}
+
+async fn holds_many_owners<S: SessionStore>(store: Arc<S>) {
+    for number in 0..2000 {
+        let changes = vec![Change::Put(record(number % 3, number))];
+        let outcome = commit(&*store, owner(number), Revision::default(), changes).await;
+        assert_eq!(outcome, Commit::Done, "owner {number}");
+    }
+    for number in 0..2000 {
+        let found = look(&*store, owner(number), key(number % 3)).await;
+        assert_eq!(found, Some(record(number % 3, number)), "owner {number}");
+    }
+}
+
+async fn keeps_owners_apart<S: SessionStore>(store: Arc<S>) {
+    put(&*store, 1, 1).await;
+    assert_eq!(look(&*store, owner(2), key(0)).await, None);
+    let other = vec![Change::Put(record(0, 9))];
+    commit(&*store, owner(2), Revision::default(), other).await;
+    touch(&*store, owner(2), &record(0, 9), START + SECOND).await;
+    assert_eq!(look(&*store, owner(1), key(0)).await, Some(record(0, 0)));
+    let removal = vec![Change::Remove(key(0))];
+    commit(&*store, owner(2), Revision::default().next(), removal).await;
+    assert_eq!(look(&*store, owner(2), key(0)).await, None);
+    assert_eq!(look(&*store, owner(1), key(0)).await, Some(record(0, 0)));
+}
+
+async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
+    let mut data = SessionData::new();
+    data.insert("empty", *b"");
+    data.insert("every byte", (0..=255).collect::<Vec<u8>>());
+    let mut whole = record(u128::MAX, u128::MAX - 1);
+    whole.authenticated_at = Some(START - SECOND);
+    whole.state = SessionState::Ended(START + SECOND, EndReason::Revoked);
+    whole.data = Some(Arc::new(data));
+    let mut provisional = record(0, 0);
+    provisional.state = SessionState::Provisional(START + 5 * SECOND);
+    for record in [whole, provisional] {
+        let before = load(&*store, owner(u128::MAX)).await.revision;
+        let changes = vec![Change::Put(record.clone())];
+        commit(&*store, owner(u128::MAX), before, changes).await;
+        let found = look(&*store, owner(u128::MAX), record.key).await;
+        assert_eq!(found, Some(record));
+    }
+}
+
+async fn loses_no_touch<S: SessionStore>(store: Arc<S>) {
+    put(&*store, 1, 1).await;
+    let mut loaded = load(&*store, owner(1)).await;
+    touch(&*store, owner(1), &record(0, 0), START + 9 * SECOND).await;
+    let Some(mut changed) = loaded.records.pop() else {
+        return assert!(!loaded.records.is_empty(), "the session is there");
+    };
+    changed.authenticated_at = Some(START);
+    let changes = vec![Change::Put(changed)];
+    let outcome = commit(&*store, owner(1), loaded.revision, changes).await;
+    assert_eq!(
+        outcome,
+        Commit::Done,
+        "a touch is no change of the revision"
+    );
+    let found = look(&*store, owner(1), key(0)).await;
+    let active_at = found.as_ref().map(|record| record.active_at);
+    assert_eq!(active_at, Some(START + 9 * SECOND), "the touch is kept");
+    assert_eq!(
+        found.and_then(|record| record.authenticated_at),
+        Some(START)
+    );
+}
+
+async fn refuses_an_old_revision<S: SessionStore>(store: Arc<S>) {
+    put(&*store, 1, 3).await;
+    let before = load(&*store, owner(1)).await;
+    for wrong in [Revision::default(), before.revision.next()] {
+        let changes = vec![Change::Put(record(9, 9)), Change::Remove(key(0))];
+        let outcome = commit(&*store, owner(1), wrong, changes).await;
+        assert_eq!(outcome, Commit::Conflict);
+        assert_eq!(load(&*store, owner(1)).await, before);
+    }
+    let stranger = commit(&*store, owner(2), before.revision, Vec::new()).await;
+    assert_eq!(stranger, Commit::Conflict, "an owner that is not known");
+}
+
+async fn touches_the_living<S: SessionStore>(store: Arc<S>) {
+    let mut provisional = record(1, 1);
+    provisional.state = SessionState::Provisional(START + SECOND);
+    let mut ended = record(2, 2);
+    ended.state = SessionState::Ended(START, EndReason::Ended);
+    let changes = vec![
+        Change::Put(provisional.clone()),
+        Change::Put(ended.clone()),
+        Change::Put(record(3, 3)),
+    ];
+    commit(&*store, owner(1), Revision::default(), changes).await;
+    let mut renamed = record(3, 3);
+    renamed.id = SessionId::from_u128(33);
+    for (record, at) in [
+        (&provisional, START),
+        (&ended, START + SECOND),
+        (&record(3, 3), START + 8 * SECOND),
+        (&record(3, 3), START + 5 * SECOND),
+        (&renamed, START + 9 * SECOND),
+        (&record(4, 4), START + SECOND),
+    ] {
+        touch(&*store, owner(1), record, at).await;
+    }
+    touch(&*store, owner(2), &record(3, 3), START + 9 * SECOND).await;
+    assert_eq!(
+        load(&*store, owner(1)).await.revision,
+        Revision::default().next()
+    );
+    let begun = look(&*store, owner(1), key(1)).await;
+    assert_eq!(begun.map(|found| found.state), Some(SessionState::Live));
+    assert_eq!(look(&*store, owner(1), key(2)).await, Some(ended));
+    let active_at = look(&*store, owner(1), key(3))
+        .await
+        .map(|found| found.active_at);
+    assert_eq!(active_at, Some(START + 8 * SECOND));
+    assert_eq!(look(&*store, owner(1), key(4)).await, None);
+}
+
+/// Gives an owner so many sessions.
+async fn put(store: &impl SessionStore, number: u128, count: u128) {
+    let changes = (0..count).map(|n| Change::Put(record(n, n))).collect();
+    let outcome = commit(store, owner(number), Revision::default(), changes).await;
+    assert_eq!(outcome, Commit::Done);
+}

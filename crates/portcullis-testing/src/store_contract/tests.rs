@@ -1,0 +1,200 @@
+//! The contract finds out stores that break it.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+};
+
+use portcullis_core::{
+    Change, Commit, Revision, SessionId, SessionKey, SessionRecord, SessionStore, Sessions,
+    StoreError,
+};
+
+use super::*;
+
+/// A correct store, and what may be wrong with it.
+#[derive(Default)]
+struct Plain {
+    all: Mutex<HashMap<OwnerKey, Sessions>>,
+    flaw: Flaw,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Flaw {
+    #[default]
+    None,
+    CommitsAnyRevision,
+    CommitsHalf,
+    ForgetsData,
+    ForgetsTouchOnCommit,
+    IgnoresOwner,
+    IgnoresRevisionOfStrangers,
+    KeepsRevision,
+    LoadsThenCommits,
+    Overflows,
+    StaleCheck,
+    TouchGoesBack,
+    TouchRaisesRevision,
+    TouchWakesTheDead,
+}
+
+impl Plain {
+    fn with(flaw: Flaw) -> Self {
+        Self {
+            all: Mutex::default(),
+            flaw,
+        }
+    }
+
+    fn owner(&self, owner: OwnerKey) -> OwnerKey {
+        match self.flaw {
+            Flaw::IgnoresOwner => OwnerKey::from_u128(0),
+            _ => owner,
+        }
+    }
+}
+
+impl SessionStore for Plain {
+    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+        if self.flaw != Flaw::StaleCheck {
+            return Check::NeedsIo;
+        }
+        let all = self.all.lock().unwrap();
+        let found = all
+            .get(&owner)
+            .and_then(|sessions| sessions.get(key))
+            .cloned();
+        Check::Done(found.filter(|_| key.as_u128() < 4))
+    }
+
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        let all = self.all.lock().unwrap();
+        Ok(all.get(&self.owner(owner)).cloned().unwrap_or_default())
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        mut changes: Vec<Change>,
+    ) -> Result<Commit, StoreError> {
+        let is_expected = |all: &HashMap<OwnerKey, Sessions>| match all.get(&self.owner(owner)) {
+            Some(sessions) => sessions.revision == expected,
+            None => {
+                self.flaw == Flaw::IgnoresRevisionOfStrangers || expected == Revision::default()
+            }
+        };
+        let is_expected_before = is_expected(&self.all.lock().unwrap());
+        if self.flaw == Flaw::LoadsThenCommits {
+            // Long enough for another thread to come in between.
+            (0..20).for_each(|_| std::thread::yield_now());
+        }
+        let mut all = self.all.lock().unwrap();
+        if self.flaw == Flaw::Overflows && all.len() > 1000 {
+            return Ok(Commit::Full);
+        }
+        let is_expected = match self.flaw {
+            Flaw::CommitsAnyRevision => true,
+            Flaw::LoadsThenCommits => is_expected_before,
+            _ => is_expected(&all),
+        };
+        let sessions = all.entry(self.owner(owner)).or_default();
+        if !is_expected {
+            if self.flaw == Flaw::CommitsHalf {
+                changes.truncate(1);
+                sessions.apply(changes);
+            }
+            return Ok(Commit::Conflict);
+        }
+        for change in &mut changes {
+            let Change::Put(record) = change else {
+                continue;
+            };
+            if self.flaw == Flaw::ForgetsData {
+                record.data = None;
+            }
+            if self.flaw == Flaw::ForgetsTouchOnCommit {
+                sessions.records.retain(|old| old.key != record.key);
+            }
+        }
+        let revision = sessions.revision;
+        sessions.apply(changes);
+        if self.flaw == Flaw::KeepsRevision {
+            sessions.revision = revision;
+        }
+        Ok(Commit::Done)
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut all = self.all.lock().unwrap();
+        let Some(sessions) = all.get_mut(&self.owner(owner)) else {
+            return Ok(());
+        };
+        if self.flaw == Flaw::TouchRaisesRevision {
+            sessions.revision = sessions.revision.next();
+        }
+        if let Some(record) = sessions.get_mut(key) {
+            match self.flaw {
+                Flaw::TouchGoesBack => record.active_at = at,
+                Flaw::TouchWakesTheDead => {
+                    record.state = portcullis_core::SessionState::Live;
+                }
+                _ => record.touch(id, at),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_correct_store_keeps_every_promise() {
+    for promise in StorePromise::ALL {
+        promise.prove(async { Plain::default() });
+    }
+}
+
+#[test]
+fn every_flaw_is_found() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let flaws = [
+        Flaw::CommitsAnyRevision,
+        Flaw::CommitsHalf,
+        Flaw::ForgetsData,
+        Flaw::ForgetsTouchOnCommit,
+        Flaw::IgnoresOwner,
+        Flaw::IgnoresRevisionOfStrangers,
+        Flaw::KeepsRevision,
+        Flaw::LoadsThenCommits,
+        Flaw::Overflows,
+        Flaw::StaleCheck,
+        Flaw::TouchGoesBack,
+        Flaw::TouchRaisesRevision,
+        Flaw::TouchWakesTheDead,
+    ];
+    let unfound: Vec<_> = flaws
+        .into_iter()
+        .filter(|&flaw| {
+            let holds = |promise: &StorePromise| {
+                let promise = *promise;
+                let proof = || promise.prove(async { Plain::with(flaw) });
+                catch_unwind(AssertUnwindSafe(proof)).is_ok()
+            };
+            // A flaw of a race shows in one of some runs.
+            let tries = if flaw == Flaw::LoadsThenCommits {
+                50
+            } else {
+                1
+            };
+            (0..tries).all(|_| StorePromise::ALL.iter().all(holds))
+        })
+        .collect();
+    drop(std::panic::take_hook());
+    assert!(unfound.is_empty(), "{unfound:?}");
+}
