@@ -55,7 +55,8 @@ pub trait AuditSink: Send + Sync + 'static {
 
 /// One decision, as it is written down. Borrowed: a sink that keeps it copies what it needs.
 ///
-/// The path comes from the client and may hold anything that a path can: a sink escapes it.
+/// Path and method come from the client, may hold anything that one can, and may be long: a
+/// sink escapes and cuts them.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Record<'a> {

@@ -47,6 +47,8 @@ reasons! {
     HEADERS_TOO_LARGE = "headers_too_large";
     /// `Host` is missing, there twice, or not on the list.
     HOST_NOT_ALLOWED = "host_not_allowed";
+    /// The method is longer than any that is registered.
+    METHOD_TOO_LONG = "method_too_long";
     /// `Origin` is there twice, or not on the list.
     ORIGIN_NOT_ALLOWED = "origin_not_allowed";
     /// The path can be read in two ways.

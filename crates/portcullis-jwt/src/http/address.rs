@@ -71,9 +71,15 @@ pub(crate) fn check_url(text: &str, allows_local: bool) -> Result<(Url, Reach), 
     Ok((url, reach))
 }
 
-/// Loopback and private addresses, never link-local ones: cloud metadata lives there.
+/// Loopback and private addresses, never those where a cloud serves its metadata: all that is
+/// link-local, and the few that are not.
 fn is_local(address: IpAddr) -> bool {
+    const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+    const AWS: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    const GOOGLE: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
     match unmapped(address) {
+        IpAddr::V4(ALIBABA) => false,
+        IpAddr::V6(AWS | GOOGLE) => false,
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || is_shared(v4),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
     }

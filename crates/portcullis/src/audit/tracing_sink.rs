@@ -4,12 +4,12 @@ use std::fmt;
 
 use portcullis_core::{AuditSink, Record, SinkError};
 
-/// The most of a path that is logged, in characters.
-const MAX_PATH: usize = 256;
+/// The most of a text that is logged, in characters.
+const MAX_LEN: usize = 256;
 
 /// Writes each record as one `tracing` event at INFO, target `portcullis::decision`.
 ///
-/// The path comes from the client: it is escaped and cut to 256 characters. The principal is
+/// Path and method come from the client: they are escaped and cut to 256 characters. The principal is
 /// named by issuer and subject; no credential is there to be written.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -39,7 +39,7 @@ impl AuditSink for TracingSink {
             subject = record.principal.map(|principal| Escaped(principal.subject())).map(tracing::field::display),
             client = record.principal.and_then(|principal| principal.client()).map(Escaped).map(tracing::field::display),
             client_address = record.client_address.map(tracing::field::display),
-            method = %record.method,
+            method = %Escaped(record.method.as_str()),
             path = %Escaped(record.path),
         );
         Ok(())
@@ -53,7 +53,7 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         for (n, char) in self.0.chars().enumerate() {
-            if n == MAX_PATH {
+            if n == MAX_LEN {
                 return f.write_str("…");
             }
             // Escapes control characters, and those that reorder or hide what stands beside
@@ -68,12 +68,16 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Line separators, bidirectional controls and characters of no width.
+/// Line separators, bidirectional controls, and all that Unicode has a reader ignore: among
+/// them tags, in which a whole sentence can stand unseen before whoever reads the log next.
 const fn is_deceptive(char: char) -> bool {
     matches!(
         char,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -85,6 +89,21 @@ mod tests {
     fn escapes_what_could_forge_a_line() {
         let text = Escaped("a\r\nb\u{1b}[31m\u{202e}c\u{2028}\0ä").to_string();
         assert_eq!(text, r"a\u{d}\u{a}b\u{1b}[31m\u{202e}c\u{2028}\u{0}ä");
+    }
+
+    #[test]
+    fn escapes_what_nobody_would_see() {
+        for hidden in [
+            '\u{e0041}',
+            '\u{fe0f}',
+            '\u{e0101}',
+            '\u{206a}',
+            '\u{34f}',
+            '\u{3164}',
+        ] {
+            let text = Escaped(&format!("a{hidden}")).to_string();
+            assert_eq!(text, format!("a\\u{{{:x}}}", u32::from(hidden)));
+        }
     }
 
     #[test]

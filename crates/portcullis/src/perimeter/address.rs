@@ -40,12 +40,14 @@ impl TrustedProxies {
         let lines = headers.get_all(self.header_name());
         // Several lines are one list (RFC 9110 §5.3).
         for line in lines.iter().rev() {
-            let Ok(line) = line.to_str() else {
-                return known;
-            };
+            // In bytes, each element by itself: what a client wrote further to the left must
+            // not make the proxy's own word unreadable.
+            let line = line.as_bytes();
             let hops: &mut dyn Iterator<Item = Option<IpAddr>> = match self.header {
-                ForwardedHeader::XForwardedFor => &mut line.rsplit(',').map(parse_node),
-                ForwardedHeader::Forwarded => &mut forwarded(line).into_iter().rev(),
+                ForwardedHeader::XForwardedFor => {
+                    &mut line.rsplit(|byte| *byte == b',').map(parse_bytes)
+                }
+                ForwardedHeader::Forwarded => &mut forwarded(line),
             };
             for hop in hops.take(MAX_HOPS) {
                 let Some(address) = hop else { return known };
@@ -74,6 +76,10 @@ impl TrustedProxies {
     }
 }
 
+fn parse_bytes(element: &[u8]) -> Option<IpAddr> {
+    parse_node(std::str::from_utf8(element).ok()?)
+}
+
 /// An address, with or without a port. Nothing else: no zone, no `unknown`, no pseudonym.
 fn parse_node(text: &str) -> Option<IpAddr> {
     let text = text.trim_matches([' ', '\t']);
@@ -91,19 +97,18 @@ fn no_zone(text: &str) -> bool {
     !text.contains('%')
 }
 
-/// The `for` of each element of a `Forwarded` line, from left to right; `None` where there is
+/// The `for` of each element of a `Forwarded` line, from right to left; `None` where there is
 /// none or no address.
-fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
-    // A quote that is never closed makes every border in the line a guess.
-    let Some(elements) = split_unquoted(line, ',') else {
-        return vec![None];
-    };
-    let start = elements.len().saturating_sub(MAX_HOPS);
-    elements
-        .into_iter()
-        .skip(start)
-        .map(forwarded_for)
-        .collect()
+///
+/// Quotes are paired from the right as well: those of the proxy that wrote last belong
+/// together, whatever quote a client has left open before.
+fn forwarded(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
+    let mut is_quoted = false;
+    line.rsplit(move |byte| {
+        is_quoted ^= *byte == b'"';
+        *byte == b',' && !is_quoted
+    })
+    .map(|element| forwarded_for(std::str::from_utf8(element).ok()?))
 }
 
 fn forwarded_for(element: &str) -> Option<IpAddr> {
@@ -176,7 +181,8 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(proxies.header_name(), line.parse().unwrap());
+            let value = http::HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            headers.append(proxies.header_name(), value);
         }
         proxies.client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -247,6 +253,21 @@ mod tests {
     }
 
     #[test]
+    fn junk_to_the_left_hides_nothing() {
+        let trusted = &["10.0.0.0/8"];
+        for junk in ["\u{e4}", "unknown", ",,,", "\"", "\\"] {
+            for line in [
+                format!("{junk}, 1.2.3.4"),
+                format!("{junk},1.2.3.4, 10.0.0.7"),
+            ] {
+                let xff = ForwardedHeader::XForwardedFor;
+                let found = client(xff, trusted, "10.0.0.1", &[&line]);
+                assert_eq!(found, "1.2.3.4", "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn a_mapped_peer_is_the_ipv4_peer() {
         let trusted = &["10.0.0.0/8"];
         let found = client(
@@ -309,6 +330,13 @@ mod tests {
                 "10.0.0.1",
                 "{junk}"
             );
+        }
+        // What a client left open or unreadable is its own affair.
+        for left in ["for=\"x", "\"", "\\", "for=\u{e4}", "for=6.6.6.6;x=\""] {
+            for right in ["for=1.2.3.4", "for=\"1.2.3.4:80\";by=\"a, b\""] {
+                let line = format!("{left}, {right}");
+                assert_eq!(forwarded(&[&line]), "1.2.3.4", "{line}");
+            }
         }
         // A comma in quotes is no border.
         assert_eq!(forwarded(&["for=6.6.6.6;x=\", for=7.7.7.7\""]), "6.6.6.6");

@@ -265,7 +265,7 @@ impl PerimeterSettings {
             self.hosts.add_url(resource.url());
             self.origins.add_url(resource.url());
         }
-        if self.hosts.is_empty() && !self.allows_any_host && self.resource.is_none() {
+        if self.hosts.is_empty() && !self.allows_any_host {
             self.errors.push(ConfigError::new(
                 "add_allowed_host",
                 "was not called and there is no resource, so every request would be refused; \

@@ -29,6 +29,9 @@ use crate::{
 
 const LAYER: &str = Slot::Perimeter.name();
 
+/// The longest method that is taken, in bytes. The longest that is registered has 17.
+const MAX_METHOD: usize = 32;
+
 /// The step of the `perimeter` layer.
 pub(crate) struct Inspect {
     pub(super) proxies: TrustedProxies,
@@ -125,6 +128,11 @@ impl Inspect {
     fn inspect(&self, parts: &Parts, exchange: &Exchange) -> Result<(), (StatusCode, ReasonCode)> {
         if parts.method == Method::CONNECT {
             return Err((StatusCode::BAD_REQUEST, reason::CONNECT_REFUSED));
+        }
+        if parts.method.as_str().len() > MAX_METHOD
+            && !portcullis_core::sabotaged!("perimeter.method")
+        {
+            return Err((StatusCode::BAD_REQUEST, reason::METHOD_TOO_LONG));
         }
         let uri = &parts.uri;
         let uri_len = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
