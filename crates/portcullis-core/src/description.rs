@@ -38,8 +38,18 @@ impl Description {
         }
     }
 
-    /// An authenticator of credentials in a header of their own. It has no challenge: HTTP
-    /// knows none for such headers.
+    /// An authenticator of `Authorization` credentials of any other scheme, such as `Basic`
+    /// (RFC 9110 §11.6.2). Its challenge carries the realm, and none of OAuth's parameters.
+    pub fn authorization(name: &'static str, scheme: &'static str) -> Self {
+        Self {
+            scheme: Some(scheme),
+            ..Self::bearer(name)
+        }
+    }
+
+    /// An authenticator of credentials in a header of their own. HTTP knows no challenge for
+    /// such headers; where all authenticators are of this kind, the layer sends one of the
+    /// unregistered scheme `ApiKey`, because a 401 has to carry some (RFC 9110 §15.5.2).
     pub fn header(name: &'static str, header: HeaderName) -> Self {
         Self {
             name,
@@ -50,7 +60,7 @@ impl Description {
     }
 
     /// One more header that carries a part of the credential, such as a proof. It is removed
-    /// before the handler like the first.
+    /// before the handler like the first, and is no credential of its own.
     pub fn add_header(mut self, header: HeaderName) -> Self {
         self.headers.push(header);
         self

@@ -52,10 +52,14 @@ impl Challenges {
             Some(url) => ("resource_metadata", url),
             None => ("realm", source.realm),
         };
+        let realm = [("realm", source.realm)];
         let lines = |parameters: &[(&str, &str)]| {
             schemes
                 .iter()
-                .map(|scheme| line(scheme, parameters))
+                .map(|scheme| match is_of_oauth(scheme) {
+                    true => line(scheme, parameters),
+                    false => line(scheme, &realm),
+                })
                 .collect::<Result<Arc<[_]>, _>>()
         };
         let mut missing = vec![place];
@@ -79,6 +83,13 @@ impl Challenges {
     }
 }
 
+/// Whether the parameters of RFC 6750 belong to a scheme. (`ApiKey` is ours, and takes them.)
+fn is_of_oauth(scheme: &str) -> bool {
+    ["Bearer", "DPoP", "ApiKey"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(scheme))
+}
+
 /// One line: a scheme and its parameters, each a quoted string.
 fn line(scheme: &str, parameters: &[(&str, &str)]) -> Result<HeaderValue, ConfigError> {
     let mut text = scheme.to_owned();
@@ -89,8 +100,12 @@ fn line(scheme: &str, parameters: &[(&str, &str)]) -> Result<HeaderValue, Config
             .bytes()
             .all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
         {
+            let setting = match *name {
+                "realm" => "with_realm",
+                _ => "with_resource",
+            };
             return Err(ConfigError::new(
-                *name,
+                setting,
                 "cannot stand in a challenge; use printable ascii without quotes and backslashes",
             ));
         }
@@ -172,6 +187,25 @@ mod tests {
             http::HeaderName::from_static("x-api-key"),
         )];
         assert_eq!(render(&key, None, "")[0], "ApiKey realm=\"agent\"");
+    }
+
+    #[test]
+    fn another_scheme_has_a_realm_and_no_word_of_tokens() {
+        let both = [
+            Description::bearer("jwt"),
+            Description::authorization("basic", "Basic"),
+        ];
+        let [missing, invalid_request, invalid_token] =
+            render(&both, Some("https://a.example/m"), "files:read");
+        for (lines, first) in [
+            (missing, "Bearer resource_metadata="),
+            (invalid_request, "Bearer error="),
+            (invalid_token, "Bearer error="),
+        ] {
+            let (bearer, basic) = lines.split_once('\n').unwrap();
+            assert!(bearer.starts_with(first), "{bearer}");
+            assert_eq!(basic, "Basic realm=\"agent\"");
+        }
     }
 
     #[test]
