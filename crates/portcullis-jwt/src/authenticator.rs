@@ -15,7 +15,9 @@ use crate::{
     Explanation,
     claims::Rules,
     fault::{Fault, Step},
-    judge::{Accepted, Lacking, Moment, Outcome, Stop, TrustedIssuer, check_size, judge},
+    judge::{
+        Accepted, Lacking, Moment, Outcome, Stop, TrustedIssuer, check_size, find_issuer, judge,
+    },
     key_source::{KeySource, Obtained, RemoteKeys},
     reason, token,
     token_cache::{Known, TokenCache},
@@ -190,6 +192,14 @@ impl JwtAuthenticator {
         }
     }
 
+    /// Whether a token names an issuer of ours, or none that can be read.
+    fn is_of_ours(&self, token: &str) -> bool {
+        !matches!(
+            find_issuer(token, &self.inner.issuers),
+            Err(Stop::NotMine(_))
+        )
+    }
+
     /// Whether waiting may bring what is lacking.
     fn may_help(&self, lacking: &Lacking) -> bool {
         let now = self.inner.clock.instant();
@@ -233,7 +243,11 @@ impl Authenticator for JwtAuthenticator {
             return Check::Done(Verdict::Accept(evidence));
         }
         if request.is_restricted() {
-            return Check::NeedsIo;
+            // Another authenticator may know it, and would not be asked after `NeedsIo`.
+            return match self.is_of_ours(token) {
+                true => Check::NeedsIo,
+                false => Check::Done(Verdict::NotMine),
+            };
         }
         let outcome = match self.judge(token, request.now(), false) {
             Ok(outcome) => outcome,

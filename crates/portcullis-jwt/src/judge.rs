@@ -130,6 +130,13 @@ pub(crate) fn judge(
     })
 }
 
+/// The position of the issuer that a token names, whatever else is true of it.
+pub(crate) fn find_issuer(token: &str, issuers: &[TrustedIssuer]) -> Result<usize, Stop> {
+    let decoded = Decoded::from_token(token)?;
+    let claims = Claims::parse(decoded.payload()?)?;
+    choose_issuer(&claims, issuers).map(|(position, _)| position)
+}
+
 pub(crate) fn check_size(token: &str) -> Result<(), Fault> {
     if token.len() > token::MAX_SIZE && !sabotaged!("jwt.size") {
         return Err(Fault::new(Step::Size, reason::SIZE));

@@ -9,8 +9,9 @@ use super::Wanted;
 
 /// Between two retrievals that unknown key ids asked for.
 const COOL_DOWN: Duration = Duration::from_secs(30);
-/// How long a key id that a retrieval did not bring is not asked for again.
-const ABSENCE: Duration = Duration::from_mins(5);
+/// How long a key id that a retrieval did not bring is not asked for again. Short: whoever
+/// guesses the id of a key that is yet to come delays it by as much.
+const ABSENCE: Duration = Duration::from_mins(1);
 /// How many such key ids are remembered. One is added per cool-down, so more never count.
 const MAX_ABSENT: usize = 16;
 /// After the refresh is due, the keys serve this long without waiting for it.
