@@ -14,7 +14,12 @@ use crate::{
 /// # What an implementation owes
 ///
 /// - A credential of another kind or owner is `Absent` or `NotMine`, never `Reject`: another
-///   authenticator may know it.
+///   authenticator may know it. The client sees no difference between a credential that nobody
+///   knows and one that is rejected; the record does.
+/// - An `Authorization` header that cannot be read is `Absent`: the layer has answered it by
+///   then.
+/// - The issuer of its evidence is its own: a URL of the issuer of tokens, otherwise a name
+///   that no other authenticator uses. Who calls is the pair of issuer and subject.
 /// - Whatever a stranger may send is answered with a verdict, never with a panic, and in time
 ///   and memory that its size bounds.
 /// - Secrets are compared in constant time: [`Secret::matches`](crate::Secret::matches).
@@ -27,13 +32,23 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// Looks at the request without doing I/O, and without waiting.
     ///
-    /// For a [restricted](RequestView::is_restricted) request only what is already known to
-    /// be good should be accepted, and nothing costly be computed: answer
-    /// [`Check::NeedsIo`], and the layer refuses the request.
+    /// What takes more than some microseconds, such as a hash that is slow on purpose, belongs
+    /// into [`verify`](Self::verify), on a thread for such work.
+    ///
+    /// For a [restricted](RequestView::is_restricted) request, whose sender has been refused
+    /// too often, only what is already known to be good should be accepted, and nothing costly
+    /// be computed: answer [`Check::NeedsIo`], and the layer refuses the request without
+    /// calling `verify`. So does whoever checks secrets that can be guessed: a table of
+    /// passwords answers `NeedsIo` before it looks, and guessing comes to an end. Random keys
+    /// need no such care. A credential that is another's is `NotMine` here as well, or the one
+    /// who knows it is not asked.
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict>;
 
     /// Looks again, and may do I/O. Called only after [`check`](Self::check) answered
-    /// [`Check::NeedsIo`] to the same request.
+    /// [`Check::NeedsIo`] to the same request, unless that is restricted.
+    ///
+    /// Without it, `NeedsIo` to a request that is not restricted is answered with 503, reason
+    /// `authenticator_without_verify`.
     ///
     /// The future is dropped when the client goes away.
     fn verify(&self, request: &RequestView<'_>) -> impl Future<Output = Verdict> + Send {

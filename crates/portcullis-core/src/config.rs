@@ -41,7 +41,9 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Every setting that cannot work, in the order of the settings.
+/// Every setting that cannot work.
+///
+/// `Debug` reads as `Display` does: it is what `unwrap` and a `main` that returns it print.
 ///
 /// # Example
 ///
@@ -53,7 +55,7 @@ impl std::error::Error for ConfigError {}
 /// let error = errors.into_result(()).unwrap_err();
 /// assert_eq!(error.to_string(), "`with_leeway`: is longer than 60 s; shorten it");
 /// ```
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
@@ -107,6 +109,12 @@ impl fmt::Display for ConfigErrors {
             error.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -54,7 +54,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A credential that cannot be read as one: status 400, `invalid_request`.
+    /// A request that cannot be read: two credentials, parameters that contradict each other.
+    /// Status 400, `invalid_request`. A single credential that is garbage is
+    /// [`invalid_token`](Self::invalid_token).
     pub const fn invalid_request(reason: ReasonCode) -> Self {
         Self {
             kind: RejectionKind::InvalidRequest,
