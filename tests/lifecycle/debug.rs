@@ -31,7 +31,7 @@ impl Authenticator for Keeper {
             return Check::Done(Verdict::Absent);
         };
         Check::Done(if self.0.matches(token.as_bytes()) {
-            let evidence = Evidence::new(EvidenceKind::User, "https://idp.example", "alice");
+            let evidence = Evidence::new(EvidenceKind::User, "keeper", "alice");
             Verdict::accept(evidence)
         } else {
             let code = ReasonCode::new("keeper_unknown");

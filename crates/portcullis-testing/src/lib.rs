@@ -13,6 +13,62 @@
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | see whether a layer calls what it wraps, and how | [`http_probe`] |
 //! | run a real server as the other side | [`counterpart::Counterpart`] |
+//!
+//! # A whole server
+//!
+//! The stack that production runs, with another clock and sink, and tokens of an identity
+//! provider in the test. A request without the host of the resource is answered 403, as it
+//! would be in production.
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use portcullis::{Principal, Stack};
+//! use portcullis_jwt::{Issuer, Jwt};
+//! use portcullis_testing::{
+//!     audit::RecordingAudit, clock::VirtualClock, identity_provider::IdentityProvider,
+//! };
+//! use std::time::Duration;
+//! use tower::ServiceExt as _;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (clock, audit) = (VirtualClock::new(), RecordingAudit::new());
+//! let idp = IdentityProvider::new().with_clock(clock.clone()).serve().await;
+//! let (gate, handle) = Stack::builder()
+//!     .with_clock(clock.clone())
+//!     .with_audit(audit.clone())
+//!     .with_resource("https://agent.example/")
+//!     // The provider is on this machine; a real one needs no such permission.
+//!     .add_authenticator(Jwt::new(
+//!         Issuer::new(idp.issuer()).dangerously_allow_local_network(),
+//!     ))
+//!     .build()?;
+//! handle.ready().await?;
+//! let router = Router::new()
+//!     .route("/", get(async |principal: Principal| principal.subject().to_owned()));
+//! let guarded = gate.guard(router);
+//!
+//! let token = idp.token("alice").with_audience("https://agent.example/").mint();
+//! let request = || {
+//!     http::Request::builder()
+//!         .header("host", "agent.example")
+//!         .header("authorization", format!("Bearer {token}"))
+//!         .body(Body::empty())
+//! };
+//! let response = guarded.clone().oneshot(request()?).await?;
+//! assert_eq!(response.status(), 200);
+//! audit.assert_admitted("alice");
+//! # drop(audit.take());
+//!
+//! clock.advance(Duration::from_secs(24 * 3600));
+//! let response = guarded.oneshot(request()?).await?;
+//! assert_eq!(response.status(), 401);
+//! audit.assert_refused("jwt_expired", 401);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without tokens, [`mock_auth::MockAuth`] takes the place of the authenticator.
 
 pub mod audit;
 pub mod clock;

@@ -64,9 +64,10 @@ impl std::fmt::Display for ExtractRejection {
 
 impl std::error::Error for ExtractRejection {}
 
-/// The exchange of a request that has come through the layer a handler relies on.
+/// The exchange of a request that has come through the layer a handler relies on. Not read from
+/// a copy: a handler is given the request itself.
 fn exchange_behind(parts: &Parts, slot: Option<Slot>) -> Result<&Exchange, ExtractRejection> {
-    let found = Exchange::of(&parts.extensions);
+    let found = Exchange::of_own(&parts.extensions);
     match (found, slot) {
         (Some(exchange), None) => Ok(exchange),
         (Some(exchange), Some(slot)) if exchange.trail().any(|entered| entered == slot) => {

@@ -6,7 +6,7 @@ use http::Extensions;
 
 /// The address at the other end of the connection: the client's, or that of the last proxy.
 ///
-/// [`Gate::guard`](crate::Gate::guard) supplies it by itself. A server that accepts its own
+/// `Gate::guard` supplies it by itself when `axum::serve` runs it. A server that accepts its own
 /// connections attaches it to each request, outside the gate; axum's
 /// `ConnectInfo<SocketAddr>` is read as well (feature `axum`).
 ///

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use portcullis_core::{Outcome, ReasonCode, RequestId};
 
+use crate::reason;
+
 /// A response that the gate gives by itself, and why.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -20,6 +22,15 @@ pub(crate) struct Refusal {
     header: Option<(HeaderName, &'static str)>,
     body: Body,
 }
+
+/// What honest callers and innocent browsers are refused for. A request without a credential
+/// is how discovery begins, and any page on the web can have its visitor's browser send
+/// requests from a wrong origin. None of it costs anything to refuse.
+const FREE_OF_CHARGE: [ReasonCode; 3] = [
+    reason::CREDENTIALS_MISSING,
+    reason::HOST_NOT_ALLOWED,
+    reason::ORIGIN_NOT_ALLOWED,
+];
 
 #[derive(Clone, Debug)]
 enum Body {
@@ -109,7 +120,9 @@ impl Refusal {
     /// Whether it is the sender's doing, and charges its budget. A budget that is spent is
     /// not charged again: it would never come back under a steady flood.
     pub(crate) fn is_charged(&self) -> bool {
-        self.outcome == Outcome::Refused && self.status != StatusCode::TOO_MANY_REQUESTS
+        self.outcome == Outcome::Refused
+            && self.status != StatusCode::TOO_MANY_REQUESTS
+            && !FREE_OF_CHARGE.contains(&self.reason)
     }
 
     pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
@@ -165,7 +178,6 @@ fn problem_body(status: StatusCode, id: RequestId) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reason;
 
     #[test]
     fn says_nothing_about_the_reason() {

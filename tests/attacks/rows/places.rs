@@ -1,9 +1,10 @@
 //! Where a credential stands, and how many there are: H01, J25.
 
 use http::HeaderValue;
+use portcullis::{Clock as _, Evidence, EvidenceKind};
 
 use crate::{
-    guard::{Guard, Settings, finish},
+    guard::{Guard, ISSUER, Settings, finish},
     harness::{Expected, Harness},
 };
 
@@ -13,6 +14,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:consumed credentials", consumed).await;
     harness.row("own:anonymous routes", anonymous).await;
     harness.row("own:bound credentials", bound).await;
+    harness.row("own:plug-ins", plug_ins).await;
 }
 
 async fn headers(harness: &mut Harness) {
@@ -285,5 +287,33 @@ async fn bound(harness: &mut Harness) {
         .await;
     harness
         .control("no cnf", &guard, guard.bearer(&guard.token().mint()))
+        .await;
+}
+
+/// An authenticator is believed what is its own to say, and nothing else.
+async fn plug_ins(harness: &mut Harness) {
+    let expected = Expected::invalid_token(&["evidence_invalid"]);
+    let admin = |issuer: &str| Evidence::new(EvidenceKind::User, issuer, "admin");
+    let guard = |evidence: Option<Evidence>| {
+        let mut settings = Settings::fixed();
+        settings.plug_in = evidence;
+        settings.build()
+    };
+    let now = Settings::fixed().clock.now();
+    for (name, evidence) in [
+        ("a subject of the identity provider", admin(ISSUER)),
+        (
+            "evidence that has ended",
+            admin("plug_in").with_not_after(now),
+        ),
+        ("nobody", Evidence::new(EvidenceKind::User, "plug_in", "")),
+    ] {
+        let guard = guard(Some(evidence));
+        let request = guard.bearer("plug-in");
+        harness.attack(name, &guard, request, &expected).await;
+    }
+    let guard = guard(Some(admin("plug_in")));
+    harness
+        .control("a subject of its own", &guard, guard.bearer("plug-in"))
         .await;
 }

@@ -103,6 +103,13 @@ async fn limits(harness: &mut Harness) {
         .attack("a long uri", &guard, finish(long), &uri)
         .await;
 
+    let method = Expected::status(400, &["method_too_long"]);
+    let mut long = guard.bearer(&key);
+    *long.method_mut() = "X".repeat(33).parse().unwrap_or_default();
+    harness
+        .attack("a method of 33 bytes", &guard, long, &method)
+        .await;
+
     let headers = Expected::status(431, &["headers_too_large"]);
     let mut many = guard.bearer(&key);
     for n in 0..200 {

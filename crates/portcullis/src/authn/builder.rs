@@ -41,7 +41,6 @@ pub(crate) struct AuthnSettings {
 /// What comes out of the settings.
 pub(crate) struct Assembled {
     pub(crate) step: Authenticate,
-    pub(crate) resource: Option<Resource>,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) authenticators: Vec<Arc<dyn AnyAuthenticator>>,
 }
@@ -61,7 +60,11 @@ impl AuthnBuilder {
     /// Every setting that cannot work, with its fix; also when there is no authenticator.
     pub fn build(self) -> Result<AuthnLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let assembled = keep(self.settings.assemble(&self.ambient), &mut errors);
+        let resource = self.settings.resource(&mut errors);
+        let assembled = keep(
+            self.settings.assemble(&self.ambient, resource.as_ref()),
+            &mut errors,
+        );
         let shared = keep(self.ambient.build(), &mut errors);
         match (assembled, shared) {
             (Some(assembled), Some(shared)) if errors.is_empty() => Ok(AuthnLayer {
@@ -83,7 +86,9 @@ macro_rules! authn_setters {
         /// Who we are: the public URL of the agent, its resource identifier (RFC 9728 §1.2).
         ///
         /// It is the audience that token authenticators expect unless they are told another,
-        /// and the place of the resource metadata that challenges point to.
+        /// byte for byte (a slash at the end counts), and the place of the resource metadata
+        /// that challenges point to. Its host is the one that requests have to name in `Host`;
+        /// for trying things out it may be `http://localhost:3000/`.
         pub fn with_resource(mut self, url: impl Into<Box<str>>) -> Self {
             self.settings.resource = Some(url.into());
             self
@@ -146,15 +151,23 @@ impl AuthnSettings {
         self.realm = Some(realm);
     }
 
+    /// The resource, if one is set. In place of one that cannot work there is another, so that
+    /// nothing else is then said to be missing.
+    pub(crate) fn resource(&self, errors: &mut ConfigErrors) -> Option<Resource> {
+        let parsed = Resource::parse(self.resource.as_deref()?);
+        parsed
+            .map_err(|error| errors.push(error))
+            .or_else(|()| Resource::parse("https://resource.invalid/").map_err(drop))
+            .ok()
+    }
+
     /// Checks every setting and builds the authenticators for the place they will stand in.
-    pub(crate) fn assemble(self, ambient: &Ambient) -> Result<Assembled, ConfigErrors> {
+    pub(crate) fn assemble(
+        self,
+        ambient: &Ambient,
+        resource: Option<&Resource>,
+    ) -> Result<Assembled, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let resource = self.resource.as_deref().and_then(|url| {
-            keep(
-                Resource::parse(url).map_err(ConfigErrors::from),
-                &mut errors,
-            )
-        });
         let scopes = keep(parse_scopes(self.scopes.as_deref()), &mut errors).unwrap_or_default();
         for route in self.anonymous.iter() {
             if !route.starts_with('/') || route.contains('*') {
@@ -175,7 +188,7 @@ impl AuthnSettings {
         }
 
         let mut site = Site::new(Arc::clone(&ambient.clock));
-        if let Some(resource) = &resource {
+        if let Some(resource) = resource {
             site = site.with_resource(Arc::clone(resource.identifier()));
         }
         let authenticators: Vec<_> = self
@@ -190,9 +203,7 @@ impl AuthnSettings {
             .iter()
             .flat_map(Description::authorization_servers)
             .collect();
-        let metadata = resource
-            .as_ref()
-            .and_then(|resource| Metadata::new(resource, &servers, &scopes));
+        let metadata = resource.and_then(|resource| Metadata::new(resource, &servers, &scopes));
         let challenges = keep(
             Challenges::render(&Source {
                 descriptions: &descriptions,
@@ -213,17 +224,18 @@ impl AuthnSettings {
             .map(|(a, description)| Link {
                 authenticator: Arc::clone(a),
                 name: description.name(),
+                foreign_issuers: foreign_issuers(&servers, description),
             })
             .collect();
         let step = Authenticate {
             chain,
             consumed: consumed(&descriptions),
+            credential_headers: credential_headers(&descriptions),
             challenges,
             anonymous: self.anonymous,
         };
         errors.into_result(Assembled {
             step,
-            resource,
             metadata,
             authenticators,
         })
@@ -241,7 +253,8 @@ fn parse_scopes(scopes: Option<&str>) -> Result<Scopes, ConfigErrors> {
     };
     let error =
         |problem: String| ConfigErrors::from(ConfigError::new("with_challenge_scopes", problem));
-    let scopes = Scopes::parse(scopes).map_err(|problem| error(problem.to_string()))?;
+    let scopes = Scopes::parse(scopes)
+        .map_err(|problem| error(format!("`{}`: {problem}", scopes.escape_debug())))?;
     if scopes.contains("offline_access") {
         return Err(error(
             "asks for `offline_access`, which a resource must not ask for; remove it".to_owned(),
@@ -287,6 +300,25 @@ fn check_descriptions(descriptions: &[Description], errors: &mut ConfigErrors) {
             }
         }
     }
+}
+
+/// The issuers that are declared, and not by this one.
+fn foreign_issuers(declared: &[&str], description: &Description) -> Vec<Box<str>> {
+    let is_own = |issuer: &str| description.authorization_servers().any(|own| own == issuer);
+    let foreign = declared.iter().filter(|issuer| !is_own(issuer));
+    foreign.map(|issuer| Box::from(*issuer)).collect()
+}
+
+/// The header of each authenticator that is a credential by itself: its first, and those that
+/// it adds carry a part of one. `Authorization` is counted apart.
+fn credential_headers(descriptions: &[Description]) -> Vec<HeaderName> {
+    let mut headers: Vec<HeaderName> = Vec::new();
+    for name in descriptions.iter().filter_map(|d| d.headers().first()) {
+        if *name != http::header::AUTHORIZATION && !headers.contains(name) {
+            headers.push(name.clone());
+        }
+    }
+    headers
 }
 
 /// Every header that carries a credential, once, and always `Authorization`: whatever a

@@ -1,12 +1,12 @@
 //! Who calls: the decision itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts, response,
 };
 use portcullis_core::{
-    Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Verdict,
+    Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Timestamp, Verdict,
 };
 
 use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator, challenge::Challenges};
@@ -25,6 +25,8 @@ pub(crate) struct Authenticate {
     pub(super) chain: Vec<Link>,
     /// The headers that are removed before the handler.
     pub(super) consumed: Vec<HeaderName>,
+    /// Those of them that are a credential by themselves, beside `Authorization`.
+    pub(super) credential_headers: Vec<HeaderName>,
     pub(super) challenges: Challenges,
     pub(super) anonymous: AnonymousRoutes,
 }
@@ -33,6 +35,9 @@ pub(crate) struct Authenticate {
 pub(super) struct Link {
     pub(super) authenticator: Arc<dyn AnyAuthenticator>,
     pub(super) name: &'static str,
+    /// The issuers that other authenticators have declared, and this one has not: it cannot
+    /// vouch for their subjects.
+    pub(super) foreign_issuers: Vec<Box<str>>,
 }
 
 /// What is to be done about a verdict.
@@ -66,7 +71,7 @@ impl Step for Authenticate {
                 }
                 Check::NeedsIo => return Decision::NeedsIo { cursor },
             };
-            match self.judge(link, verdict) {
+            match self.judge(link, verdict, exchange.arrived_at()) {
                 Next::Ask { is_not_mine: now } => is_not_mine |= now,
                 Next::Settle(Ok(evidence)) => {
                     self.admit(parts, exchange, evidence, link.name);
@@ -96,7 +101,7 @@ impl Step for Authenticate {
                         verdict
                     }
                 };
-                match self.judge(link, verdict) {
+                match self.judge(link, verdict, exchange.arrived_at()) {
                     Next::Ask { is_not_mine: now } => is_not_mine |= now,
                     Next::Settle(Ok(evidence)) => {
                         self.admit(&mut parts, &exchange, evidence, link.name);
@@ -132,9 +137,9 @@ impl Authenticate {
             .map_err(|_| reason::AUTHORIZATION_MALFORMED)?;
         let headers = request.headers();
         let own_headers = self
-            .consumed
+            .credential_headers
             .iter()
-            .filter(|name| **name != header::AUTHORIZATION && headers.contains_key(*name))
+            .filter(|name| headers.contains_key(*name))
             .count();
         let places = usize::from(authorization.is_some()) + own_headers;
         if places > 1 && !portcullis_core::sabotaged!("authn.one_credential") {
@@ -149,11 +154,11 @@ impl Authenticate {
         Ok(places > 0)
     }
 
-    fn judge(&self, link: &Link, verdict: Verdict) -> Next {
+    fn judge(&self, link: &Link, verdict: Verdict, now: Timestamp) -> Next {
         match verdict {
             Verdict::Absent => Next::Ask { is_not_mine: false },
             Verdict::NotMine => Next::Ask { is_not_mine: true },
-            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence)),
+            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence, now)),
             Verdict::Reject(rejection) => Next::Settle(Err(self.reject(link, rejection))),
             Verdict::Unavailable(unavailable) => Next::Settle(Err(Refusal::new(
                 LAYER,
@@ -170,8 +175,13 @@ impl Authenticate {
     }
 
     /// What is checked of evidence, whoever accepted it.
-    fn examine(&self, link: &Link, evidence: Arc<Evidence>) -> Result<Arc<Evidence>, Refusal> {
-        if let Err(problem) = evidence.validate() {
+    fn examine(
+        &self,
+        link: &Link,
+        evidence: Arc<Evidence>,
+        now: Timestamp,
+    ) -> Result<Arc<Evidence>, Refusal> {
+        if let Err(problem) = self.check_evidence(link, &evidence, now) {
             tracing::warn!(
                 target: "portcullis",
                 authenticator = link.name,
@@ -184,6 +194,29 @@ impl Authenticate {
             return Err(self.reject(link, Rejection::invalid_token(reason::CONFIRMATION_UNMET)));
         }
         Ok(evidence)
+    }
+
+    fn check_evidence(
+        &self,
+        link: &Link,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) -> Result<(), Cow<'static, str>> {
+        evidence
+            .validate()
+            .map_err(|problem| Cow::from(problem.to_string()))?;
+        let mut foreign = link.foreign_issuers.iter();
+        if foreign.any(|issuer| **issuer == *evidence.issuer())
+            && !portcullis_core::sabotaged!("authn.foreign_issuer")
+        {
+            return Err("its issuer is one that another authenticator has declared".into());
+        }
+        if evidence.not_after().is_some_and(|end| end <= now)
+            && !portcullis_core::sabotaged!("authn.evidence_end")
+        {
+            return Err("it has ended".into());
+        }
+        Ok(())
     }
 
     fn admit(

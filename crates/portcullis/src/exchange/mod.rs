@@ -76,6 +76,10 @@ impl Exchange {
     ///
     /// `None` if no layer of ours saw the request, and also if the exchange was made for
     /// another request than the one that is running: then there is an ERROR log as well.
+    ///
+    /// Copies of the extensions are read as well, since a tool is often handed a copy of the
+    /// request's head, and runs in a task of its own. There, what is read is whatever the
+    /// copier put in. The extractors for axum read no copies.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         let exchange = Seat::of(extensions)?.exchange();
@@ -89,6 +93,15 @@ impl Exchange {
             return None;
         }
         Some(exchange)
+    }
+
+    /// The exchange of the request that carries these extensions, if they are the request's
+    /// own, or the request is the one that is running. What [`of`](Self::of) reads from a copy
+    /// anywhere else is not shown.
+    #[cfg(feature = "axum")]
+    pub(crate) fn of_own(extensions: &Extensions) -> Option<&Self> {
+        let is_own = Seat::of(extensions)?.is_live();
+        Self::of(extensions).filter(|exchange| is_own || exchange.0.flight.scope() == Scope::Same)
     }
 
     /// The id of the request: ours, never the client's.
@@ -239,13 +252,8 @@ impl Exchange {
         if ledger.is_decided.swap(true, Ordering::AcqRel) {
             return;
         }
-        if refusal.is_charged()
-            && let Some(charge) = ledger
-                .arrival
-                .get()
-                .and_then(|arrival| arrival.charge.as_ref())
-        {
-            charge.spend();
+        if refusal.is_charged() {
+            ledger.charge();
         }
         let mut record = ledger.record(refusal.outcome(), refusal.layer(), refusal.reason());
         record.status = Some(refusal.status());
@@ -303,6 +311,14 @@ impl Ledger {
         record
     }
 
+    /// Charges the sender's budget.
+    fn charge(&self) {
+        let arrival = self.arrival.get();
+        if let Some(charge) = arrival.and_then(|arrival| arrival.charge.as_ref()) {
+            charge.spend();
+        }
+    }
+
     fn record_admission(&self) {
         let (code, principal) = match self.identity.get() {
             Some(Identity::Principal(principal)) => (reason::ADMITTED, Some(principal)),
@@ -325,6 +341,9 @@ impl Drop for Ledger {
             return;
         }
         if *self.is_deciding.get_mut() {
+            // It has cost what a refusal costs, and going away in time must not save anybody
+            // from paying.
+            self.charge();
             let layer = self.trail.iter().last().map_or("gate", Slot::name);
             self.recorder
                 .write(&self.record(Outcome::Failed, layer, reason::ABANDONED));

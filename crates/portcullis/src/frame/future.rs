@@ -129,7 +129,10 @@ where
                     let response = ready!(flown.exchange.run(|| future.poll(cx)))?;
                     let (mut parts, body) = response.into_parts();
                     return Poll::Ready(Ok(match steps.respond(&mut parts, flown) {
-                        None => Response::from_parts(parts, ResponseBody::handler(body)),
+                        None => {
+                            let exchange = flown.exchange.clone();
+                            Response::from_parts(parts, ResponseBody::handler(body, exchange))
+                        }
                         Some(own) => own.map(ResponseBody::own),
                     }));
                 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::BoxError;
+use crate::{BoxError, exchange::Exchange};
 
 pin_project! {
     /// The body of a response: the handler's, or one that the gate gives by itself.
@@ -25,15 +25,16 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Handler { #[pin] body: B },
+        Handler { #[pin] body: B, exchange: Exchange },
         Own { body: Bytes },
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn handler(body: B) -> Self {
+    /// The handler's body. It is polled as a part of its request, as the handler was.
+    pub(super) fn handler(body: B, exchange: Exchange) -> Self {
         Self {
-            kind: Kind::Handler { body },
+            kind: Kind::Handler { body, exchange },
         }
     }
 
@@ -57,9 +58,10 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.project().kind.project() {
-            KindProjection::Handler { body } => body
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(BodyError::handler))),
+            KindProjection::Handler { body, exchange } => {
+                let frame = exchange.run(|| body.poll_frame(cx));
+                frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::handler)))
+            }
             KindProjection::Own { body } => {
                 let rest = std::mem::take(body);
                 Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
@@ -69,14 +71,14 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Handler { body } => body.is_end_stream(),
+            Kind::Handler { body, .. } => body.is_end_stream(),
             Kind::Own { body } => body.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Handler { body } => body.size_hint(),
+            Kind::Handler { body, .. } => body.size_hint(),
             Kind::Own { body } => SizeHint::with_exact(body.len() as u64),
         }
     }
@@ -121,10 +123,16 @@ mod tests {
     use http_body_util::{BodyExt as _, Full, StreamBody};
 
     use super::*;
+    use crate::ambient::Ambient;
+
+    fn exchange() -> Exchange {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        Exchange::open(&mut parts, &Ambient::default().build().unwrap())
+    }
 
     #[tokio::test]
     async fn keeps_a_known_length() {
-        let body = ResponseBody::handler(Full::new(Bytes::from_static(b"four")));
+        let body = ResponseBody::handler(Full::new(Bytes::from_static(b"four")), exchange());
         assert_eq!(body.size_hint().exact(), Some(4));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
         let own: ResponseBody<Full<Bytes>> = ResponseBody::own(Bytes::from_static(b"no"));
@@ -139,7 +147,8 @@ mod tests {
         let frames = tokio_test::stream_mock::StreamMockBuilder::new()
             .next(Err::<Frame<Bytes>, _>(std::io::Error::other("cut")))
             .build();
-        let body = ResponseBody::handler(ResponseBody::handler(StreamBody::new(frames)));
+        let inner = ResponseBody::handler(StreamBody::new(frames), exchange());
+        let body = ResponseBody::handler(inner, exchange());
         let error: BodyError = body.collect().await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "cut");

@@ -280,8 +280,7 @@ impl PerimeterSettings {
         } = self.limits;
         for (setting, limit) in [
             ("with_max_uri", uri),
-            ("with_max_headers", headers),
-            ("with_max_headers", header_bytes),
+            ("with_max_headers", headers.min(header_bytes)),
         ] {
             if limit == 0 {
                 let problem = "is zero, so every request would be refused; raise it";

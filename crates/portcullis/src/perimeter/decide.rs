@@ -174,7 +174,8 @@ impl Inspect {
                     tracing::warn!(
                         target: "portcullis",
                         "the server does not say where requests come from, so all senders share \
-                         one budget; serve with `gate.guard(router)`, or attach a `PeerAddress`",
+                         one budget; serve `gate.guard(router)` with `axum::serve`, or attach a \
+                         `PeerAddress`",
                     );
                 }
                 None

@@ -84,14 +84,17 @@ impl StackBuilder<Complete> {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<(Gate, GateHandle), ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let authn = keep(self.settings.assemble(&self.ambient), &mut errors);
-        let resource = authn.as_ref().and_then(|authn| authn.resource.as_ref());
+        let resource = self.settings.resource(&mut errors);
+        let resource = resource.as_ref();
+        let authn = keep(self.settings.assemble(&self.ambient, resource), &mut errors);
         let perimeter = keep(
             self.perimeter.assemble(&self.ambient, resource),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
-        let (Some(authn), Some(perimeter), Some(shared)) = (authn, perimeter, shared) else {
+        let (Some(authn), Some(perimeter), Some(shared), true) =
+            (authn, perimeter, shared, errors.is_empty())
+        else {
             return Err(errors);
         };
 

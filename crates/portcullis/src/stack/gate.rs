@@ -19,7 +19,7 @@ use crate::{
 /// All layers of a [`Stack`](super::Stack) as one Tower layer.
 ///
 /// **On axum, routes that are added after `Router::layer` are not guarded by it.** There the
-/// documented form is [`guard`](Self::guard) (feature `axum`), which takes the finished router
+/// documented form is `guard` (feature `axum`), which takes the finished router
 /// and returns something that no route can be added to. In a handler that is not guarded, our
 /// extractors answer 500 and log which layer is missing.
 ///

@@ -26,7 +26,10 @@ impl Gate {
     /// Guards a finished router: every route of it, its fallback, 404 and 405.
     ///
     /// What comes back is given to `axum::serve` as it is; it knows the peer's address by
-    /// itself. No route can be added to it.
+    /// itself, and a handler asks [`Exchange::client_address`](crate::Exchange::client_address)
+    /// for it, not axum's `ConnectInfo`. No route can be added to it. Routes that need no
+    /// credential are named to the stack (`add_anonymous_route`); a part of the server that the
+    /// gate should not see at all is a router outside, under which the guarded one is nested.
     ///
     /// ```no_run
     /// use axum::{Router, routing::post};
@@ -71,7 +74,35 @@ pub struct GuardedRouter {
 impl GuardedRouter {
     /// Adds a layer outside the gate: CORS, tracing, compression.
     ///
-    /// It sees every request before the gate does, and every response after.
+    /// It sees every request before the gate does, and every response after. A CORS layer has
+    /// to stand here: a preflight carries no credential, and one that reaches the gate is
+    /// answered without CORS headers.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use tower_http::cors::CorsLayer;
+    /// # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+    /// # struct Keys;
+    /// # impl Authenticator for Keys {
+    /// #     fn describe(&self) -> Description { Description::bearer("keys") }
+    /// #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+    /// # }
+    ///
+    /// # fn build() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (gate, _) = portcullis::Stack::builder()
+    /// #     .with_resource("https://agent.example/").add_authenticator(Keys).build()?;
+    /// let origin: http::HeaderValue = "https://app.example".parse()?;
+    /// let cors = CorsLayer::new()
+    ///     .allow_origin(origin)
+    ///     .allow_headers([http::header::AUTHORIZATION])
+    ///     .expose_headers([http::header::WWW_AUTHENTICATE]);
+    /// let router = Router::new().route("/notes", get(async || "notes"));
+    /// let guarded = gate.guard(router).layer(cors);
+    /// # let _ = guarded;
+    /// # Ok(())
+    /// # }
+    /// # build().unwrap();
+    /// ```
     pub fn layer<L>(self, layer: L) -> Self
     where
         L: Layer<Route> + Clone + Send + Sync + 'static,
