@@ -59,11 +59,11 @@ impl Authenticator for PlugIn {
     }
 
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
-        let evidence = self
-            .0
-            .as_ref()
-            .filter(|_| request.bearer() == Some("plug-in"));
-        Check::Done(evidence.cloned().map_or(Verdict::NotMine, Verdict::Accept))
+        Check::Done(match (request.bearer(), &self.0) {
+            (None, _) => Verdict::Absent,
+            (Some("plug-in"), Some(evidence)) => Verdict::Accept(Arc::clone(evidence)),
+            _ => Verdict::NotMine,
+        })
     }
 }
 
