@@ -22,8 +22,7 @@
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
-//! use portcullis::{Principal, Stack};
-//! use portcullis_jwt::{Issuer, Jwt};
+//! use portcullis::{Principal, Stack, jwt::{Issuer, Jwt}};
 //! use portcullis_testing::{
 //!     audit::RecordingAudit, clock::VirtualClock, identity_provider::IdentityProvider,
 //! };

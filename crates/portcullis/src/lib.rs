@@ -76,6 +76,7 @@ mod principal;
 pub mod reason;
 mod refusal;
 mod resource;
+pub mod session;
 pub mod stack;
 
 #[cfg(feature = "jwt")]

@@ -41,7 +41,7 @@ use crate::{Check, Timestamp};
 ///     }
 ///
 ///     async fn commit(
-///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>,
+///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>, _now: Timestamp,
 ///     ) -> Result<Commit, StoreError> {
 ///         let mut all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
 ///         let sessions = all.entry(owner).or_default();
@@ -79,7 +79,10 @@ pub trait SessionStore: Send + Sync + 'static {
     fn load(&self, owner: OwnerKey) -> impl Future<Output = Result<Sessions, StoreError>> + Send;
 
     /// Makes all the changes, if the revision of the owner's sessions is `expected`, as
-    /// [`Sessions::apply`] does it; otherwise none. The revision then is the next one.
+    /// [`Sessions::apply`] does it; otherwise none. The revision then is the next one, or any
+    /// that these sessions have not had before.
+    ///
+    /// `now` is the time by which a store that has to make room tells what is over.
     ///
     /// # Errors
     ///
@@ -89,6 +92,7 @@ pub trait SessionStore: Send + Sync + 'static {
         owner: OwnerKey,
         expected: Revision,
         changes: Vec<Change>,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Commit, StoreError>> + Send;
 
     /// Notes activity at once, if that can be done: what [`touch`](Self::touch) does.

@@ -46,7 +46,7 @@ use crate::{
 ///     }
 ///
 ///     async fn commit(
-///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>,
+///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>, _now: Timestamp,
 ///     ) -> Result<Commit, StoreError> {
 ///         let mut all = self.0.lock().unwrap();
 ///         let sessions = all.entry(owner).or_default();
@@ -178,7 +178,7 @@ async fn commit(
     expected: portcullis_core::Revision,
     changes: Vec<portcullis_core::Change>,
 ) -> portcullis_core::Commit {
-    within_a_minute("commit", store.commit(owner, expected, changes))
+    within_a_minute("commit", store.commit(owner, expected, changes, START))
         .await
         .unwrap_or_else(|error| panic!("`commit` failed: {error}"))
 }

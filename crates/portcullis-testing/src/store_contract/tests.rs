@@ -78,6 +78,7 @@ impl SessionStore for Plain {
         owner: OwnerKey,
         expected: Revision,
         mut changes: Vec<Change>,
+        _now: Timestamp,
     ) -> Result<Commit, StoreError> {
         let is_expected = |all: &HashMap<OwnerKey, Sessions>| match all.get(&self.owner(owner)) {
             Some(sessions) => sessions.revision == expected,

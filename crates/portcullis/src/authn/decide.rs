@@ -6,7 +6,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts, response,
 };
 use portcullis_core::{
-    Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Timestamp, Verdict,
+    Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Verdict,
 };
 
 use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator, challenge::Challenges};
@@ -71,7 +71,7 @@ impl Step for Authenticate {
                 }
                 Check::NeedsIo => return Decision::NeedsIo { cursor },
             };
-            match self.judge(link, verdict, exchange.arrived_at()) {
+            match self.judge(link, verdict) {
                 Next::Ask { is_not_mine: now } => is_not_mine |= now,
                 Next::Settle(Ok(evidence)) => {
                     self.admit(parts, exchange, evidence, link.name);
@@ -101,7 +101,7 @@ impl Step for Authenticate {
                         verdict
                     }
                 };
-                match self.judge(link, verdict, exchange.arrived_at()) {
+                match self.judge(link, verdict) {
                     Next::Ask { is_not_mine: now } => is_not_mine |= now,
                     Next::Settle(Ok(evidence)) => {
                         self.admit(&mut parts, &exchange, evidence, link.name);
@@ -154,11 +154,11 @@ impl Authenticate {
         Ok(places > 0)
     }
 
-    fn judge(&self, link: &Link, verdict: Verdict, now: Timestamp) -> Next {
+    fn judge(&self, link: &Link, verdict: Verdict) -> Next {
         match verdict {
             Verdict::Absent => Next::Ask { is_not_mine: false },
             Verdict::NotMine => Next::Ask { is_not_mine: true },
-            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence, now)),
+            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence)),
             Verdict::Reject(rejection) => Next::Settle(Err(self.reject(link, rejection))),
             Verdict::Unavailable(unavailable) => Next::Settle(Err(Refusal::new(
                 LAYER,
@@ -175,13 +175,8 @@ impl Authenticate {
     }
 
     /// What is checked of evidence, whoever accepted it.
-    fn examine(
-        &self,
-        link: &Link,
-        evidence: Arc<Evidence>,
-        now: Timestamp,
-    ) -> Result<Arc<Evidence>, Refusal> {
-        if let Err(problem) = self.check_evidence(link, &evidence, now) {
+    fn examine(&self, link: &Link, evidence: Arc<Evidence>) -> Result<Arc<Evidence>, Refusal> {
+        if let Err(problem) = check_evidence(link, &evidence) {
             tracing::warn!(
                 target: "portcullis",
                 authenticator = link.name,
@@ -194,29 +189,6 @@ impl Authenticate {
             return Err(self.reject(link, Rejection::invalid_token(reason::CONFIRMATION_UNMET)));
         }
         Ok(evidence)
-    }
-
-    fn check_evidence(
-        &self,
-        link: &Link,
-        evidence: &Evidence,
-        now: Timestamp,
-    ) -> Result<(), Cow<'static, str>> {
-        evidence
-            .validate()
-            .map_err(|problem| Cow::from(problem.to_string()))?;
-        let mut foreign = link.foreign_issuers.iter();
-        if foreign.any(|issuer| **issuer == *evidence.issuer())
-            && !portcullis_core::sabotaged!("authn.foreign_issuer")
-        {
-            return Err("its issuer is one that another authenticator has declared".into());
-        }
-        if evidence.not_after().is_some_and(|end| end <= now)
-            && !portcullis_core::sabotaged!("authn.evidence_end")
-        {
-            return Err("it has ended".into());
-        }
-        Ok(())
     }
 
     fn admit(
@@ -280,6 +252,20 @@ impl Authenticate {
         Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code)
             .with_challenges(Arc::clone(&self.challenges.invalid_token))
     }
+}
+
+/// Whether an authenticator can be believed what it says.
+fn check_evidence(link: &Link, evidence: &Evidence) -> Result<(), Cow<'static, str>> {
+    evidence
+        .validate()
+        .map_err(|problem| Cow::from(problem.to_string()))?;
+    let mut foreign = link.foreign_issuers.iter();
+    if foreign.any(|issuer| **issuer == *evidence.issuer())
+        && !portcullis_core::sabotaged!("authn.foreign_issuer")
+    {
+        return Err("its issuer is one that another authenticator has declared".into());
+    }
+    Ok(())
 }
 
 /// A request whose sender has spent its budget learns nothing about its credential.

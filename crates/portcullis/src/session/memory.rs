@@ -1,0 +1,198 @@
+//! Sessions in the memory of this process.
+
+mod row;
+mod shard;
+
+use std::{
+    fmt,
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use portcullis_core::{
+    Change, Check, Commit, OwnerKey, Revision, SessionId, SessionKey, SessionRecord, SessionStore,
+    Sessions, StoreError, Timestamp,
+};
+
+use self::{row::Row, shard::Shard};
+
+/// Stores with room for more than this are split, so that requests seldom meet.
+const SPLIT_ABOVE: usize = 1024;
+const SHARDS: usize = 64;
+/// Nothing has been forgotten.
+const NEVER: i64 = i64::MIN;
+
+/// Sessions in the memory of this process, at most so many.
+///
+/// A restart forgets them: whoever was in is in again, with a new session, if the credential
+/// is still good; and a session that had ended can be opened again by the credential that
+/// opened it. Two servers do not see each other's sessions.
+///
+/// When it is full, it makes room by forgetting sessions that are over. From then on, whoever
+/// authenticated no later than the users of those cannot open a session without
+/// authenticating again: one of them may have been his. A session that lives is never
+/// forgotten; if there is nothing else, new ones are refused.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::session::MemorySessions;
+///
+/// let sessions = MemorySessions::with_capacity(100_000);
+/// assert_eq!(sessions.capacity(), 100_000);
+/// ```
+pub struct MemorySessions {
+    shards: Box<[RwLock<Shard>]>,
+    per_shard: usize,
+    capacity: usize,
+    /// The latest authentication of a forgotten session, in milliseconds.
+    forgotten: AtomicI64,
+}
+
+impl MemorySessions {
+    /// A store with room for so many sessions, those that are over included.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        let shards = if capacity > SPLIT_ABOVE { SHARDS } else { 1 };
+        Self {
+            shards: (0..shards).map(|_| RwLock::default()).collect(),
+            per_shard: capacity.div_ceil(shards),
+            capacity,
+            forgotten: AtomicI64::new(NEVER),
+        }
+    }
+
+    /// For how many sessions there is room.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// How many sessions are kept, those that are over included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| read(shard).len()).sum()
+    }
+
+    /// Whether no session is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, owner: OwnerKey) -> Result<&RwLock<Shard>, StoreError> {
+        // The upper half: the map takes the lower one.
+        let index = (owner.as_u128() >> 64) as usize % self.shards.len();
+        self.shards
+            .get(index)
+            .ok_or_else(|| StoreError::new("has no shards"))
+    }
+
+    /// Runs on the row of a session, if it is there.
+    fn with_row<R>(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        run: impl FnOnce(&Row) -> R,
+    ) -> Option<R> {
+        let shard = read(self.shard(owner).ok()?);
+        shard.row(owner, key).map(run)
+    }
+}
+
+impl Default for MemorySessions {
+    /// Room for 100 000 sessions.
+    fn default() -> Self {
+        Self::with_capacity(100_000)
+    }
+}
+
+impl fmt::Debug for MemorySessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySessions")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for MemorySessions {
+    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+        Check::Done(self.with_row(owner, key, Row::to_record))
+    }
+
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        Ok(read(self.shard(owner)?).sessions(owner))
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        let mut shard = write(self.shard(owner)?);
+        let mut sessions = shard.sessions(owner);
+        if sessions.revision != expected {
+            return Ok(Commit::Conflict);
+        }
+        let before = sessions.records.len();
+        sessions.apply(changes);
+        let added = sessions.records.len().saturating_sub(before);
+        if added > 0 {
+            // Before anything is forgotten: whoever reads it in between is refused, not let in.
+            let forget = |at: Timestamp| {
+                self.forgotten.fetch_max(at.unix_millis(), Ordering::AcqRel);
+            };
+            if !shard.make_room(added, self.per_shard, owner, now, forget) {
+                return Ok(Commit::Full);
+            }
+        }
+        shard.replace(owner, sessions);
+        Ok(Commit::Done)
+    }
+
+    fn touch_now(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Check<()> {
+        self.with_row(owner, key, |row| row.touch(id, at));
+        Check::Done(())
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.with_row(owner, key, |row| row.touch(id, at));
+        Ok(())
+    }
+
+    fn forgotten(&self) -> Option<Timestamp> {
+        match self.forgotten.load(Ordering::Acquire) {
+            NEVER => None,
+            millis => Some(Timestamp::from_unix_millis(millis)),
+        }
+    }
+}
+
+fn read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
+    // What the lock protects is whole between any two statements.
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
+    shard.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! A part of the sessions in memory.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hasher},
+};
+
+use portcullis_core::{OwnerKey, Revision, SessionKey, Sessions, Timestamp};
+
+use super::row::Row;
+
+/// The sessions of some owners.
+#[derive(Default)]
+pub(super) struct Shard {
+    owners: HashMap<OwnerKey, Owner, AlreadyHashed>,
+    /// How many sessions there are.
+    len: usize,
+    /// How often an owner was forgotten. The revisions of those who come after begin higher,
+    /// so that none is ever met twice.
+    forgettings: u64,
+    /// When the first session of a full shard is over: before that there is nothing more to
+    /// forget.
+    full_until: Option<Timestamp>,
+}
+
+struct Owner {
+    revision: Revision,
+    rows: Vec<Row>,
+}
+
+impl Shard {
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn row(&self, owner: OwnerKey, key: SessionKey) -> Option<&Row> {
+        let rows = &self.owners.get(&owner)?.rows;
+        rows.iter().find(|row| row.record().key == key)
+    }
+
+    pub(super) fn sessions(&self, owner: OwnerKey) -> Sessions {
+        self.owners
+            .get(&owner)
+            .map(|owner| Sessions {
+                revision: owner.revision,
+                records: owner.rows.iter().map(Row::to_record).collect(),
+            })
+            .unwrap_or_default()
+    }
+
+    /// Puts the sessions of an owner in place of those that are there.
+    pub(super) fn replace(&mut self, owner: OwnerKey, sessions: Sessions) {
+        let replaced = self.owners.remove(&owner);
+        self.len -= replaced.as_ref().map_or(0, |owner| owner.rows.len());
+        if sessions.records.is_empty() {
+            self.forgettings += 1;
+            return;
+        }
+        let revision = match replaced {
+            None if self.forgettings > 0 => Revision::from_u64(self.forgettings << 32).next(),
+            _ => sessions.revision,
+        };
+        self.len += sessions.records.len();
+        let rows = sessions.records.into_iter().map(Row::new).collect();
+        self.owners.insert(owner, Owner { revision, rows });
+    }
+
+    /// Whether there is room for so many more, once what has to be forgotten is forgotten. The
+    /// sessions of the owner who asks stay.
+    ///
+    /// `forget` is told up to which authentication tombstones were forgotten.
+    pub(super) fn make_room(
+        &mut self,
+        added: usize,
+        max: usize,
+        asking: OwnerKey,
+        now: Timestamp,
+        forget: impl Fn(Timestamp),
+    ) -> bool {
+        if self.len + added <= max {
+            return true;
+        }
+        if self.full_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        // First what nobody misses.
+        self.retain(asking, |row| {
+            row.to_record().over(now).is_none() || row.is_tombstone(now)
+        });
+        if self.len + added > max {
+            // Then the older half of the tombstones that an authentication outdates: all who
+            // authenticated no later than those are shut out with them, so not the newest.
+            let mut authentications: Vec<_> = self
+                .rows(asking)
+                .filter(|row| row.is_tombstone(now))
+                .filter_map(|row| row.record().authenticated_at)
+                .collect();
+            authentications.sort_unstable();
+            if let Some(&middle) = authentications.get(authentications.len() / 2) {
+                forget(middle);
+                self.retain(asking, |row| {
+                    let is_older = row.record().authenticated_at.is_some_and(|at| at <= middle);
+                    !(is_older && row.is_tombstone(now))
+                });
+            }
+        }
+        let next = self
+            .rows(asking)
+            .map(|row| row.to_record().over_at())
+            .filter(|over_at| *over_at > now)
+            .min();
+        let has_room = self.len + added <= max;
+        self.full_until = next.filter(|_| !has_room);
+        has_room
+    }
+
+    fn rows(&self, except: OwnerKey) -> impl Iterator<Item = &Row> {
+        let others = self
+            .owners
+            .iter()
+            .filter(move |(owner, _)| **owner != except);
+        others.flat_map(|(_, owner)| &owner.rows)
+    }
+
+    fn retain(&mut self, except: OwnerKey, keep: impl Fn(&Row) -> bool) {
+        let before = self.owners.len();
+        self.owners.retain(|key, owner| {
+            if *key != except {
+                owner.rows.retain(&keep);
+            }
+            !owner.rows.is_empty()
+        });
+        self.forgettings += (before - self.owners.len()) as u64;
+        self.len = self.owners.values().map(|owner| owner.rows.len()).sum();
+    }
+}
+
+/// The keys are hashes already: a half of one does.
+#[derive(Clone, Copy, Debug, Default)]
+struct AlreadyHashed;
+
+impl BuildHasher for AlreadyHashed {
+    type Hasher = LowHalf;
+
+    fn build_hasher(&self) -> LowHalf {
+        LowHalf(0)
+    }
+}
+
+struct LowHalf(u64);
+
+impl Hasher for LowHalf {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,5 @@
+//! How long a caller is in.
+
+mod memory;
+
+pub use self::memory::MemorySessions;
