@@ -1,7 +1,7 @@
 //! Where a credential stands, and how many there are: H01, J25.
 
 use http::HeaderValue;
-use portcullis::{Clock as _, Evidence, EvidenceKind};
+use portcullis::{Evidence, EvidenceKind};
 
 use crate::{
     guard::{Guard, ISSUER, Settings, finish},
@@ -299,13 +299,8 @@ async fn plug_ins(harness: &mut Harness) {
         settings.plug_in = evidence;
         settings.build()
     };
-    let now = Settings::fixed().clock.now();
     for (name, evidence) in [
         ("a subject of the identity provider", admin(ISSUER)),
-        (
-            "evidence that has ended",
-            admin("plug_in").with_not_after(now),
-        ),
         ("nobody", Evidence::new(EvidenceKind::User, "plug_in", "")),
     ] {
         let guard = guard(Some(evidence));
