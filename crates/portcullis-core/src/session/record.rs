@@ -93,6 +93,9 @@ pub struct SessionRecord {
     pub ends_at: Timestamp,
     /// The latest authentication that it has seen, by the issuer's clock.
     pub authenticated_at: Option<Timestamp>,
+    /// The latest authentication of all sessions of the family that were over when this one
+    /// was opened and are not kept for its sake: what has to be outdone to open another.
+    pub barred_until: Option<Timestamp>,
     /// How long it may be inactive, in seconds.
     idle: u32,
     /// What a handler keeps in it.
@@ -164,6 +167,7 @@ impl SessionRecord {
             active_at: at,
             ends_at,
             authenticated_at: None,
+            barred_until: None,
             idle: u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1),
             data: None,
         }

@@ -185,6 +185,7 @@ async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
     data.insert("every byte", (0..=255).collect::<Vec<u8>>());
     let mut whole = record(u128::MAX, u128::MAX - 1);
     whole.authenticated_at = Some(START - SECOND);
+    whole.barred_until = Some(START - 2 * SECOND);
     whole.state = SessionState::Ended(START + SECOND, EndReason::Revoked);
     whole.data = Some(Arc::new(data));
     let mut provisional = record(0, 0);

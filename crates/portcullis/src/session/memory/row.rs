@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use portcullis_core::{EndReason, SessionId, SessionRecord, SessionState, Timestamp};
+use portcullis_core::{EndReason, EvidenceKind, SessionId, SessionRecord, SessionState, Timestamp};
 
 /// A record whose activity can be noted by many at once.
 pub(super) struct Row {
@@ -49,14 +49,31 @@ impl Row {
         self.active_at.fetch_max(at.unix_millis(), Ordering::AcqRel);
     }
 
-    /// Whether the session is over, and may not be opened again by whoever opened it. One that
-    /// never began, or that a standing credential may open again at once, leaves nothing to
-    /// remember.
-    pub(super) fn is_tombstone(&self, now: Timestamp) -> bool {
-        match self.to_record().over(now) {
-            None | Some(EndReason::Abandoned) => false,
-            Some(EndReason::Idle | EndReason::Absolute) => self.record.authenticated_at.is_some(),
-            Some(_) => true,
+    /// What forgetting the session would cost.
+    pub(super) fn loss(&self, now: Timestamp) -> Loss {
+        let record = self.to_record();
+        let is_standing = record.kind == EvidenceKind::Standing;
+        match record.over(now) {
+            None => Loss::Life,
+            Some(EndReason::Abandoned) => record.barred_until.map_or(Loss::Nothing, Loss::Bar),
+            Some(EndReason::Idle | EndReason::Absolute) if is_standing => Loss::Nothing,
+            // A standing credential proves nothing that could be later.
+            Some(_) if is_standing => Loss::Life,
+            Some(_) => {
+                let own = record.authenticated_at.unwrap_or(record.opened_at);
+                Loss::Bar(record.barred_until.map_or(own, |bar| bar.max(own)))
+            }
         }
     }
+}
+
+/// What forgetting a session would cost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Loss {
+    /// Nothing: it never began, or may be opened again at once.
+    Nothing,
+    /// That whoever authenticated no later than this stays out.
+    Bar(Timestamp),
+    /// A session that lives, or one that must never be opened again.
+    Life,
 }

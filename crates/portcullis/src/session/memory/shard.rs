@@ -7,7 +7,7 @@ use std::{
 
 use portcullis_core::{OwnerKey, Revision, SessionKey, Sessions, Timestamp};
 
-use super::row::Row;
+use super::row::{Loss, Row};
 
 /// The sessions of some owners.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Shard {
     /// Whether there is room for so many more, once what has to be forgotten is forgotten. The
     /// sessions of the owner who asks stay.
     ///
-    /// `forget` is told up to which authentication tombstones were forgotten.
+    /// `forget` is told up to which authentication nothing is known any more.
     pub(super) fn make_room(
         &mut self,
         added: usize,
@@ -84,24 +84,24 @@ impl Shard {
             return false;
         }
         // First what nobody misses.
-        self.retain(asking, |row| {
-            row.to_record().over(now).is_none() || row.is_tombstone(now)
-        });
+        self.retain(asking, |row| row.loss(now) != Loss::Nothing);
         if self.len + added > max {
-            // Then the older half of the tombstones that an authentication outdates: all who
-            // authenticated no later than those are shut out with them, so not the newest.
-            let mut authentications: Vec<_> = self
+            // Then the older half of the bars: all who authenticated no later than those are
+            // shut out with them, so not the newest.
+            let mut bars: Vec<_> = self
                 .rows(asking)
-                .filter(|row| row.is_tombstone(now))
-                .filter_map(|row| row.record().authenticated_at)
+                .filter_map(|row| match row.loss(now) {
+                    Loss::Bar(at) => Some(at),
+                    _ => None,
+                })
                 .collect();
-            authentications.sort_unstable();
-            if let Some(&middle) = authentications.get(authentications.len() / 2) {
+            bars.sort_unstable();
+            if let Some(&middle) = bars.get(bars.len() / 2) {
                 forget(middle);
-                self.retain(asking, |row| {
-                    let is_older = row.record().authenticated_at.is_some_and(|at| at <= middle);
-                    !(is_older && row.is_tombstone(now))
-                });
+                self.retain(
+                    asking,
+                    |row| !matches!(row.loss(now), Loss::Bar(at) if at <= middle),
+                );
             }
         }
         let next = self

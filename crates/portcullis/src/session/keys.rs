@@ -1,0 +1,100 @@
+//! What a session is found by.
+
+use std::hash::Hasher as _;
+
+use portcullis_core::{Evidence, FamilyKey, OwnerKey, SessionKey, entropy};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+/// Makes the keys of callers: keyed hashes of what an authenticator vouches for, and of
+/// nothing that a caller can choose. No bytes of a token take part, so a token that is
+/// refreshed keeps its session.
+#[derive(Clone)]
+pub(super) struct Keying([u8; 16]);
+
+/// What one caller's session is found by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Keys {
+    pub(super) owner: OwnerKey,
+    pub(super) family: FamilyKey,
+    pub(super) session: SessionKey,
+}
+
+impl Keying {
+    pub(super) fn new() -> std::io::Result<Self> {
+        entropy::bytes().map(Self)
+    }
+
+    pub(super) fn keys(&self, evidence: &Evidence) -> Keys {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        // Each hash goes on where the one before it stopped.
+        let mut add = |text: Option<&str>| {
+            match text {
+                // A length ends each text, so that no two lists of texts read alike.
+                Some(text) => {
+                    hasher.write_u64(text.len() as u64 + 1);
+                    hasher.write(text.as_bytes());
+                }
+                None => hasher.write_u64(0),
+            }
+            hasher.finish128().as_u128()
+        };
+        add(Some(evidence.issuer()));
+        let owner = add(Some(evidence.subject()));
+        let family = add(evidence.client());
+        add(evidence.session_id());
+        let confirmation = evidence.confirmation();
+        add(confirmation.and_then(|cnf| cnf.jwk_thumbprint()));
+        let session = add(confirmation.and_then(|cnf| cnf.certificate_thumbprint()));
+        Keys {
+            owner: OwnerKey::from_u128(owner),
+            family: FamilyKey::from_u128(family),
+            session: SessionKey::from_u128(session),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Confirmation, EvidenceKind};
+
+    use super::*;
+
+    fn alice() -> Evidence {
+        Evidence::new(EvidenceKind::User, "https://idp.example", "alice")
+    }
+
+    #[test]
+    fn who_calls_is_all_that_counts() {
+        let keying = Keying::new().unwrap();
+        let keys = keying.keys(&alice());
+        let again = alice()
+            .with_token_id("another token")
+            .with_acr("high")
+            .with_issued_at(portcullis_core::Timestamp::UNIX_EPOCH);
+        assert_eq!(keying.keys(&again), keys);
+        assert_ne!(Keying::new().unwrap().keys(&alice()), keys, "another key");
+    }
+
+    #[test]
+    fn each_part_counts_for_its_own() {
+        let keying = Keying::new().unwrap();
+        let keys = keying.keys(&alice());
+        let with_client = keying.keys(&alice().with_client("app"));
+        assert_eq!(with_client.owner, keys.owner);
+        assert_ne!(with_client.family, keys.family);
+        let with_sid = keying.keys(&alice().with_session_id("1"));
+        assert_eq!((with_sid.owner, with_sid.family), (keys.owner, keys.family));
+        assert_ne!(with_sid.session, keys.session);
+        let bound = Confirmation::default().with_jwk_thumbprint("1");
+        let bound = keying.keys(&alice().with_confirmation(bound));
+        assert_eq!(bound.family, keys.family);
+        assert!(bound.session != keys.session && bound.session != with_sid.session);
+        let others = [
+            Evidence::new(EvidenceKind::User, "https://idp.examplea", "lice"),
+            Evidence::new(EvidenceKind::User, "https://idp.example", "alicf"),
+        ];
+        for other in others {
+            assert_ne!(keying.keys(&other).owner, keys.owner);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Whether a caller is in: the decision itself, on plain data.
+
+use std::time::Duration;
+
+use portcullis_core::{
+    Change, EndReason, Evidence, EvidenceKind, SessionId, SessionRecord, SessionState, Sessions,
+    Timestamp,
+};
+
+use super::{
+    keys::Keys,
+    policy::{PROVISIONAL, Policy},
+};
+
+/// What is known of a caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) keys: Keys,
+    pub(super) kind: EvidenceKind,
+    /// When the caller proved who he is, on the issuer's clock: what has to be later for an
+    /// ended session to be opened again. `None` for a standing credential, which proves that
+    /// anew with each request, and where the issuer does not say.
+    pub(super) authenticated_at: Option<Timestamp>,
+}
+
+/// What is to be done about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ruling {
+    /// It belongs to a session that lives.
+    Continue(SessionRecord),
+    /// It belongs to a session that lives, and tells something new of it.
+    Update(SessionRecord),
+    /// It opens a session: the record is one of the changes.
+    Open(SessionRecord, Vec<Change>),
+    Refuse(Bar),
+}
+
+/// Why a caller is not in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Bar {
+    /// The session is over, and what the caller shows does not open it again.
+    Over(EndReason),
+    /// The store has forgotten sessions that are over, and this may have been one.
+    Forgotten,
+    /// The principal has as many sessions as it may. One of them is over at the latest after
+    /// so long.
+    Limit(Duration),
+}
+
+impl Caller {
+    pub(super) fn new(keys: Keys, evidence: &Evidence, policy: &Policy) -> Self {
+        let authenticated_at = match evidence.kind() {
+            EvidenceKind::User if policy.reopens_by_issue => {
+                evidence.auth_time().or(evidence.issued_at())
+            }
+            EvidenceKind::User => evidence.auth_time(),
+            EvidenceKind::Client => evidence.issued_at(),
+            _ => None,
+        };
+        Self {
+            keys,
+            kind: evidence.kind(),
+            authenticated_at,
+        }
+    }
+
+    /// Whether a session that is over, for this reason, keeps this caller out.
+    fn is_barred_by(&self, over: &SessionRecord, reason: EndReason) -> bool {
+        match (reason, self.kind) {
+            (EndReason::Abandoned, _) => false,
+            (EndReason::Idle | EndReason::Absolute, EvidenceKind::Standing) => false,
+            _ => !self.is_later_than(Some(authenticated_at(over))),
+        }
+    }
+
+    /// Whether this caller proved who he is later than `bar`, if there is one.
+    fn is_later_than(&self, bar: Option<Timestamp>) -> bool {
+        bar.is_none_or(|bar| self.authenticated_at.is_some_and(|at| at > bar))
+    }
+}
+
+/// When whoever opened a session had proved who he is. Where nobody said so, it was when the
+/// session was opened at the latest.
+fn authenticated_at(record: &SessionRecord) -> Timestamp {
+    record.authenticated_at.unwrap_or(record.opened_at)
+}
+
+/// Rules on a request, from all sessions of its principal.
+pub(super) fn rule(
+    sessions: &Sessions,
+    caller: &Caller,
+    policy: &Policy,
+    now: Timestamp,
+    forgotten: Option<Timestamp>,
+    fresh: SessionId,
+) -> Ruling {
+    let own = sessions.get(caller.keys.session);
+    if let Some(record) = own.filter(|record| record.over(now).is_none()) {
+        return on_living(record, caller);
+    }
+    let mut bar = None;
+    let mut changes = Vec::new();
+    for record in family(sessions, caller) {
+        bar = bar.max(record.barred_until);
+        let Some(reason) = record.over(now) else {
+            continue;
+        };
+        if caller.is_barred_by(record, reason) && !portcullis_core::sabotaged!("session.reopen") {
+            return Ruling::Refuse(Bar::Over(reason));
+        }
+        if reason != EndReason::Abandoned && caller.kind != EvidenceKind::Standing {
+            bar = bar.max(Some(authenticated_at(record)));
+        }
+        // What it keeps out, the new session keeps out from now on.
+        changes.push(Change::Remove(record.key));
+    }
+    if caller.kind != EvidenceKind::Standing && !portcullis_core::sabotaged!("session.forgotten") {
+        if !caller.is_later_than(bar) {
+            return Ruling::Refuse(Bar::Over(EndReason::Ended));
+        }
+        if !caller.is_later_than(forgotten) {
+            return Ruling::Refuse(Bar::Forgotten);
+        }
+    }
+    let Some(ends_at) = ends_at(caller, policy, now) else {
+        return Ruling::Refuse(Bar::Over(EndReason::Absolute));
+    };
+    if let Some(bar) = at_limit(sessions, policy, now) {
+        return Ruling::Refuse(bar);
+    }
+
+    let mut record = SessionRecord::new(
+        caller.keys.session,
+        caller.keys.family,
+        fresh,
+        caller.kind,
+        now,
+        policy.idle,
+        ends_at,
+    );
+    record.state = SessionState::Provisional(now + PROVISIONAL);
+    record.authenticated_at = caller.authenticated_at;
+    record.barred_until = bar;
+    changes.push(Change::Put(record.clone()));
+    Ruling::Open(record, changes)
+}
+
+fn on_living(record: &SessionRecord, caller: &Caller) -> Ruling {
+    if caller.authenticated_at > record.authenticated_at {
+        let mut record = record.clone();
+        record.authenticated_at = caller.authenticated_at;
+        Ruling::Update(record)
+    } else {
+        Ruling::Continue(record.clone())
+    }
+}
+
+/// The sessions that one authentication can have opened.
+fn family<'a>(
+    sessions: &'a Sessions,
+    caller: &'a Caller,
+) -> impl Iterator<Item = &'a SessionRecord> {
+    let records = sessions.records.iter();
+    records.filter(|record| record.family == caller.keys.family)
+}
+
+/// When a session that is opened now ends, however active it is. `None` if that is past: a
+/// user's session counts from when the user authenticated.
+fn ends_at(caller: &Caller, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    let since = match (caller.kind, caller.authenticated_at) {
+        (EvidenceKind::User, Some(at)) => at.min(now),
+        _ => now,
+    };
+    let ends_at = since + policy.absolute;
+    (ends_at > now || portcullis_core::sabotaged!("session.absolute")).then_some(ends_at)
+}
+
+/// Whether the principal has as many sessions as it may.
+fn at_limit(sessions: &Sessions, policy: &Policy, now: Timestamp) -> Option<Bar> {
+    let limit = policy.limit?;
+    let living = || {
+        sessions
+            .records
+            .iter()
+            .filter(|record| record.over(now).is_none())
+    };
+    if living().count() < limit as usize || portcullis_core::sabotaged!("session.limit") {
+        return None;
+    }
+    let next = living().map(SessionRecord::over_at).min().unwrap_or(now);
+    Some(Bar::Limit(next.saturating_since(now)))
+}
+
+#[cfg(test)]
+mod tests;

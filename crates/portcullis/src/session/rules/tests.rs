@@ -1,0 +1,329 @@
+//! The rules against a plain model, which forgets nothing and knows no records.
+
+use portcullis_core::{Evidence, FamilyKey, OwnerKey, SessionKey};
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const AT: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
+
+const POLICY: Policy = Policy {
+    idle: Duration::from_secs(60),
+    absolute: Duration::from_secs(300),
+    limit: Some(3),
+    max_running: Duration::from_secs(60),
+    reopens_by_issue: false,
+};
+
+fn keys(session: u8) -> Keys {
+    Keys {
+        owner: OwnerKey::from_u128(1),
+        family: FamilyKey::from_u128(u128::from(session / 2)),
+        session: SessionKey::from_u128(u128::from(session)),
+    }
+}
+
+fn caller(session: u8, kind: EvidenceKind, authenticated_at: Option<Timestamp>) -> Caller {
+    Caller {
+        keys: keys(session),
+        kind,
+        authenticated_at,
+    }
+}
+
+fn user(authenticated: u32) -> Caller {
+    caller(0, EvidenceKind::User, Some(AT + authenticated * SECOND))
+}
+
+/// What the layer does with a ruling, without a store.
+fn obey(sessions: &mut Sessions, ruling: &Ruling, now: Timestamp) {
+    match ruling {
+        Ruling::Continue(record) => touch(sessions, record, now),
+        Ruling::Update(record) => {
+            sessions.apply(vec![Change::Put(record.clone())]);
+            touch(sessions, record, now);
+        }
+        Ruling::Open(record, changes) => {
+            sessions.apply(changes.clone());
+            touch(sessions, record, now);
+        }
+        Ruling::Refuse(_) => {}
+    }
+}
+
+fn touch(sessions: &mut Sessions, record: &SessionRecord, now: Timestamp) {
+    sessions.get_mut(record.key).unwrap().touch(record.id, now);
+}
+
+fn ask(sessions: &mut Sessions, caller: &Caller, now: Timestamp) -> Ruling {
+    let fresh = SessionId::from_u128(u128::from(sessions.revision.as_u64()) + 1);
+    let ruling = rule(sessions, caller, &POLICY, now, None, fresh);
+    obey(sessions, &ruling, now);
+    ruling
+}
+
+fn end(sessions: &mut Sessions, session: u8, now: Timestamp, reason: EndReason) {
+    if let Some(record) = sessions.get_mut(keys(session).session)
+        && record.over(now).is_none()
+    {
+        record.state = SessionState::Ended(now, reason);
+    }
+}
+
+#[test]
+fn a_caller_is_in_until_idle_and_then_by_a_later_authentication() {
+    let mut sessions = Sessions::default();
+    assert!(matches!(ask(&mut sessions, &user(0), AT), Ruling::Open(..)));
+    let later = AT + 59 * SECOND;
+    assert!(matches!(
+        ask(&mut sessions, &user(0), later),
+        Ruling::Continue(_)
+    ));
+    let later = later + 60 * SECOND;
+    let over = Ruling::Refuse(Bar::Over(EndReason::Idle));
+    assert_eq!(ask(&mut sessions, &user(0), later), over);
+    assert_eq!(
+        ask(&mut sessions, &user(0), later + SECOND),
+        over,
+        "refusals are no activity"
+    );
+    let other_session = caller(1, EvidenceKind::User, user(0).authenticated_at);
+    assert_eq!(
+        ask(&mut sessions, &other_session, later),
+        over,
+        "another `sid`"
+    );
+    let undated = caller(0, EvidenceKind::User, None);
+    assert_eq!(ask(&mut sessions, &undated, later), over);
+    assert!(matches!(
+        ask(&mut sessions, &user(1), later),
+        Ruling::Open(..)
+    ));
+    assert_eq!(sessions.records.len(), 1);
+}
+
+#[test]
+fn an_old_token_stays_out_while_its_successor_is_in() {
+    let mut sessions = Sessions::default();
+    ask(&mut sessions, &user(0), AT);
+    let later = AT + 61 * SECOND;
+    assert!(matches!(
+        ask(&mut sessions, &user(60), later),
+        Ruling::Open(..)
+    ));
+    let old = caller(1, EvidenceKind::User, user(0).authenticated_at);
+    let refused = ask(&mut sessions, &old, later);
+    assert!(
+        matches!(refused, Ruling::Refuse(Bar::Over(_))),
+        "{refused:?}"
+    );
+    let parallel = caller(1, EvidenceKind::User, user(1).authenticated_at);
+    assert!(matches!(
+        ask(&mut sessions, &parallel, later),
+        Ruling::Open(..)
+    ));
+}
+
+#[test]
+fn a_session_counts_from_the_authentication() {
+    let mut sessions = Sessions::default();
+    let now = AT + 299 * SECOND;
+    let Ruling::Open(record, _) = ask(&mut sessions, &user(0), now) else {
+        panic!("the authentication is not too old");
+    };
+    assert_eq!(record.ends_at, AT + 300 * SECOND);
+    let now = AT + 300 * SECOND;
+    let over = Ruling::Refuse(Bar::Over(EndReason::Absolute));
+    assert_eq!(ask(&mut Sessions::default(), &user(0), now), over);
+    // A clock that runs ahead does not make a session longer.
+    let Ruling::Open(record, _) = ask(&mut Sessions::default(), &user(900), now) else {
+        panic!("it is good");
+    };
+    assert_eq!(record.ends_at, now + 300 * SECOND);
+}
+
+#[test]
+fn a_standing_credential_is_in_again_at_once_unless_it_was_ended() {
+    let mut sessions = Sessions::default();
+    let key = caller(0, EvidenceKind::Standing, None);
+    ask(&mut sessions, &key, AT);
+    let later = AT + 1000 * SECOND;
+    assert!(matches!(ask(&mut sessions, &key, later), Ruling::Open(..)));
+    end(&mut sessions, 0, later, EndReason::Ended);
+    let much_later = later + 100_000 * SECOND;
+    let over = Ruling::Refuse(Bar::Over(EndReason::Ended));
+    assert_eq!(ask(&mut sessions, &key, much_later), over);
+}
+
+#[test]
+fn a_later_authentication_is_remembered_by_the_session() {
+    let mut sessions = Sessions::default();
+    ask(&mut sessions, &user(0), AT);
+    assert!(matches!(
+        ask(&mut sessions, &user(9), AT + SECOND),
+        Ruling::Update(_)
+    ));
+    assert!(matches!(
+        ask(&mut sessions, &user(0), AT + SECOND),
+        Ruling::Continue(_)
+    ));
+    end(&mut sessions, 0, AT + 2 * SECOND, EndReason::Ended);
+    let refused = ask(&mut sessions, &user(9), AT + 3 * SECOND);
+    assert_eq!(refused, Ruling::Refuse(Bar::Over(EndReason::Ended)));
+}
+
+#[test]
+fn what_was_forgotten_keeps_out_whoever_is_as_old() {
+    let fresh = SessionId::from_u128(1);
+    let asked = |caller: Caller| {
+        let forgotten = user(5).authenticated_at;
+        rule(&Sessions::default(), &caller, &POLICY, AT, forgotten, fresh)
+    };
+    assert_eq!(asked(user(5)), Ruling::Refuse(Bar::Forgotten));
+    assert!(matches!(asked(user(6)), Ruling::Open(..)));
+    assert!(matches!(
+        asked(caller(0, EvidenceKind::Standing, None)),
+        Ruling::Open(..)
+    ));
+    let undated = caller(0, EvidenceKind::User, None);
+    assert_eq!(asked(undated), Ruling::Refuse(Bar::Forgotten));
+}
+
+#[test]
+fn what_counts_as_authentication_depends_on_the_kind() {
+    let by_issue = Policy {
+        reopens_by_issue: true,
+        ..POLICY
+    };
+    let at = |kind, policy: &Policy, has_auth_time: bool| {
+        let mut evidence = Evidence::new(kind, "i", "s").with_issued_at(AT);
+        if has_auth_time {
+            evidence = evidence.with_auth_time(AT - SECOND);
+        }
+        Caller::new(keys(0), &evidence, policy).authenticated_at
+    };
+    assert_eq!(at(EvidenceKind::User, &POLICY, true), Some(AT - SECOND));
+    assert_eq!(at(EvidenceKind::User, &POLICY, false), None);
+    assert_eq!(at(EvidenceKind::User, &by_issue, true), Some(AT - SECOND));
+    assert_eq!(at(EvidenceKind::User, &by_issue, false), Some(AT));
+    assert_eq!(at(EvidenceKind::Client, &POLICY, true), Some(AT));
+    assert_eq!(at(EvidenceKind::Standing, &by_issue, true), None);
+}
+
+/// Everything that ever happened, and the rules in the words of the documentation.
+#[derive(Default)]
+struct Model(Vec<Past>);
+
+struct Past {
+    session: u8,
+    opened_at: Timestamp,
+    active_at: Timestamp,
+    ends_at: Timestamp,
+    authenticated_at: Option<Timestamp>,
+    ended: Option<EndReason>,
+}
+
+impl Past {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.ended.is_some() || now >= self.ends_at || now >= self.active_at + POLICY.idle
+    }
+}
+
+impl Model {
+    fn lets_in(&mut self, caller: &Caller, session: u8, now: Timestamp) -> bool {
+        let is_same = |past: &Past| past.session == session;
+        let living = self
+            .0
+            .iter_mut()
+            .rev()
+            .find(|past| is_same(past) && !past.is_over(now));
+        if let Some(past) = living {
+            past.active_at = past.active_at.max(now);
+            past.authenticated_at = past.authenticated_at.max(caller.authenticated_at);
+            return true;
+        }
+        let is_standing = caller.kind == EvidenceKind::Standing;
+        let is_barred = self.0.iter().any(|past| {
+            let before = past.authenticated_at.unwrap_or(past.opened_at);
+            past.session / 2 == session / 2
+                && past.is_over(now)
+                && !(is_standing && past.ended.is_none())
+                && caller.authenticated_at.is_none_or(|at| at <= before)
+        });
+        let living = self.0.iter().filter(|past| !past.is_over(now)).count();
+        let since = match caller.authenticated_at {
+            Some(at) if caller.kind == EvidenceKind::User => at.min(now),
+            _ => now,
+        };
+        let ends_at = since + POLICY.absolute;
+        if is_barred || living >= 3 || ends_at <= now {
+            return false;
+        }
+        self.0.push(Past {
+            session,
+            opened_at: now,
+            active_at: now,
+            ends_at,
+            authenticated_at: caller.authenticated_at,
+            ended: None,
+        });
+        true
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Ask {
+        session: u8,
+        authenticated: Option<u32>,
+    },
+    End {
+        session: u8,
+    },
+    Wait(u32),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        6 => (0..6_u8, prop::option::weighted(0.9, 0..600_u32))
+            .prop_map(|(session, authenticated)| Event::Ask { session, authenticated }),
+        1 => (0..6_u8).prop_map(|session| Event::End { session }),
+        3 => (1..90_u32).prop_map(Event::Wait),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn the_rules_are_those_of_the_model(kind in 0..3_usize, events in events()) {
+        let kind = [EvidenceKind::User, EvidenceKind::Client, EvidenceKind::Standing][kind];
+        let (mut sessions, mut model, mut now) = (Sessions::default(), Model::default(), AT);
+        for event in events {
+            match event {
+                Event::Wait(seconds) => now = now + seconds * SECOND,
+                Event::End { session } => {
+                    end(&mut sessions, session, now, EndReason::Revoked);
+                    for past in &mut model.0 {
+                        if past.session == session && !past.is_over(now) {
+                            past.ended = Some(EndReason::Revoked);
+                        }
+                    }
+                }
+                Event::Ask { session, authenticated } => {
+                    let authenticated = authenticated
+                        .filter(|_| kind != EvidenceKind::Standing)
+                        .map(|seconds| AT + seconds * SECOND);
+                    let caller = caller(session, kind, authenticated);
+                    let ruling = ask(&mut sessions, &caller, now);
+                    let is_in = !matches!(ruling, Ruling::Refuse(_));
+                    prop_assert_eq!(is_in, model.lets_in(&caller, session, now), "{:?}", ruling);
+                    let living = sessions.records.iter().filter(|r| r.over(now).is_none());
+                    prop_assert!(living.count() <= 3);
+                }
+            }
+        }
+    }
+}
