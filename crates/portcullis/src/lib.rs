@@ -64,6 +64,7 @@ mod ambient;
 pub mod api_keys;
 pub mod audit;
 pub mod authn;
+mod challenge;
 mod endpoints;
 mod exchange;
 #[cfg(feature = "axum")]

@@ -11,11 +11,11 @@ use super::{
     AuthnLayer,
     anonymous::AnonymousRoutes,
     chain::{AnyAuthenticator, Planned, plan},
-    challenge::{Challenges, Source},
     decide::{Authenticate, Link},
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
+    challenge::{Challenges, Source},
     frame::Steps,
     resource::{Metadata, Resource},
 };

@@ -9,8 +9,9 @@ use portcullis_core::{
     Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Verdict,
 };
 
-use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator, challenge::Challenges};
+use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator};
 use crate::{
+    challenge::Challenges,
     exchange::{Exchange, Slot},
     frame::{Decision, Pending, Step},
     principal::{Identity, Principal},

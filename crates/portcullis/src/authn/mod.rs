@@ -92,7 +92,6 @@
 mod anonymous;
 mod builder;
 mod chain;
-mod challenge;
 mod decide;
 mod layer;
 mod service;

@@ -21,17 +21,17 @@ pub(crate) struct Challenges {
 }
 
 /// What the challenges are made from.
-pub(super) struct Source<'a> {
-    pub(super) descriptions: &'a [Description],
+pub(crate) struct Source<'a> {
+    pub(crate) descriptions: &'a [Description],
     /// The URL of the resource metadata, where there is one (RFC 9728 §5.1).
-    pub(super) metadata_url: Option<&'a str>,
+    pub(crate) metadata_url: Option<&'a str>,
     /// What a client is told to ask for.
-    pub(super) scopes: &'a Scopes,
-    pub(super) realm: &'a str,
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) realm: &'a str,
 }
 
 impl Challenges {
-    pub(super) fn render(source: &Source<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn render(source: &Source<'_>) -> Result<Self, ConfigError> {
         let mut schemes: Vec<&str> = Vec::new();
         for scheme in source.descriptions.iter().filter_map(Description::scheme) {
             if !schemes
