@@ -78,6 +78,7 @@ pub mod reason;
 mod refusal;
 mod resource;
 pub mod session;
+mod route;
 pub mod stack;
 
 #[cfg(feature = "jwt")]

@@ -15,18 +15,9 @@ impl AnonymousRoutes {
         self.0.iter().map(|route| &**route)
     }
 
-    /// Whether the request's matched route is one of them; where no router has matched one,
-    /// whether the path that the client asked for is, in its normal form.
+    /// Whether the request's route is one of them.
     pub(super) fn allow(&self, parts: &Parts, path: &str) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        #[cfg(feature = "axum")]
-        if let Some(matched) = parts.extensions.get::<axum::extract::MatchedPath>() {
-            return self.contains(matched.as_str());
-        }
-        let _ = parts;
-        self.contains(path) && crate::path::is_normal(path).is_ok()
+        !self.0.is_empty() && crate::route::of(parts, path).is_ok_and(|route| self.contains(route))
     }
 
     fn contains(&self, path: &str) -> bool {
