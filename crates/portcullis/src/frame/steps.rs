@@ -98,6 +98,11 @@ impl Steps {
         &self.shared
     }
 
+    /// Where the steps stand, from outside in.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.steps.iter().filter_map(|step| step.slot())
+    }
+
     /// Runs the steps on a request that arrives. `may_defer` at the call, not at the first
     /// poll: then there is nothing more to wait for.
     pub(crate) fn run(self: &Arc<Self>, parts: &mut Parts, may_defer: bool) -> Passage {
@@ -239,12 +244,9 @@ impl Steps {
 
 impl fmt::Debug for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self
-            .steps
-            .iter()
-            .filter_map(|step| step.slot())
-            .map(Slot::name);
-        f.debug_list().entries(slots).finish()
+        f.debug_list()
+            .entries(self.slots().map(Slot::name))
+            .finish()
     }
 }
 

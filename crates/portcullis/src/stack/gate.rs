@@ -55,7 +55,7 @@ impl Gate {
 
     /// The layers that stand in this gate, from outside in.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        Slot::ALL.into_iter()
+        self.steps.slots()
     }
 }
 
