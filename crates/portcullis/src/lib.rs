@@ -77,8 +77,9 @@ mod principal;
 pub mod reason;
 mod refusal;
 mod resource;
-pub mod session;
 mod route;
+pub mod session;
+
 pub mod stack;
 
 #[cfg(feature = "jwt")]

@@ -245,19 +245,19 @@ impl Exchange {
         self.0.record_admission();
     }
 
-    /// Writes the record of a request that the gate answers by itself, unless one is written
-    /// already, and charges the sender's budget for a refusal.
+    /// Writes the record of a request that the gate answers by itself, and charges the
+    /// sender's budget for a refusal.
     pub(crate) fn record_refusal(&self, refusal: &Refusal) {
         let ledger = &*self.0;
-        if ledger.is_decided.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        // A gate has recorded the admission before a loose layer inside it refuses. What
+        // became of the request is then a second record of the same id, not a lost one.
+        ledger.is_decided.store(true, Ordering::Release);
         if refusal.is_charged() {
             ledger.charge();
         }
         let mut record = ledger.record(refusal.outcome(), refusal.layer(), refusal.reason());
         record.status = Some(refusal.status());
-        record.authenticator = refusal.authenticator();
+        record.authenticator = refusal.authenticator().or(record.authenticator);
         ledger.recorder.write(&record);
     }
 
@@ -308,6 +308,11 @@ impl Ledger {
             .arrival
             .get()
             .and_then(|arrival| arrival.client_address);
+        // Whom `authn` has let in is named, whatever a layer further in decides.
+        if let Some(Identity::Principal(principal)) = self.identity.get() {
+            record.principal = Some(principal.evidence());
+            record.authenticator = Some(principal.authenticator());
+        }
         record
     }
 
@@ -320,16 +325,14 @@ impl Ledger {
     }
 
     fn record_admission(&self) {
-        let (code, principal) = match self.identity.get() {
-            Some(Identity::Principal(principal)) => (reason::ADMITTED, Some(principal)),
-            Some(Identity::Anonymous) => (reason::ADMITTED_ANONYMOUS, None),
-            None => (reason::ADMITTED_UNIDENTIFIED, None),
+        let code = match self.identity.get() {
+            Some(Identity::Principal(_)) => reason::ADMITTED,
+            Some(Identity::Anonymous) => reason::ADMITTED_ANONYMOUS,
+            None => reason::ADMITTED_UNIDENTIFIED,
         };
         let layer = self.trail.iter().last().map_or("gate", Slot::name);
-        let mut record = self.record(Outcome::Admitted, layer, code);
-        record.principal = principal.map(Principal::evidence);
-        record.authenticator = principal.map(Principal::authenticator);
-        self.recorder.write(&record);
+        self.recorder
+            .write(&self.record(Outcome::Admitted, layer, code));
     }
 }
 
