@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use http::{Method, StatusCode};
 
-use crate::{Evidence, ReasonCode, Timestamp};
+use crate::{Evidence, ReasonCode, SessionId, Timestamp};
 
 /// The id of a request: ours, never the client's. A UUID of version 7 (RFC 9562 §5.7), so ids
 /// sort by time. It is public, and no secret.
@@ -74,6 +74,8 @@ pub struct Record<'a> {
     pub reason: ReasonCode,
     /// The status of the response, where the gate answered by itself.
     pub status: Option<StatusCode>,
+    /// The session that the request belongs to.
+    pub session: Option<SessionId>,
     /// Who called, where that is known.
     pub principal: Option<&'a Evidence>,
     /// The authenticator that decided.
@@ -106,6 +108,7 @@ impl<'a> Record<'a> {
             layer,
             reason,
             status: None,
+            session: None,
             principal: None,
             authenticator: None,
             client_address: None,
@@ -121,14 +124,20 @@ impl<'a> Record<'a> {
 pub enum RecordKind {
     /// Whether a request was let in. Each request has exactly one.
     Decision,
+    /// A session has begun.
+    SessionStart,
+    /// A session was ended, or what ran in it was, because it was over.
+    SessionEnd,
 }
 
 impl RecordKind {
-    /// A stable name: `decision`.
+    /// A stable name: `decision`, `session_start`, `session_end`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Decision => "decision",
+            Self::SessionStart => "session_start",
+            Self::SessionEnd => "session_end",
         }
     }
 }

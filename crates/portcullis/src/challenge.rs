@@ -1,13 +1,22 @@
-//! The challenges: every `WWW-Authenticate` line that the gate sends is rendered here, once,
-//! when the layer is built.
+//! The challenges: every `WWW-Authenticate` line that the gate sends is rendered here.
+//!
+//! Those of `authn` are the same for everybody, and are rendered once, when the layer is built.
+//! Those that name a requirement are rendered when one is not met, by the layer that knows the
+//! requirement, for the schemes and the place that `authn` knows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use portcullis_core::{ConfigError, Description, Scopes};
 
 /// The fixed text beside `invalid_token`, whatever the reason was.
 const INVALID_TOKEN: &str = "The access token is not valid";
+
+/// The fixed text beside `insufficient_scope`.
+const INSUFFICIENT_SCOPE: &str = "The request requires more scopes than the access token has";
+
+/// One parameter of a challenge.
+type Parameter<'a> = (&'static str, &'a str);
 
 /// The lines for each answer. One line per scheme: clients misread the joined form.
 #[derive(Clone, Debug)]
@@ -18,6 +27,20 @@ pub(crate) struct Challenges {
     pub(crate) invalid_request: Arc<[HeaderValue]>,
     /// 401 with a bad credential.
     pub(crate) invalid_token: Arc<[HeaderValue]>,
+    schemes: Box<[&'static str]>,
+    /// Where an authorization server can be found, the metadata leads there; a realm is for
+    /// callers who have to know where their credential came from.
+    place: (&'static str, Box<str>),
+    realm: Box<str>,
+}
+
+/// What a user has to show when authenticating again (RFC 9470 §3), and which scopes the new
+/// token needs besides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) acr_values: &'a str,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) scopes: &'a Scopes,
 }
 
 /// What the challenges are made from.
@@ -32,7 +55,7 @@ pub(crate) struct Source<'a> {
 
 impl Challenges {
     pub(crate) fn render(source: &Source<'_>) -> Result<Self, ConfigError> {
-        let mut schemes: Vec<&str> = Vec::new();
+        let mut schemes: Vec<&'static str> = Vec::new();
         for scheme in source.descriptions.iter().filter_map(Description::scheme) {
             if !schemes
                 .iter()
@@ -46,19 +69,16 @@ impl Challenges {
             // for a key in a header of its own.
             schemes.push("ApiKey");
         }
-        // Where an authorization server can be found, the metadata leads there; a realm is
-        // for callers who have to know where their credential came from.
         let place = match source.metadata_url {
             Some(url) => ("resource_metadata", url),
             None => ("realm", source.realm),
         };
-        let realm = [("realm", source.realm)];
-        let lines = |parameters: &[(&str, &str)]| {
+        let lines = |parameters: &[Parameter<'_>]| {
             schemes
                 .iter()
                 .map(|scheme| match is_of_oauth(scheme) {
                     true => line(scheme, parameters),
-                    false => line(scheme, &realm),
+                    false => line(scheme, &[("realm", source.realm)]),
                 })
                 .collect::<Result<Arc<[_]>, _>>()
         };
@@ -66,21 +86,80 @@ impl Challenges {
         if source.metadata_url.is_some() && !source.scopes.is_empty() {
             missing.push(("scope", source.scopes.as_str()));
         }
-        let error = [
+        let invalid_token = [
             ("error", "invalid_token"),
             ("error_description", INVALID_TOKEN),
         ];
-        let [code, description] = error;
-        let invalid_token = match source.metadata_url {
-            Some(_) => [code, description, place],
-            None => [place, code, description],
-        };
         Ok(Self {
             missing: lines(&missing)?,
             invalid_request: lines(&[("error", "invalid_request")])?,
-            invalid_token: lines(&invalid_token)?,
+            invalid_token: lines(&placed(place, &invalid_token, &[]))?,
+            schemes: schemes.into(),
+            place: (place.0, place.1.into()),
+            realm: source.realm.into(),
         })
     }
+
+    /// 403: too little was granted (RFC 6750 §3.1). Every scope that is needed is named, those
+    /// too that were granted: one challenge says all (MCP).
+    pub(crate) fn insufficient_scope(&self, scopes: &Scopes) -> Arc<[HeaderValue]> {
+        self.late(
+            &[("error", "insufficient_scope"), ("scope", scopes.as_str())],
+            &[("error_description", INSUFFICIENT_SCOPE)],
+        )
+    }
+
+    /// 401: the user authenticated too weakly, or too long ago (RFC 9470 §3).
+    pub(crate) fn insufficient_user_authentication(
+        &self,
+        wanted: &Wanted<'_>,
+    ) -> Arc<[HeaderValue]> {
+        let max_age = wanted.max_age.map(|age| age.as_secs().to_string());
+        let mut parameters = vec![("error", "insufficient_user_authentication")];
+        if !wanted.acr_values.is_empty() {
+            parameters.push(("acr_values", wanted.acr_values));
+        }
+        if let Some(seconds) = &max_age {
+            parameters.push(("max_age", seconds));
+        }
+        if !wanted.scopes.is_empty() {
+            parameters.push(("scope", wanted.scopes.as_str()));
+        }
+        self.late(&parameters, &[])
+    }
+
+    /// The lines of a challenge that is rendered when it is sent. What they are made of was
+    /// held against [`can_be_quoted`] when it was configured, so none is left out.
+    fn late(&self, before: &[Parameter<'_>], after: &[Parameter<'_>]) -> Arc<[HeaderValue]> {
+        let parameters = placed((self.place.0, &self.place.1), before, after);
+        self.schemes
+            .iter()
+            .filter_map(|scheme| match is_of_oauth(scheme) {
+                true => line(scheme, &parameters).ok(),
+                false => line(scheme, &[("realm", &self.realm)]).ok(),
+            })
+            .collect()
+    }
+}
+
+/// The parameters with the place among them: the metadata behind what is wrong, a realm ahead
+/// of everything.
+fn placed<'a>(
+    place: Parameter<'a>,
+    before: &[Parameter<'a>],
+    after: &[Parameter<'a>],
+) -> Vec<Parameter<'a>> {
+    match place.0 {
+        "realm" => [&[place], before, after].concat(),
+        _ => [before, &[place], after].concat(),
+    }
+}
+
+/// Whether a text can stand in a challenge: neither a quote nor a backslash is in it, so that
+/// nothing needs escaping, and no client has to know how to undo it.
+pub(crate) fn can_be_quoted(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
 /// Whether the parameters of RFC 6750 belong to a scheme. (`ApiKey` is ours, and takes them.)
@@ -91,15 +170,10 @@ fn is_of_oauth(scheme: &str) -> bool {
 }
 
 /// One line: a scheme and its parameters, each a quoted string.
-fn line(scheme: &str, parameters: &[(&str, &str)]) -> Result<HeaderValue, ConfigError> {
+fn line(scheme: &str, parameters: &[Parameter<'_>]) -> Result<HeaderValue, ConfigError> {
     let mut text = scheme.to_owned();
     for (n, (name, value)) in parameters.iter().enumerate() {
-        // Neither a quote nor a backslash: nothing then needs escaping, and no client has to
-        // know how to undo it.
-        if !value
-            .bytes()
-            .all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-        {
+        if !can_be_quoted(value) {
             let setting = match *name {
                 "realm" => "with_realm",
                 _ => "with_resource",
@@ -123,11 +197,11 @@ fn line(scheme: &str, parameters: &[(&str, &str)]) -> Result<HeaderValue, Config
 mod tests {
     use super::*;
 
-    fn render(
+    fn challenges(
         descriptions: &[Description],
         metadata_url: Option<&str>,
         scopes: &str,
-    ) -> [String; 3] {
+    ) -> Challenges {
         let scopes = Scopes::parse(scopes).unwrap();
         let source = Source {
             descriptions,
@@ -135,19 +209,26 @@ mod tests {
             scopes: &scopes,
             realm: "agent",
         };
-        let challenges = Challenges::render(&source).unwrap();
+        Challenges::render(&source).unwrap()
+    }
+
+    fn text(lines: &[HeaderValue]) -> String {
+        let lines: Vec<_> = lines.iter().map(|line| line.to_str().unwrap()).collect();
+        lines.join("\n")
+    }
+
+    fn render(
+        descriptions: &[Description],
+        metadata_url: Option<&str>,
+        scopes: &str,
+    ) -> [String; 3] {
+        let challenges = challenges(descriptions, metadata_url, scopes);
         [
             challenges.missing,
             challenges.invalid_request,
             challenges.invalid_token,
         ]
-        .map(|lines| {
-            lines
-                .iter()
-                .map(|line| line.to_str().unwrap())
-                .collect::<Vec<_>>()
-                .join("\n")
-        })
+        .map(|lines| text(&lines))
     }
 
     #[test]
@@ -179,6 +260,55 @@ mod tests {
     }
 
     #[test]
+    fn what_a_requirement_lacks() {
+        let url = "https://a.example/.well-known/oauth-protected-resource";
+        let challenges = challenges(&[Description::bearer("jwt")], Some(url), "");
+        let (none, both) = (Scopes::default(), Scopes::parse("a b").unwrap());
+        assert_eq!(
+            text(&challenges.insufficient_scope(&both)),
+            format!(
+                "Bearer error=\"insufficient_scope\", scope=\"a b\", \
+                 resource_metadata=\"{url}\", error_description=\"The request requires more \
+                 scopes than the access token has\""
+            ),
+        );
+        for (acr_values, max_age, scopes, parameters) in [
+            ("phr", None, &none, "acr_values=\"phr\", "),
+            ("", Some(300), &none, "max_age=\"300\", "),
+            (
+                "phr phrh",
+                Some(0),
+                &none,
+                "acr_values=\"phr phrh\", max_age=\"0\", ",
+            ),
+            ("phr", None, &both, "acr_values=\"phr\", scope=\"a b\", "),
+            ("", None, &none, ""),
+        ] {
+            let wanted = Wanted {
+                acr_values,
+                max_age: max_age.map(Duration::from_secs),
+                scopes,
+            };
+            assert_eq!(
+                text(&challenges.insufficient_user_authentication(&wanted)),
+                format!(
+                    "Bearer error=\"insufficient_user_authentication\", \
+                     {parameters}resource_metadata=\"{url}\""
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_requirement_lacks_without_an_authorization_server() {
+        let challenges = challenges(&[Description::bearer("api_key")], None, "");
+        let scopes = Scopes::parse("a").unwrap();
+        let line = text(&challenges.insufficient_scope(&scopes));
+        let start = "Bearer realm=\"agent\", error=\"insufficient_scope\", scope=\"a\", ";
+        assert!(line.starts_with(start), "{line}");
+    }
+
+    #[test]
     fn two_of_one_scheme_are_one_line() {
         let both = [Description::bearer("a"), Description::bearer("b")];
         assert_eq!(render(&both, None, "")[0], "Bearer realm=\"agent\"");
@@ -195,13 +325,15 @@ mod tests {
             Description::bearer("jwt"),
             Description::authorization("basic", "Basic"),
         ];
-        let [missing, invalid_request, invalid_token] =
-            render(&both, Some("https://a.example/m"), "files:read");
+        let challenges = challenges(&both, Some("https://a.example/m"), "files:read");
+        let late = challenges.insufficient_scope(&Scopes::default());
         for (lines, first) in [
-            (missing, "Bearer resource_metadata="),
-            (invalid_request, "Bearer error="),
-            (invalid_token, "Bearer error="),
+            (&challenges.missing, "Bearer resource_metadata="),
+            (&challenges.invalid_request, "Bearer error="),
+            (&challenges.invalid_token, "Bearer error="),
+            (&late, "Bearer error="),
         ] {
+            let lines = text(lines);
             let (bearer, basic) = lines.split_once('\n').unwrap();
             assert!(bearer.starts_with(first), "{bearer}");
             assert_eq!(basic, "Basic realm=\"agent\"");

@@ -20,6 +20,8 @@
 //! |---|---|---|
 //! | [`Principal`], [`ActorView`] | 500, and an ERROR log that names the layer | 401, and an ERROR log: the route is declared anonymous, but the handler is not written for it |
 //! | `Option<Principal>` | 500, and an ERROR log | `None` |
+//! | [`Session`] | 500, and an ERROR log, also without `session` | 401, and an ERROR log |
+//! | `Option<Session>` | 500, and an ERROR log, also without `session` | `None` |
 //! | [`Exchange`] | 500 if no layer of ours is there | as it is |
 
 use axum::{
@@ -31,6 +33,7 @@ use http::{StatusCode, request::Parts};
 use crate::{
     exchange::{Exchange, Slot},
     principal::{ActorView, Principal},
+    session::Session,
 };
 
 /// Why an extractor has nothing to give. The response has no body: what is wrong is the
@@ -126,6 +129,35 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
         Ok(exchange_behind(parts, Some(Slot::Authn))?
             .principal()
             .cloned())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = ExtractRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ExtractRejection> {
+        let exchange = exchange_behind(parts, Some(Slot::Session))?;
+        exchange.session().cloned().ok_or_else(|| {
+            tracing::error!(
+                target: "portcullis",
+                request_id = %exchange.id(),
+                "this route is declared anonymous, and an anonymous caller has no session; take \
+                 `Option<Session>`, or remove the route from `add_anonymous_route`",
+            );
+            ExtractRejection(Missing::Principal)
+        })
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = ExtractRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, ExtractRejection> {
+        let exchange = exchange_behind(parts, Some(Slot::Session))?;
+        Ok(exchange.session().cloned())
     }
 }
 

@@ -34,13 +34,15 @@
 //! |---|---|---|
 //! | `perimeter` | client address, original path, body limit | 400 403 413 414 429 431 |
 //! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
+//! | `session` | session, and its deadlines | 401 429 503 |
 //!
 //! # Where to look
 //!
 //! | you want to | look at |
 //! |---|---|
 //! | guard a whole server | [`stack`] |
-//! | add one layer to a service | [`authn`], [`perimeter`] |
+//! | add one layer to a service | [`perimeter`], [`authn`], [`session`] |
+//! | end what a caller began | [`session`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
 //! | accept API keys | `api_keys` (feature `api-keys`) |
 //! | write an authenticator of your own | [`Authenticator`] |
@@ -99,6 +101,7 @@ pub use crate::{
     frame::{BodyError, RequestBody, ResponseBody, ResponseFuture},
     peer::PeerAddress,
     principal::{ActorView, Principal},
+    session::Session,
     stack::{Gate, GateHandle, Stack},
 };
 

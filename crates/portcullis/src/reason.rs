@@ -57,6 +57,26 @@ reasons! {
     PREFLIGHT = "preflight";
     /// The resource metadata, answered without asking for a credential.
     RESOURCE_METADATA = "resource_metadata";
+    /// The session has lasted as long as it may.
+    SESSION_ABSOLUTE = "session_absolute";
+    /// The credential of a request that was running ended.
+    SESSION_CREDENTIAL_EXPIRED = "session_credential_expired";
+    /// A handler ended the session.
+    SESSION_ENDED = "session_ended";
+    /// The store has forgotten sessions that are over, and this may have been one.
+    SESSION_FORGOTTEN = "session_forgotten";
+    /// The session was inactive for too long.
+    SESSION_IDLE = "session_idle";
+    /// The principal has as many sessions as it may.
+    SESSION_LIMIT = "session_limit";
+    /// A session has begun.
+    SESSION_OPENED = "session_opened";
+    /// Somebody outside of the session ended it.
+    SESSION_REVOKED = "session_revoked";
+    /// The session store is full of sessions that live.
+    SESSION_STORE_FULL = "session_store_full";
+    /// The session store cannot say whether the caller is in.
+    SESSION_STORE_UNAVAILABLE = "session_store_unavailable";
     /// A layer stands where it must not.
     STACK_MISORDERED = "stack_misordered";
     /// There is a token in a cookie.

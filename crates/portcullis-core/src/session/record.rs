@@ -123,6 +123,8 @@ pub enum EndReason {
     Abandoned,
     /// It reached the end of its time.
     Absolute,
+    /// The credential that a request came with has ended. The session goes on, with another.
+    CredentialExpired,
     /// A handler asked for its end.
     Ended,
     /// It was inactive for too long.
@@ -132,12 +134,13 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// A stable name for records: `abandoned`, `absolute`, `ended`, `idle`, `revoked`.
+    /// A stable name: `abandoned`, `absolute`, `credential_expired`, `ended`, `idle`, `revoked`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Abandoned => "abandoned",
             Self::Absolute => "absolute",
+            Self::CredentialExpired => "credential_expired",
             Self::Ended => "ended",
             Self::Idle => "idle",
             Self::Revoked => "revoked",

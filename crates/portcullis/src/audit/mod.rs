@@ -49,6 +49,11 @@ impl Recorder {
 
     pub(crate) fn write(&self, record: &Record<'_>) {
         self.counters.count(record.outcome, record.reason);
+        self.write_event(record);
+    }
+
+    /// Writes a record that is no decision about a request, and counts as none.
+    pub(crate) fn write_event(&self, record: &Record<'_>) {
         if let Err(error) = self.sink.record(record) {
             self.counters.count_lost();
             tracing::error!(

@@ -34,6 +34,7 @@ impl AuditSink for TracingSink {
             layer = record.layer,
             reason = record.reason.as_str(),
             status = record.status.map(|status| status.as_u16()),
+            session = record.session.map(tracing::field::display),
             authenticator = record.authenticator,
             issuer = record.principal.map(|principal| Escaped(principal.issuer())).map(tracing::field::display),
             subject = record.principal.map(|principal| Escaped(principal.subject())).map(tracing::field::display),

@@ -231,7 +231,7 @@ impl AuthnSettings {
             chain,
             consumed: consumed(&descriptions),
             credential_headers: credential_headers(&descriptions),
-            challenges,
+            challenges: Arc::new(challenges),
             anonymous: self.anonymous,
         };
         errors.into_result(Assembled {

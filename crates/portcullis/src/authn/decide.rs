@@ -28,7 +28,7 @@ pub(crate) struct Authenticate {
     pub(super) consumed: Vec<HeaderName>,
     /// Those of them that are a credential by themselves, beside `Authorization`.
     pub(super) credential_headers: Vec<HeaderName>,
-    pub(super) challenges: Challenges,
+    pub(super) challenges: Arc<Challenges>,
     pub(super) anonymous: AnonymousRoutes,
 }
 
@@ -200,9 +200,8 @@ impl Authenticate {
         name: &'static str,
     ) {
         self.consume(&mut parts.headers);
-        exchange.set_identity(Identity::Principal(Principal::from_evidence(
-            evidence, name,
-        )));
+        let principal = Principal::from_evidence(evidence, name);
+        exchange.set_identity(Identity::Principal(principal), &self.challenges);
     }
 
     /// No authenticator settled it.
@@ -217,7 +216,7 @@ impl Authenticate {
         }
         if self.anonymous.allow(parts, exchange.path()) {
             self.consume(&mut parts.headers);
-            exchange.set_identity(Identity::Anonymous);
+            exchange.set_identity(Identity::Anonymous, &self.challenges);
             return Ok(());
         }
         Err(

@@ -19,7 +19,9 @@ use std::{
 };
 
 use http::{Extensions, Method, StatusCode, request::Parts};
-use portcullis_core::{Clock, Outcome, ReasonCode, Record, RequestId, RequestView, Timestamp};
+use portcullis_core::{
+    Clock, Outcome, ReasonCode, Record, RecordKind, RequestId, RequestView, Timestamp,
+};
 
 use self::seat::Seat;
 pub use self::slot::Slot;
@@ -31,9 +33,11 @@ pub(crate) use self::{
 };
 use crate::{
     audit::Recorder,
+    challenge::Challenges,
     principal::{Identity, Principal},
     reason,
     refusal::Refusal,
+    session::Session,
 };
 
 /// What the layers have found out about one request: a cheap handle on cells that are
@@ -53,9 +57,13 @@ struct Ledger {
     trail: Trail,
     arrival: OnceLock<Arrival>,
     identity: OnceLock<Identity>,
+    challenges: OnceLock<Arc<Challenges>>,
+    session: OnceLock<Session>,
     recorder: Recorder,
     /// Whether the one record of the decision has been written.
     is_decided: AtomicBool,
+    /// Whether a layer has refused the request.
+    is_refused: AtomicBool,
     /// Whether a layer is making up its mind right now.
     is_deciding: AtomicBool,
 }
@@ -144,6 +152,13 @@ impl Exchange {
         }
     }
 
+    /// The session that the request belongs to. `None` if the caller is anonymous, or without a
+    /// `session` layer.
+    #[must_use]
+    pub fn session(&self) -> Option<&Session> {
+        self.0.session.get()
+    }
+
     /// Whether the `authn` layer let the request in without a credential.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
@@ -168,8 +183,11 @@ impl Exchange {
             trail: Trail::default(),
             arrival: OnceLock::new(),
             identity: OnceLock::new(),
+            challenges: OnceLock::new(),
+            session: OnceLock::new(),
             recorder: shared.recorder.clone(),
             is_decided: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             is_deciding: AtomicBool::new(true),
         }));
         Seat::install(&mut parts.extensions, exchange.clone());
@@ -226,9 +244,34 @@ impl Exchange {
         let _ = self.0.arrival.set(arrival);
     }
 
-    /// Writes who calls. A second write is impossible, as for [`set_arrival`](Self::set_arrival).
-    pub(crate) fn set_identity(&self, identity: Identity) {
+    /// Writes who calls, and how callers are challenged here. A second write is impossible, as
+    /// for [`set_arrival`](Self::set_arrival).
+    pub(crate) fn set_identity(&self, identity: Identity, challenges: &Arc<Challenges>) {
         let _ = self.0.identity.set(identity);
+        let _ = self.0.challenges.set(Arc::clone(challenges));
+    }
+
+    /// How callers are challenged, with an `authn` layer further out.
+    pub(crate) fn challenges(&self) -> Option<&Challenges> {
+        self.0.challenges.get().map(|challenges| &**challenges)
+    }
+
+    /// Writes the session that the request belongs to. A second write is impossible, as for
+    /// [`set_arrival`](Self::set_arrival).
+    pub(crate) fn set_session(&self, session: Session) {
+        let _ = self.0.session.set(session);
+    }
+
+    /// Whether a layer has refused the request.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.is_refused.load(Ordering::Acquire)
+    }
+
+    /// Writes a record about something that happened in this request.
+    pub(crate) fn record_event(&self, kind: RecordKind, layer: &'static str, code: ReasonCode) {
+        let mut record = self.0.record(Outcome::Admitted, layer, code);
+        record.kind = kind;
+        self.0.recorder.write_event(&record);
     }
 
     /// Notes whether a layer is making up its mind: a request that is dropped then was never
@@ -252,6 +295,7 @@ impl Exchange {
         // A gate has recorded the admission before a loose layer inside it refuses. What
         // became of the request is then a second record of the same id, not a lost one.
         ledger.is_decided.store(true, Ordering::Release);
+        ledger.is_refused.store(true, Ordering::Release);
         if refusal.is_charged() {
             ledger.charge();
         }
@@ -272,6 +316,7 @@ impl Exchange {
         // Not guarded by `is_decided`: a captured exchange has had its own record, and this
         // one is about the request that carries it.
         self.0.is_decided.store(true, Ordering::Release);
+        self.0.is_refused.store(true, Ordering::Release);
         let mut record = self
             .0
             .record(Outcome::Failed, layer, reason::STACK_MISORDERED);

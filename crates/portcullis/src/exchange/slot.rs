@@ -18,11 +18,13 @@ pub enum Slot {
     Perimeter,
     /// The principal.
     Authn,
+    /// The session, and what ends with it.
+    Session,
 }
 
 impl Slot {
     /// Every slot, from outside in.
-    pub const ALL: [Self; 2] = [Self::Perimeter, Self::Authn];
+    pub const ALL: [Self; 3] = [Self::Perimeter, Self::Authn, Self::Session];
 
     /// The name of the layer and of its module.
     #[must_use]
@@ -30,6 +32,7 @@ impl Slot {
         match self {
             Self::Perimeter => "perimeter",
             Self::Authn => "authn",
+            Self::Session => "session",
         }
     }
 
@@ -39,6 +42,7 @@ impl Slot {
         match self {
             Self::Perimeter => "client address, original path, body limit",
             Self::Authn => "principal, or that the caller is anonymous",
+            Self::Session => "session, and its deadlines",
         }
     }
 
@@ -48,6 +52,7 @@ impl Slot {
         match self {
             Self::Perimeter => &[400, 403, 413, 414, 429, 431],
             Self::Authn => &[400, 401, 429, 503],
+            Self::Session => &[401, 429, 503],
         }
     }
 
@@ -56,6 +61,7 @@ impl Slot {
     pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::Perimeter | Self::Authn => &[],
+            Self::Session => &[Self::Authn],
         }
     }
 

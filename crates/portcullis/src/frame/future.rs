@@ -126,15 +126,32 @@ where
                     steps,
                     flown,
                 } => {
-                    let response = ready!(flown.exchange.run(|| future.poll(cx)))?;
-                    let (mut parts, body) = response.into_parts();
-                    return Poll::Ready(Ok(match steps.respond(&mut parts, flown) {
-                        None => {
-                            let exchange = flown.exchange.clone();
-                            Response::from_parts(parts, ResponseBody::handler(body, exchange))
+                    let polled = match flown.over() {
+                        Some(reason) => Err(reason),
+                        None => match flown.exchange.run(|| future.poll(cx)) {
+                            Poll::Ready(response) => Ok(response?),
+                            Poll::Pending => Err(ready!(steps.poll_over(flown, cx))),
+                        },
+                    };
+                    match polled {
+                        Ok(response) => {
+                            let (mut parts, body) = response.into_parts();
+                            let own = steps.respond(&mut parts, flown);
+                            return Poll::Ready(Ok(match own {
+                                Some(own) => own.map(ResponseBody::own),
+                                None => {
+                                    let guard = steps.guard(flown, &parts);
+                                    let exchange = flown.exchange.clone();
+                                    let body = ResponseBody::handler(body, exchange, guard);
+                                    Response::from_parts(parts, body)
+                                }
+                            }));
                         }
-                        Some(own) => own.map(ResponseBody::own),
-                    }));
+                        // The handler is dropped where it stands.
+                        Err(reason) => State::Refused {
+                            response: steps.cut(&flown.exchange, reason),
+                        },
+                    }
                 }
                 StateProjection::Refused { response } => {
                     let response = response.take();

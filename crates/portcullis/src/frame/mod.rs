@@ -7,6 +7,7 @@
 //! bodies.
 
 mod future;
+mod guard;
 mod request_body;
 mod response_body;
 mod service;

@@ -9,7 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use portcullis_core::EndReason;
 
+use super::guard::{Ending, Guard};
 use crate::{BoxError, exchange::Exchange};
 
 pin_project! {
@@ -25,16 +27,21 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Handler { #[pin] body: B, exchange: Exchange },
+        Handler { #[pin] body: B, exchange: Exchange, guard: Option<Guard> },
+        Cut { ending: Option<Ending>, reason: EndReason },
         Own { body: Bytes },
     }
 }
 
 impl<B> ResponseBody<B> {
     /// The handler's body. It is polled as a part of its request, as the handler was.
-    pub(super) fn handler(body: B, exchange: Exchange) -> Self {
+    pub(super) fn handler(body: B, exchange: Exchange, guard: Option<Guard>) -> Self {
         Self {
-            kind: Kind::Handler { body, exchange },
+            kind: Kind::Handler {
+                body,
+                exchange,
+                guard,
+            },
         }
     }
 
@@ -57,22 +64,41 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.project().kind.project() {
-            KindProjection::Handler { body, exchange } => {
-                let frame = exchange.run(|| body.poll_frame(cx));
-                frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::handler)))
-            }
+        let mut kind = self.project().kind;
+        let reason = match kind.as_mut().project() {
+            KindProjection::Handler {
+                body,
+                exchange,
+                guard,
+            } => match poll_guarded(body, exchange, guard, cx) {
+                Guarded::Frame(frame) => return frame,
+                Guarded::Over(ending, reason) => {
+                    // The handler's body is dropped here, and all that it holds.
+                    let ending = Some(ending);
+                    kind.as_mut().set(Kind::Cut { ending, reason });
+                    reason
+                }
+            },
             KindProjection::Own { body } => {
                 let rest = std::mem::take(body);
-                Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))))
+                return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
             }
-        }
+            KindProjection::Cut { reason, .. } => *reason,
+        };
+        let KindProjection::Cut { ending, .. } = kind.project() else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(ending.take().map(|ending| match ending {
+            Ending::Goodbye(bytes) => Ok(Frame::data(bytes)),
+            Ending::Error => Err(BodyError::over(reason)),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Handler { body, .. } => body.is_end_stream(),
             Kind::Own { body } => body.is_empty(),
+            Kind::Cut { ending, .. } => ending.is_none(),
         }
     }
 
@@ -80,6 +106,7 @@ where
         match &self.kind {
             Kind::Handler { body, .. } => body.size_hint(),
             Kind::Own { body } => SizeHint::with_exact(body.len() as u64),
+            Kind::Cut { .. } => SizeHint::default(),
         }
     }
 }
@@ -90,29 +117,92 @@ impl<B> fmt::Debug for ResponseBody<B> {
     }
 }
 
+/// What came of looking at a handler's body.
+enum Guarded {
+    Frame(Poll<Option<Result<Frame<Bytes>, BodyError>>>),
+    Over(Ending, EndReason),
+}
+
+fn poll_guarded<B>(
+    mut body: Pin<&mut B>,
+    exchange: &Exchange,
+    guard: &mut Option<Guard>,
+    cx: &mut Context<'_>,
+) -> Guarded
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    if let Some(guard) = guard
+        && let Some(reason) = guard.over()
+    {
+        return Guarded::Over(guard.ending(), reason);
+    }
+    let frame = exchange.run(|| body.as_mut().poll_frame(cx));
+    match (&frame, guard.as_mut()) {
+        (_, None) => {}
+        (Poll::Pending, Some(guard)) => {
+            if let Poll::Ready(reason) = guard.poll_over(exchange, cx) {
+                return Guarded::Over(guard.ending(), reason);
+            }
+        }
+        (Poll::Ready(Some(Ok(frame))), Some(guard)) if !body.is_end_stream() => {
+            guard.go_on(exchange, frame.data_ref());
+        }
+        // The request has ended by itself.
+        (Poll::Ready(_), Some(_)) => *guard = None,
+    }
+    Guarded::Frame(frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::handler))))
+}
+
 /// Why a response's body ended early.
 #[derive(Debug)]
-pub struct BodyError(BoxError);
+pub struct BodyError(Cause);
+
+#[derive(Debug)]
+enum Cause {
+    Handler(BoxError),
+    Over(EndReason),
+}
 
 impl BodyError {
     /// Keeps an error that is one of ours already, so that layers do not nest it.
     fn handler(error: impl Into<BoxError>) -> Self {
         match error.into().downcast::<Self>() {
             Ok(own) => *own,
-            Err(other) => Self(other),
+            Err(other) => Self(Cause::Handler(other)),
+        }
+    }
+
+    fn over(reason: EndReason) -> Self {
+        Self(Cause::Over(reason))
+    }
+
+    /// Why the session is over, where that ended the body.
+    #[must_use]
+    pub fn session_over(&self) -> Option<EndReason> {
+        match self.0 {
+            Cause::Over(reason) => Some(reason),
+            Cause::Handler(_) => None,
         }
     }
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the handler's response body failed")
+        f.write_str(match self.0 {
+            Cause::Handler(_) => "the handler's response body failed",
+            Cause::Over(_) => "the session is over",
+        })
     }
 }
 
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.0)
+        match &self.0 {
+            Cause::Handler(error) => Some(&**error),
+            Cause::Over(_) => None,
+        }
     }
 }
 
@@ -132,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_a_known_length() {
-        let body = ResponseBody::handler(Full::new(Bytes::from_static(b"four")), exchange());
+        let body = ResponseBody::handler(Full::new(Bytes::from_static(b"four")), exchange(), None);
         assert_eq!(body.size_hint().exact(), Some(4));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
         let own: ResponseBody<Full<Bytes>> = ResponseBody::own(Bytes::from_static(b"no"));
@@ -147,8 +237,8 @@ mod tests {
         let frames = tokio_test::stream_mock::StreamMockBuilder::new()
             .next(Err::<Frame<Bytes>, _>(std::io::Error::other("cut")))
             .build();
-        let inner = ResponseBody::handler(StreamBody::new(frames), exchange());
-        let body = ResponseBody::handler(inner, exchange());
+        let inner = ResponseBody::handler(StreamBody::new(frames), exchange(), None);
+        let body = ResponseBody::handler(inner, exchange(), None);
         let error: BodyError = body.collect().await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "cut");

@@ -1,13 +1,23 @@
 //! What a layer decides, without any type of the services around it.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts, response};
+use portcullis_core::EndReason;
 
+use super::guard::Guard;
 use crate::{
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
+    reason,
     refusal::Refusal,
+    session::Running,
 };
 
 /// One layer's decision.
@@ -30,6 +40,18 @@ pub(crate) trait Step: Send + Sync + 'static {
         let _ = (parts, exchange);
         None
     }
+
+    /// Whether what is inside ends when the request's session does.
+    fn guards_streams(&self) -> bool {
+        false
+    }
+
+    /// The answer in place of a handler that has not answered when its session ended.
+    fn cut(&self, exchange: &Exchange, reason: EndReason) -> Refusal {
+        let _ = exchange;
+        tracing::debug!(target: "portcullis", "nobody answers for a session that is over: {reason:?}");
+        Refusal::new("gate", StatusCode::UNAUTHORIZED, reason::SESSION_REVOKED)
+    }
 }
 
 /// What a step decided.
@@ -50,6 +72,8 @@ pub(crate) type Pending =
 pub(crate) struct Steps {
     steps: Vec<Arc<dyn Step>>,
     shared: Shared,
+    /// The step that ends what runs inside, if there is one.
+    guard: Option<Arc<dyn Step>>,
     /// Whether nothing of ours decides further in, so that the admission can be recorded
     /// before the handler runs.
     is_innermost: bool,
@@ -78,13 +102,24 @@ pub(crate) struct Flown {
     pub(crate) exchange: Exchange,
     /// Whether this layer made the exchange.
     pub(crate) is_outermost: bool,
+    /// The request as one that runs in a session, once it has taken a while.
+    pub(crate) running: Option<Running>,
+}
+
+impl Flown {
+    /// Why the request's session is over, once it is.
+    pub(crate) fn over(&self) -> Option<EndReason> {
+        self.running.as_ref()?.over()
+    }
 }
 
 impl Steps {
     pub(crate) fn new(steps: Vec<Arc<dyn Step>>, shared: Shared) -> Self {
+        let guard = steps.iter().find(|step| step.guards_streams()).cloned();
         Self {
             steps,
             shared,
+            guard,
             is_innermost: false,
         }
     }
@@ -138,6 +173,34 @@ impl Steps {
             }
         }
         Passage::Pass(self.flown(exchange, is_outermost))
+    }
+
+    /// Has the task woken when the request's session is over, where this layer looks after that.
+    pub(crate) fn poll_over(&self, flown: &mut Flown, cx: &Context<'_>) -> Poll<EndReason> {
+        if self.guard.is_none() {
+            return Poll::Pending;
+        }
+        if flown.running.is_none() {
+            let session = flown.exchange.session();
+            flown.running = session.map(|session| session.start_running(&flown.exchange));
+        }
+        match &flown.running {
+            Some(running) => running.poll_over(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The answer in place of a handler that has not answered when its session ended.
+    pub(crate) fn cut(&self, exchange: &Exchange, reason: EndReason) -> Option<Response<Bytes>> {
+        let refusal = self.guard.as_ref()?.cut(exchange, reason);
+        Some(refusal.into_response(exchange.id()))
+    }
+
+    /// What looks after the body of a response, where this layer does.
+    pub(super) fn guard(&self, flown: &mut Flown, parts: &response::Parts) -> Option<Guard> {
+        self.guard.as_ref()?;
+        flown.exchange.session()?;
+        Some(Guard::new(flown.running.take(), parts))
     }
 
     /// Lets every step look at the handler's response, from inside out.
@@ -221,6 +284,7 @@ impl Steps {
         Flown {
             exchange,
             is_outermost,
+            running: None,
         }
     }
 

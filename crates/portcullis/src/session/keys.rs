@@ -2,7 +2,7 @@
 
 use std::hash::Hasher as _;
 
-use portcullis_core::{Evidence, FamilyKey, OwnerKey, SessionKey, entropy};
+use portcullis_core::{Evidence, EvidenceKind, FamilyKey, OwnerKey, SessionKey, entropy};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 /// Makes the keys of callers: keyed hashes of what an authenticator vouches for, and of
@@ -22,6 +22,12 @@ pub(super) struct Keys {
 impl Keying {
     pub(super) fn new() -> std::io::Result<Self> {
         entropy::bytes().map(Self)
+    }
+
+    /// Whose sessions those of a principal are.
+    pub(super) fn owner(&self, issuer: &str, subject: &str) -> OwnerKey {
+        self.keys(&Evidence::new(EvidenceKind::User, issuer, subject))
+            .owner
     }
 
     pub(super) fn keys(&self, evidence: &Evidence) -> Keys {

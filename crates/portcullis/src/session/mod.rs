@@ -1,8 +1,121 @@
-//! How long a caller is in.
+//! How long a caller is in: sessions that end, and end what runs in them.
+//!
+//! Neither MCP nor a bearer token knows a session, and most agent servers check a caller once
+//! and then stream for hours. This layer gives every caller a session, found by who is calling:
+//! issuer, subject, client, the session at the issuer and the proof key, if there are any.
+//! Nothing that the caller can choose takes part, so there is no cookie to steal and no id to
+//! fix; a token that is refreshed keeps its session.
+//!
+//! ```
+//! use portcullis::session::SessionLayer;
+//!
+//! let layer = SessionLayer::builder().build()?;
+//! # let _ = layer;
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! Customised, and in a stack:
+//!
+//! ```
+//! use std::time::Duration;
+//! use portcullis::{Stack, session::{MemorySessions, SessionLayer}};
+//! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+//! # struct Keys;
+//! # impl Authenticator for Keys {
+//! #     fn describe(&self) -> Description { Description::bearer("keys") }
+//! #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+//! # }
+//!
+//! let (gate, handle) = Stack::builder()
+//!     .with_resource("https://agent.example/")
+//!     .add_authenticator(Keys)
+//!     .with_session(
+//!         SessionLayer::builder()
+//!             .with_idle(Duration::from_secs(15 * 60))
+//!             .with_absolute(Duration::from_secs(12 * 3600))
+//!             .with_limit(5)
+//!             .add_passive_route("/feed")
+//!             .with_store(MemorySessions::with_capacity(10_000)),
+//!     )
+//!     .build()?;
+//! # let _ = (gate, handle);
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! # What ends a session, and what opens it again
+//!
+//! | credential | idle, or too old | ended or revoked |
+//! |---|---|---|
+//! | of a user | a later authentication (`auth_time`) | a later authentication |
+//! | of a client application | a token that was issued later | a token that was issued later |
+//! | that stands, as an API key does | at once, as a new session | nothing |
+//!
+//! "Later" is later than the latest that the ended session has seen, by the issuer's own
+//! clock, and later than that of every other session of the same subject and client that is
+//! over. A token that leads to another session by another `sid` is no way around it.
+//!
+//! A session is active while a request of it runs that was let in, at most for
+//! [`with_max_running`](SessionBuilder::with_max_running). Requests that were refused, `HEAD`
+//! and [passive routes](SessionBuilder::add_passive_route) are no activity. A session is there
+//! once a handler has answered in it: a first request that a layer further in refuses leaves
+//! none behind.
+//!
+//! # What runs in it
+//!
+//! When a session is over, or the credential that a request came with and no later one of the
+//! same session covers it, then
+//!
+//! - a handler that has not answered yet is dropped, and the client is answered 401;
+//! - a response that streams is ended: server-sent events at the end of an event, with a last
+//!   one, `event: session-ended`; everything else with an error, so that nobody takes what he
+//!   has for the whole;
+//! - what a handler has spawned with [`Session::run`] is dropped;
+//! - [`Session::ended`] completes.
+//!
+//! That happens within a second, also where the client has stopped reading.
+//!
+//! # What is answered
+//!
+//! | request | status | challenge |
+//! |---|---|---|
+//! | session idle or too old, credential of a user | 401 | `error="insufficient_user_authentication"`, `max_age` |
+//! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
+//! | as many sessions as the principal may have | 429 | none, `Retry-After` |
+//! | the store is full, or cannot say | 503 | none, `Retry-After` |
+//!
+//! # What it costs an attacker
+//!
+//! Without a credential nobody makes the server remember anything. A store that is full refuses
+//! new sessions with 503 and never ends one that lives. A store that cannot answer is 503, and
+//! opens nothing.
 
+mod builder;
+mod decide;
+mod handle;
 mod keys;
+mod layer;
 mod memory;
 mod policy;
 mod rules;
+mod running;
+mod shared;
+mod store;
+mod sweep;
+mod time;
 
-pub use self::memory::MemorySessions;
+pub use portcullis_core::{
+    Change, Commit, EndReason, FamilyKey, OwnerKey, Revision, SessionData, SessionId, SessionKey,
+    SessionRecord, SessionState, SessionStore, Sessions, StoreError,
+};
+
+pub use self::{
+    builder::SessionBuilder,
+    handle::{Ended, Run, Session, SessionValue},
+    layer::{SessionLayer, WithSession},
+    memory::MemorySessions,
+};
+pub(crate) use self::{
+    builder::SessionSettings,
+    decide::{AllSessions, KeepSession},
+    running::Running,
+};

@@ -11,6 +11,7 @@ use crate::{
     frame::{Step, Steps},
     perimeter::{PerimeterBuilder, PerimeterSettings},
     resource::AnswerMetadata,
+    session::{KeepSession, SessionBuilder, SessionSettings},
 };
 
 /// All layers in their one order. See the [module docs](super).
@@ -25,6 +26,7 @@ impl Stack {
             ambient: Ambient::default(),
             settings: AuthnSettings::default(),
             perimeter: PerimeterSettings::default(),
+            session: None,
             state: PhantomData,
         }
     }
@@ -47,6 +49,7 @@ pub struct StackBuilder<State> {
     ambient: Ambient,
     settings: AuthnSettings,
     perimeter: PerimeterSettings,
+    session: Option<SessionSettings>,
     state: PhantomData<State>,
 }
 
@@ -64,6 +67,7 @@ impl<State> StackBuilder<State> {
             ambient: self.ambient,
             settings: self.settings,
             perimeter: self.perimeter,
+            session: self.session,
             state: PhantomData,
         }
     }
@@ -72,6 +76,14 @@ impl<State> StackBuilder<State> {
     /// stack's.
     pub fn with_perimeter(mut self, perimeter: PerimeterBuilder) -> Self {
         self.perimeter = perimeter.into_settings();
+        self
+    }
+
+    /// Gives every caller a session that ends. Its clock, sink and base path are the stack's.
+    /// Without it there are no sessions: a caller is in while its credential is good, and what
+    /// it began runs on.
+    pub fn with_session(mut self, session: SessionBuilder) -> Self {
+        self.session = Some(session.into_settings());
         self
     }
 }
@@ -91,6 +103,9 @@ impl StackBuilder<Complete> {
             self.perimeter.assemble(&self.ambient, resource),
             &mut errors,
         );
+        let session = self
+            .session
+            .and_then(|session| keep(session.assemble(&self.ambient), &mut errors));
         let shared = keep(self.ambient.build(), &mut errors);
         let (Some(authn), Some(perimeter), Some(shared), true) =
             (authn, perimeter, shared, errors.is_empty())
@@ -106,11 +121,15 @@ impl StackBuilder<Complete> {
         }
         steps.push(Arc::new(perimeter));
         steps.push(Arc::new(authn.step));
+        let sessions = session.as_ref().map(KeepSession::sessions);
+        if let Some(session) = session {
+            steps.push(Arc::new(session));
+        }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 
         let steps = Arc::new(Steps::new(steps, shared).innermost());
         tracing::info!(target: "portcullis", layers = ?steps, "the gate is built");
-        let handle = GateHandle::new(Arc::clone(&steps), authn.authenticators.into());
+        let handle = GateHandle::new(Arc::clone(&steps), authn.authenticators.into(), sessions);
         Ok((Gate::new(steps, authn.metadata), handle))
     }
 }

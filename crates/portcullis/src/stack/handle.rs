@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use portcullis_core::NotReady;
+use portcullis_core::{NotReady, StoreError};
 
-use crate::{audit::Stats, authn::AnyAuthenticator, frame::Steps};
+use crate::{audit::Stats, authn::AnyAuthenticator, frame::Steps, session::AllSessions};
 
 /// What the operator of a [`Gate`](super::Gate) does with it while it runs.
 ///
@@ -13,13 +13,33 @@ use crate::{audit::Stats, authn::AnyAuthenticator, frame::Steps};
 pub struct GateHandle {
     steps: Arc<Steps>,
     authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+    sessions: Option<AllSessions>,
 }
 
 impl GateHandle {
-    pub(super) fn new(steps: Arc<Steps>, authenticators: Arc<[Arc<dyn AnyAuthenticator>]>) -> Self {
+    pub(super) fn new(
+        steps: Arc<Steps>,
+        authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+        sessions: Option<AllSessions>,
+    ) -> Self {
         Self {
             steps,
             authenticators,
+            sessions,
+        }
+    }
+
+    /// Ends all sessions of a principal, and what runs in them on this server at once. Says
+    /// how many lived; none without a `session` layer. Whoever authenticates anew is in again:
+    /// to keep somebody out, take the credential away.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did.
+    pub async fn end_sessions(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
+        match &self.sessions {
+            Some(sessions) => sessions.end(issuer, subject).await,
+            None => Ok(0),
         }
     }
 

@@ -51,6 +51,7 @@
 //! |---|---|---|
 //! | [`perimeter`](crate::perimeter) | client address, original path, body limit | 400 403 413 414 429 431 |
 //! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 429 503 |
+//! | [`session`](crate::session) | session, and its deadlines | 401 429 503 |
 //!
 //! A layer in another place answers 500 with an empty body, and an ERROR log names the layers
 //! and the fix.

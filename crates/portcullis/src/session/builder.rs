@@ -1,0 +1,192 @@
+//! The settings of the `session` layer.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use portcullis_core::{ConfigError, ConfigErrors, SessionStore};
+
+use super::{
+    KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, running::Registry,
+    shared::Shared, store::AnySessionStore, time::Time,
+};
+use crate::{
+    ambient::{Ambient, ambient_setters},
+    authn::keep,
+    frame::Steps,
+};
+
+/// The settings of a [`SessionLayer`]. Setters keep their mistakes; [`build`](Self::build)
+/// reports them, all at once.
+#[derive(Debug)]
+#[must_use = "nobody has a session until `build` is called and the layer is added"]
+pub struct SessionBuilder {
+    ambient: Ambient,
+    settings: SessionSettings,
+}
+
+/// What `session` is made from, beside what every layer has.
+#[derive(Default)]
+pub(crate) struct SessionSettings {
+    policy: Policy,
+    store: Option<Arc<dyn AnySessionStore>>,
+    passive: Vec<Box<str>>,
+}
+
+impl SessionBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            ambient: Ambient::default(),
+            settings: SessionSettings::default(),
+        }
+    }
+
+    ambient_setters!();
+
+    /// How long a session may be inactive: an hour by default. Counts in whole seconds.
+    pub fn with_idle(mut self, idle: Duration) -> Self {
+        self.settings.policy.idle = idle;
+        self
+    }
+
+    /// How long a session may last, however active it is: a day by default. A user's session
+    /// counts from when the user authenticated, where the issuer says so.
+    pub fn with_absolute(mut self, absolute: Duration) -> Self {
+        self.settings.policy.absolute = absolute;
+        self
+    }
+
+    /// How many sessions a principal may have at once. Without it, as many as there are
+    /// sessions at the issuer, clients and proof keys.
+    pub fn with_limit(mut self, sessions: u32) -> Self {
+        self.settings.policy.limit = Some(sessions);
+        self
+    }
+
+    /// How long one request counts as activity while it runs: an hour by default. After that
+    /// it goes on, and the session is idle unless there are others.
+    pub fn with_max_running(mut self, max_running: Duration) -> Self {
+        self.settings.policy.max_running = max_running;
+        self
+    }
+
+    /// A route whose requests keep nobody in: a feed, a subscription, a poll that a client
+    /// makes without its user. By the exact route that axum has matched, or the exact path.
+    pub fn add_passive_route(mut self, route: impl Into<Box<str>>) -> Self {
+        self.settings.passive.push(route.into());
+        self
+    }
+
+    /// Opens a user's session again also by a token that was *issued* later, where the issuer
+    /// does not say when its users authenticated (`auth_time`). Then whoever holds a refresh
+    /// token is in again without the user.
+    pub fn with_reopening_by_issue_time(mut self) -> Self {
+        self.settings.policy.reopens_by_issue = true;
+        self
+    }
+
+    /// Where sessions are kept. In the memory of this process by default:
+    /// [`MemorySessions`].
+    pub fn with_store(mut self, store: impl SessionStore) -> Self {
+        self.settings.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Builds the layer.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot work, with its fix.
+    pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let step = keep(self.settings.assemble(&self.ambient), &mut errors);
+        let shared = keep(self.ambient.build(), &mut errors);
+        match (step, shared) {
+            (Some(step), Some(shared)) if errors.is_empty() => Ok(SessionLayer::new(Arc::new(
+                Steps::new(vec![Arc::new(step)], shared),
+            ))),
+            _ => Err(errors),
+        }
+    }
+
+    pub(crate) fn into_settings(self) -> SessionSettings {
+        self.settings
+    }
+}
+
+impl SessionSettings {
+    /// Checks every setting against the place where the layer will stand.
+    pub(crate) fn assemble(self, ambient: &Ambient) -> Result<KeepSession, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let Policy {
+            idle,
+            absolute,
+            limit,
+            max_running,
+            ..
+        } = self.policy;
+        for (setting, length) in [
+            ("with_idle", idle),
+            ("with_absolute", absolute),
+            ("with_max_running", max_running),
+        ] {
+            if length < Duration::from_secs(1) {
+                let problem = "is shorter than a second, so nobody would be in; lengthen it";
+                errors.push(ConfigError::new(setting, problem));
+            }
+        }
+        if idle > absolute {
+            errors.push(ConfigError::new(
+                "with_idle",
+                "is longer than `with_absolute`, so it would never end a session; shorten it",
+            ));
+        }
+        if limit == Some(0) {
+            let problem = "allows no session, so nobody would be in; allow at least one";
+            errors.push(ConfigError::new("with_limit", problem));
+        }
+        for route in &self.passive {
+            if !route.starts_with('/') || route.contains('*') {
+                errors.push(ConfigError::new(
+                    "add_passive_route",
+                    format!(
+                        "`{}` is no exact route; give one that starts with `/`, without `*`",
+                        route.escape_debug()
+                    ),
+                ));
+            }
+        }
+        let keying = Keying::new().map_err(|error| {
+            let problem = format!("the operating system gives no randomness: {error}");
+            errors.push(ConfigError::new("build", problem));
+        });
+        let Ok(keying) = keying else {
+            return Err(errors);
+        };
+        let store = self.store.unwrap_or_else(|| {
+            tracing::info!(
+                target: "portcullis",
+                "sessions are kept in the memory of this process: a restart forgets them, and \
+                 who was ended",
+            );
+            Arc::new(MemorySessions::default())
+        });
+        errors.into_result(KeepSession {
+            shared: Arc::new(Shared {
+                store,
+                time: Time::new(Arc::clone(&ambient.clock)),
+                keying,
+                policy: self.policy,
+                registry: Registry::default(),
+            }),
+            passive: self.passive,
+        })
+    }
+}
+
+impl fmt::Debug for SessionSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionSettings")
+            .field("policy", &self.policy)
+            .field("passive", &self.passive)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,231 @@
+//! Whether a caller is in: the step of the layer.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Method, StatusCode, request::Parts, response};
+use portcullis_core::{
+    Check, EndReason, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord, StoreError,
+};
+
+use super::{
+    handle::Session,
+    rules::{Bar, Caller},
+    shared::{Failure, Shared},
+};
+use crate::{
+    challenge::Wanted,
+    exchange::{Exchange, Slot},
+    frame::{Decision, Pending, Step},
+    reason,
+    refusal::Refusal,
+    route,
+};
+
+const LAYER: &str = Slot::Session.name();
+
+/// How long a client is told to wait for a store.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The step of the `session` layer.
+pub(crate) struct KeepSession {
+    pub(super) shared: Arc<Shared>,
+    pub(super) passive: Vec<Box<str>>,
+}
+
+impl Step for KeepSession {
+    fn slot(&self) -> Option<Slot> {
+        Some(Slot::Session)
+    }
+
+    fn decide(&self, parts: &mut Parts, exchange: &Exchange) -> Decision {
+        let Some(principal) = exchange.principal() else {
+            // An anonymous caller has no session.
+            return Decision::Pass;
+        };
+        let shared = &self.shared;
+        let keys = shared.keying.keys(principal.evidence());
+        let caller = Caller::new(keys, principal.evidence(), &shared.policy);
+        match shared.store.check(keys.owner, keys.session) {
+            Check::Done(Some(record))
+                if record.over(shared.time.now()).is_none()
+                    && caller.authenticated_at <= record.authenticated_at =>
+            {
+                self.admit(parts, exchange, &caller, &record);
+                Decision::Pass
+            }
+            _ => Decision::NeedsIo { cursor: 0 },
+        }
+    }
+
+    fn resume(self: Arc<Self>, parts: Parts, exchange: Exchange, _cursor: usize) -> Pending {
+        Box::pin(async move {
+            let Some(principal) = exchange.principal() else {
+                return (parts, Ok(()));
+            };
+            let shared = &self.shared;
+            let keys = shared.keying.keys(principal.evidence());
+            let caller = Caller::new(keys, principal.evidence(), &shared.policy);
+            let result = match shared.admit(&caller).await {
+                Ok(Ok(record)) => {
+                    self.admit(&parts, &exchange, &caller, &record);
+                    Ok(())
+                }
+                Ok(Err(bar)) => Err(self.bar(&exchange, &caller, bar)),
+                Err(failure) => Err(unavailable(&exchange, &failure)),
+            };
+            (parts, result)
+        })
+    }
+
+    fn respond(&self, _parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+        // What an inner layer refused is no activity, and opens nothing.
+        let session = exchange.session().filter(|_| !exchange.is_refused())?;
+        session.touch();
+        if session.is_new() {
+            exchange.record_event(RecordKind::SessionStart, LAYER, reason::SESSION_OPENED);
+        }
+        None
+    }
+
+    fn guards_streams(&self) -> bool {
+        true
+    }
+
+    fn cut(&self, exchange: &Exchange, over: EndReason) -> Refusal {
+        let kind = exchange.principal().map(|principal| principal.kind());
+        self.over(exchange, kind.unwrap_or(EvidenceKind::Standing), over)
+    }
+}
+
+/// All sessions of a layer, for whoever operates it.
+#[derive(Clone)]
+pub(crate) struct AllSessions(Arc<Shared>);
+
+impl AllSessions {
+    pub(crate) async fn end(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
+        self.0.end_all(self.0.keying.owner(issuer, subject)).await
+    }
+}
+
+impl KeepSession {
+    pub(crate) fn sessions(&self) -> AllSessions {
+        AllSessions(Arc::clone(&self.shared))
+    }
+
+    fn admit(&self, parts: &Parts, exchange: &Exchange, caller: &Caller, record: &SessionRecord) {
+        let credential = exchange.principal().and_then(|principal| {
+            let end = principal.not_after()?;
+            Some((principal.scopes().clone(), end))
+        });
+        if let Some(credential) = &credential {
+            // A client that has refreshed its token in time keeps its streams.
+            let registry = &self.shared.registry;
+            registry.note_credential(caller.keys.session, record.id, credential);
+        }
+        let is_activity = !self.is_passive(parts, exchange);
+        let session = Session::new(&self.shared, &caller.keys, record, is_activity, credential);
+        exchange.set_session(session);
+    }
+
+    /// Whether a request keeps nobody in: a look without a body, or a route of which that was
+    /// said.
+    fn is_passive(&self, parts: &Parts, exchange: &Exchange) -> bool {
+        if portcullis_core::sabotaged!("session.passive") {
+            return false;
+        }
+        parts.method == Method::HEAD
+            || !self.passive.is_empty()
+                && route::of(parts, exchange.path())
+                    .is_ok_and(|route| self.passive.iter().any(|passive| **passive == *route))
+    }
+
+    fn bar(&self, exchange: &Exchange, caller: &Caller, bar: Bar) -> Refusal {
+        match bar {
+            Bar::Over(reason) => {
+                if caller.kind == EvidenceKind::User && caller.authenticated_at.is_none() {
+                    tracing::error!(
+                        target: "portcullis",
+                        request_id = %exchange.id(),
+                        "a session is over, and the issuer does not say when its users \
+                         authenticated (`auth_time`), so nobody can open it again; have the \
+                         issuer say so, or set `with_reopening_by_issue_time`",
+                    );
+                }
+                self.over(exchange, caller.kind, reason)
+            }
+            Bar::Forgotten => {
+                self.challenge(exchange, caller.kind, reason::SESSION_FORGOTTEN, None)
+            }
+            Bar::Limit(next) => {
+                Refusal::new(LAYER, StatusCode::TOO_MANY_REQUESTS, reason::SESSION_LIMIT)
+                    .with_retry_after(next)
+            }
+        }
+    }
+
+    fn over(&self, exchange: &Exchange, kind: EvidenceKind, over: EndReason) -> Refusal {
+        let policy = &self.shared.policy;
+        let max_age = match over {
+            EndReason::Idle => Some(policy.idle),
+            EndReason::Absolute => Some(policy.absolute),
+            _ => None,
+        };
+        let code = code(over);
+        self.challenge(exchange, kind, code, max_age)
+    }
+
+    /// A user whose time is up has to authenticate again, and is told so; all others are told
+    /// that their credential is not good any more.
+    fn challenge(
+        &self,
+        exchange: &Exchange,
+        kind: EvidenceKind,
+        code: ReasonCode,
+        max_age: Option<Duration>,
+    ) -> Refusal {
+        let refusal = Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code);
+        let Some(challenges) = exchange.challenges() else {
+            return refusal;
+        };
+        let max_age = max_age.filter(|_| kind == EvidenceKind::User);
+        refusal.with_challenges(match max_age {
+            Some(_) => challenges.insufficient_user_authentication(&Wanted {
+                acr_values: "",
+                max_age,
+                scopes: &Scopes::default(),
+            }),
+            None => Arc::clone(&challenges.invalid_token),
+        })
+    }
+}
+
+/// Writes down that something that ran in a session was ended.
+pub(super) fn record_end(exchange: &Exchange, over: EndReason) {
+    exchange.record_event(RecordKind::SessionEnd, LAYER, code(over));
+}
+
+const fn code(over: EndReason) -> ReasonCode {
+    match over {
+        EndReason::Absolute => reason::SESSION_ABSOLUTE,
+        EndReason::CredentialExpired => reason::SESSION_CREDENTIAL_EXPIRED,
+        EndReason::Ended => reason::SESSION_ENDED,
+        EndReason::Idle => reason::SESSION_IDLE,
+        // Also any reason that this layer does not know.
+        _ => reason::SESSION_REVOKED,
+    }
+}
+
+fn unavailable(exchange: &Exchange, failure: &Failure) -> Refusal {
+    let code = match failure {
+        Failure::Full => reason::SESSION_STORE_FULL,
+        Failure::Store(error) => {
+            tracing::error!(
+                target: "portcullis",
+                request_id = %exchange.id(),
+                "the session store cannot say whether a caller is in: {error}",
+            );
+            reason::SESSION_STORE_UNAVAILABLE
+        }
+    };
+    Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, code).with_retry_after(RETRY)
+}

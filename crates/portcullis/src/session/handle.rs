@@ -1,0 +1,335 @@
+//! The session in the hands of a handler.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+use portcullis_core::{
+    EndReason, Scopes, SessionData, SessionId, SessionRecord, SessionState, StoreError, Timestamp,
+};
+
+use super::{
+    keys::Keys,
+    running::{Live, Registry, Running},
+    shared::Shared,
+};
+use crate::exchange::Exchange;
+
+/// The session that a request belongs to. Cheap to clone: clones are the same session.
+///
+/// A handler gets at it by [`Exchange::session`](crate::Exchange::session) or, on axum, by
+/// taking `Session` as an argument. It leads to this session and its data alone: no method
+/// names another.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    keys: Keys,
+    id: SessionId,
+    opened_at: Timestamp,
+    ends_at: Timestamp,
+    /// Whether nobody had answered in it when this request came.
+    is_new: bool,
+    is_activity: bool,
+    credential: Option<(Scopes, Timestamp)>,
+    live: OnceLock<Arc<Live>>,
+    /// Whether the handler has ended it.
+    is_ended: AtomicBool,
+}
+
+/// What a handler keeps in a session: a value that can be written as bytes.
+///
+/// ```
+/// use portcullis::session::SessionValue;
+///
+/// struct Basket(Vec<String>);
+///
+/// impl SessionValue for Basket {
+///     const NAME: &'static str = "basket";
+///
+///     fn to_bytes(&self) -> Vec<u8> {
+///         self.0.join("\n").into_bytes()
+///     }
+///
+///     fn from_bytes(bytes: &[u8]) -> Option<Self> {
+///         let text = std::str::from_utf8(bytes).ok()?;
+///         Some(Self(text.lines().map(str::to_owned).collect()))
+///     }
+/// }
+/// ```
+pub trait SessionValue: Sized {
+    /// What it is kept under, once for each name.
+    const NAME: &'static str;
+
+    /// The value as bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// The value again. `None` if these bytes are none, such as those of an older version.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The most that a session keeps, names included.
+const MAX_DATA: usize = 16 * 1024;
+
+impl Session {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        keys: &Keys,
+        record: &SessionRecord,
+        is_activity: bool,
+        credential: Option<(Scopes, Timestamp)>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            shared: Arc::clone(shared),
+            keys: *keys,
+            id: record.id,
+            opened_at: record.opened_at,
+            ends_at: record.ends_at,
+            is_new: matches!(record.state, SessionState::Provisional(_)),
+            is_activity,
+            credential,
+            live: OnceLock::new(),
+            is_ended: AtomicBool::new(false),
+        }))
+    }
+
+    /// Its name in records. It is no credential: nothing is found by it.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.0.id
+    }
+
+    /// When it was opened.
+    #[must_use]
+    pub fn opened_at(&self) -> Timestamp {
+        self.0.opened_at
+    }
+
+    /// When it ends, however active it is.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        self.0.ends_at
+    }
+
+    /// Completes when the session is over, and says why. For handlers that run long, and for
+    /// work that they leave behind.
+    pub fn ended(&self) -> Ended {
+        Ended {
+            live: Arc::clone(self.live()),
+            listener: None,
+        }
+    }
+
+    /// Runs something until the session is over; then drops it, and says why.
+    ///
+    /// Dropping the body of a response does not stop what a handler has spawned. What it spawns
+    /// inside this ends with the session.
+    ///
+    /// ```
+    /// # async fn agent_loop() {}
+    /// # fn handler(session: portcullis::session::Session) {
+    /// tokio::spawn(async move { session.run(agent_loop()).await });
+    /// # }
+    /// ```
+    pub fn run<F: Future>(&self, future: F) -> Run<F> {
+        Run {
+            ended: self.ended(),
+            future: Some(future),
+        }
+    }
+
+    /// Ends the session: here at once, and everywhere when the store has it. Whoever had it
+    /// comes in again by authenticating anew.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did. What runs on this server has ended all the same.
+    pub async fn end(&self) -> Result<(), StoreError> {
+        self.0.is_ended.store(true, Ordering::Release);
+        let Inner {
+            shared, keys, id, ..
+        } = &*self.0;
+        shared
+            .end(keys.owner, keys.session, *id, EndReason::Ended)
+            .await?;
+        Ok(())
+    }
+
+    /// What is kept in the session.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say, or the session is over.
+    pub async fn get<T: SessionValue>(&self) -> Result<Option<T>, StoreError> {
+        let Inner {
+            shared, keys, id, ..
+        } = &*self.0;
+        let sessions = shared.store.load(keys.owner).await?;
+        let record = sessions.get(keys.session).filter(|record| record.id == *id);
+        let data = record.ok_or_else(over)?.data.as_ref();
+        Ok(data.and_then(|data| T::from_bytes(data.get(T::NAME)?)))
+    }
+
+    /// Keeps a value in the session, in place of the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did, the session is over, or it would keep more than
+    /// 16 KiB.
+    pub async fn put<T: SessionValue>(&self, value: &T) -> Result<(), StoreError> {
+        let bytes = value.to_bytes();
+        self.change_data(|data| data.insert(T::NAME, &*bytes)).await
+    }
+
+    /// Forgets a value.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did, or the session is over.
+    pub async fn remove<T: SessionValue>(&self) -> Result<(), StoreError> {
+        self.change_data(|data| {
+            data.remove(T::NAME);
+        })
+        .await
+    }
+
+    async fn change_data(
+        &self,
+        change: impl Fn(&mut SessionData) + Send + Sync,
+    ) -> Result<(), StoreError> {
+        let Inner {
+            shared, keys, id, ..
+        } = &*self.0;
+        let mut is_too_much = false;
+        let changed = shared.change(keys.owner, keys.session, *id, |record| {
+            let mut data = record.data.as_deref().cloned().unwrap_or_default();
+            change(&mut data);
+            is_too_much = data.size() > MAX_DATA;
+            if !is_too_much {
+                record.data = (!data.is_empty()).then(|| Arc::new(data));
+            }
+        });
+        match (changed.await?, is_too_much) {
+            (true, false) => Ok(()),
+            (true, true) => Err(StoreError::new("a session keeps at most 16 KiB")),
+            (false, _) => Err(over()),
+        }
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.0.is_new
+    }
+
+    /// Notes that the request was let in and answered.
+    pub(super) fn touch(&self) {
+        let Inner {
+            shared,
+            keys,
+            id,
+            is_activity,
+            is_new,
+            ..
+        } = &*self.0;
+        let is_ended = self.0.is_ended.load(Ordering::Acquire);
+        if (*is_activity || *is_new) && !is_ended {
+            shared.touch(keys, *id);
+        }
+    }
+
+    /// Lists the request as one that runs.
+    pub(crate) fn start_running(&self, exchange: &Exchange) -> Running {
+        let credential = self.0.credential.clone();
+        self.live().run(self.0.is_activity, credential, exchange)
+    }
+
+    fn live(&self) -> &Arc<Live> {
+        self.0
+            .live
+            .get_or_init(|| Registry::live(&self.0.shared, &self.0.keys, self.0.id))
+    }
+}
+
+fn over() -> StoreError {
+    StoreError::new("the session is over")
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &format_args!("{}", self.0.id))
+            .field("ends_at", &format_args!("{}", self.0.ends_at))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Session::ended`].
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Ended {
+    live: Arc<Live>,
+    listener: Option<u64>,
+}
+
+impl Future for Ended {
+    type Output = EndReason;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let this = &mut *self;
+        this.live.poll_ended(&mut this.listener, cx)
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(listener) = self.listener {
+            self.live.forget_listener(listener);
+        }
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ended").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The future of [`Session::run`].
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub struct Run<F> {
+        ended: Ended,
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, EndReason>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        // The end comes first: nothing more is done in a session that is over.
+        if let Poll::Ready(reason) = Pin::new(this.ended).poll(cx) {
+            this.future.set(None);
+            return Poll::Ready(Err(reason));
+        }
+        match this.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx).map(Ok),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> fmt::Debug for Run<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,349 @@
+//! What runs in sessions, on this server.
+//!
+//! A request of a session is listed here only when it takes a while: when its handler waits,
+//! or its response streams. One task of the layer looks after all of them (see `sweep`), so
+//! that they end also where nobody polls them: a client that does not read keeps nothing alive.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use super::{decide::record_end, keys::Keys, shared::Shared, sweep::Sweeper};
+use crate::exchange::Exchange;
+use portcullis_core::{EndReason, Scopes, SessionId, SessionKey, Timestamp};
+
+const SHARDS: usize = 16;
+
+/// The sessions in which something runs.
+#[derive(Default)]
+pub(super) struct Registry {
+    shards: [Mutex<HashMap<SessionKey, Weak<Live>>>; SHARDS],
+    sweeper: Sweeper,
+}
+
+/// A session in which something runs.
+pub(super) struct Live {
+    pub(super) shared: Arc<Shared>,
+    pub(super) keys: Keys,
+    pub(super) id: SessionId,
+    state: Mutex<State>,
+    over: Over,
+}
+
+pub(super) struct State {
+    pub(super) requests: Vec<Arc<Request>>,
+    /// What credentials of this session have allowed, and until when.
+    credentials: Vec<(Scopes, Timestamp)>,
+    listeners: HashMap<u64, Waker>,
+    next_listener: u64,
+    /// When the store was last asked whether the session lives.
+    pub(super) looked_at: Option<Timestamp>,
+}
+
+/// One request that runs.
+pub(super) struct Request {
+    pub(super) started_at: Timestamp,
+    /// Whether it keeps the session active.
+    pub(super) is_activity: bool,
+    /// What it was let in with, and until when.
+    credential: Option<(Scopes, Timestamp)>,
+    over: Over,
+    waker: Mutex<Option<Waker>>,
+    /// For the record of its end, which waits for nobody.
+    exchange: Exchange,
+}
+
+/// Why something is over, once it is.
+#[derive(Default)]
+struct Over(AtomicU8);
+
+const REASONS: [EndReason; 6] = [
+    EndReason::Abandoned,
+    EndReason::Absolute,
+    EndReason::CredentialExpired,
+    EndReason::Ended,
+    EndReason::Idle,
+    EndReason::Revoked,
+];
+
+impl Over {
+    fn get(&self) -> Option<EndReason> {
+        let number = usize::from(self.0.load(Ordering::Acquire)).checked_sub(1)?;
+        REASONS.get(number).copied()
+    }
+
+    /// Says that it is over, and whether that was news. The first reason stays.
+    fn set(&self, reason: EndReason) -> bool {
+        let number = REASONS.iter().position(|known| *known == reason);
+        let number = number.and_then(|number| u8::try_from(number + 1).ok());
+        // A reason that this layer does not know ends it all the same.
+        let number = number.unwrap_or(4);
+        let set = self
+            .0
+            .compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
+        set.is_ok()
+    }
+}
+
+/// A request that runs, in the hands of whoever runs it. Dropped when it has ended.
+pub(crate) struct Running {
+    live: Arc<Live>,
+    request: Arc<Request>,
+}
+
+impl Registry {
+    /// The session, as one in which something runs.
+    pub(super) fn live(shared: &Arc<Shared>, keys: &Keys, id: SessionId) -> Arc<Live> {
+        let mut shard = shared.registry.shard(keys.session);
+        let known = shard.get(&keys.session).and_then(Weak::upgrade);
+        if let Some(live) = known.filter(|live| live.id == id) {
+            return live;
+        }
+        let live = Arc::new(Live {
+            shared: Arc::clone(shared),
+            keys: *keys,
+            id,
+            state: Mutex::new(State {
+                requests: Vec::new(),
+                credentials: Vec::new(),
+                listeners: HashMap::new(),
+                next_listener: 0,
+                looked_at: None,
+            }),
+            over: Over::default(),
+        });
+        shard.insert(keys.session, Arc::downgrade(&live));
+        drop(shard);
+        shared.registry.sweeper.wake(shared);
+        live
+    }
+
+    /// All sessions in which something runs.
+    pub(super) fn all(&self) -> Vec<Arc<Live>> {
+        let shards = self.shards.iter();
+        shards
+            .flat_map(|shard| {
+                lock(shard)
+                    .values()
+                    .filter_map(Weak::upgrade)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| lock(shard).is_empty())
+    }
+
+    pub(super) fn sweeper(&self) -> &Sweeper {
+        &self.sweeper
+    }
+
+    /// Ends what runs in a session.
+    pub(super) fn end(&self, key: SessionKey, id: SessionId, reason: EndReason) {
+        let live = self.shard(key).get(&key).and_then(Weak::upgrade);
+        if let Some(live) = live.filter(|live| live.id == id) {
+            live.end(reason);
+        }
+    }
+
+    /// Tells a session in which something runs of one more credential.
+    pub(super) fn note_credential(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+        credential: &(Scopes, Timestamp),
+    ) {
+        let live = self.shard(key).get(&key).and_then(Weak::upgrade);
+        if let Some(live) = live.filter(|live| live.id == id) {
+            live.note_credential(credential);
+        }
+    }
+
+    fn shard(&self, key: SessionKey) -> MutexGuard<'_, HashMap<SessionKey, Weak<Live>>> {
+        let [first, rest @ ..] = &self.shards;
+        let index = key.as_u128() as usize % SHARDS;
+        lock(
+            index
+                .checked_sub(1)
+                .and_then(|index| rest.get(index))
+                .unwrap_or(first),
+        )
+    }
+}
+
+impl Live {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Why the session is over, once it is.
+    pub(super) fn over(&self) -> Option<EndReason> {
+        self.over.get()
+    }
+
+    /// Ends everything that runs in the session.
+    pub(super) fn end(&self, reason: EndReason) {
+        self.over.set(reason);
+        let mut state = self.state();
+        let listeners = std::mem::take(&mut state.listeners);
+        let requests = state.requests.clone();
+        // Not under the lock: a waker may run anything.
+        drop(state);
+        requests.iter().for_each(|request| request.end(reason));
+        listeners.into_values().for_each(Waker::wake);
+    }
+
+    /// Lists a request.
+    pub(super) fn run(
+        self: &Arc<Self>,
+        is_activity: bool,
+        credential: Option<(Scopes, Timestamp)>,
+        exchange: &Exchange,
+    ) -> Running {
+        let request = Arc::new(Request {
+            started_at: self.shared.time.steady(),
+            is_activity,
+            credential,
+            over: Over::default(),
+            waker: Mutex::default(),
+            exchange: exchange.clone(),
+        });
+        self.state().requests.push(Arc::clone(&request));
+        // It may have ended before it was listed.
+        if let Some(reason) = self.over() {
+            request.end(reason);
+        }
+        Running {
+            live: Arc::clone(self),
+            request,
+        }
+    }
+
+    fn note_credential(&self, credential: &(Scopes, Timestamp)) {
+        let mut state = self.state();
+        let known = state
+            .credentials
+            .iter_mut()
+            .find(|(scopes, _)| *scopes == credential.0);
+        match known {
+            Some((_, end)) => *end = credential.1.max(*end),
+            None => state.credentials.push(credential.clone()),
+        }
+    }
+
+    /// Completes when the session is over; `listener` is kept from poll to poll.
+    pub(super) fn poll_ended(
+        &self,
+        listener: &mut Option<u64>,
+        cx: &Context<'_>,
+    ) -> Poll<EndReason> {
+        let mut state = self.state();
+        if let Some(reason) = self.over() {
+            return Poll::Ready(reason);
+        }
+        let number = *listener.get_or_insert_with(|| {
+            state.next_listener += 1;
+            state.next_listener
+        });
+        let replaced = state.listeners.insert(number, cx.waker().clone());
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    pub(super) fn forget_listener(&self, listener: u64) {
+        let waker = self.state().listeners.remove(&listener);
+        drop(waker);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let mut shard = self.shared.registry.shard(self.keys.session);
+        // Another may stand there by now.
+        if shard
+            .get(&self.keys.session)
+            .is_some_and(|live| live.strong_count() == 0)
+        {
+            shard.remove(&self.keys.session);
+        }
+    }
+}
+
+impl State {
+    /// When the credential of a request ends, by the latest that allows as much.
+    pub(super) fn credential_end(&self, request: &Request) -> Option<Timestamp> {
+        let (scopes, end) = request.credential.as_ref()?;
+        let as_much =
+            |(other, _): &&(Scopes, Timestamp)| scopes.iter().all(|scope| other.contains(scope));
+        let others = self.credentials.iter().filter(as_much).map(|(_, end)| *end);
+        Some(others.max().map_or(*end, |other| other.max(*end)))
+    }
+}
+
+impl Request {
+    pub(super) fn over(&self) -> Option<EndReason> {
+        self.over.get()
+    }
+
+    pub(super) fn end(&self, reason: EndReason) {
+        if !self.over.set(reason) {
+            return;
+        }
+        record_end(&self.exchange, reason);
+        let waker = lock(&self.waker).take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Running {
+    /// Why the request is over, once it is.
+    pub(crate) fn over(&self) -> Option<EndReason> {
+        self.request.over()
+    }
+
+    /// Has the task woken when the request is over. Looks after that once more.
+    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<EndReason> {
+        let mut waker = lock(&self.request.waker);
+        if waker
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(cx.waker()))
+        {
+            *waker = Some(cx.waker().clone());
+        }
+        drop(waker);
+        self.over().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.live.state();
+        state
+            .requests
+            .retain(|request| !Arc::ptr_eq(request, &self.request));
+        drop(state);
+        // What ran until now was activity until now, unless it was cut.
+        let is_in_time = self
+            .live
+            .shared
+            .time
+            .steady()
+            .saturating_since(self.request.started_at)
+            < self.live.shared.policy.max_running;
+        if self.request.is_activity && is_in_time && self.over().is_none() {
+            self.live.shared.touch(&self.live.keys, self.live.id);
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these protect is whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

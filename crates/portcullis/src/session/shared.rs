@@ -1,0 +1,192 @@
+//! What all requests of one layer have in common.
+
+use std::{fmt, sync::Arc};
+
+use portcullis_core::{
+    Change, Check, Commit, EndReason, OwnerKey, SessionId, SessionKey, SessionRecord, SessionState,
+    Sessions, StoreError, entropy,
+};
+
+use super::{
+    keys::{Keying, Keys},
+    policy::Policy,
+    rules::{Bar, Caller, Ruling, rule},
+    running::Registry,
+    store::AnySessionStore,
+    time::Time,
+};
+
+/// How often a commit begins again because somebody else was faster.
+const MAX_TRIES: usize = 16;
+
+/// What all requests of one layer have in common.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn AnySessionStore>,
+    pub(super) time: Time,
+    pub(super) keying: Keying,
+    pub(super) policy: Policy,
+    pub(super) registry: Registry,
+}
+
+/// Why nothing could be decided.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The store is full.
+    Full,
+    /// The store cannot say, or somebody else was always faster.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Shared {
+    /// Whether a caller is in, with what the store has to be asked and told for it.
+    pub(super) async fn admit(
+        &self,
+        caller: &Caller,
+    ) -> Result<Result<SessionRecord, Bar>, Failure> {
+        for _ in 0..MAX_TRIES {
+            let sessions = self.store.load(caller.keys.owner).await?;
+            let fresh = fresh_id()?;
+            let forgotten = self.store.forgotten();
+            let now = self.time.now();
+            let ruling = rule(&sessions, caller, &self.policy, now, forgotten, fresh);
+            let (record, changes) = match ruling {
+                Ruling::Continue(record) => return Ok(Ok(record)),
+                Ruling::Refuse(bar) => return Ok(Err(bar)),
+                Ruling::Update(record) => (record.clone(), vec![Change::Put(record)]),
+                Ruling::Open(record, changes) => (record, changes),
+            };
+            match self.commit(caller.keys.owner, &sessions, changes).await? {
+                Commit::Done => return Ok(Ok(record)),
+                Commit::Full => return Err(Failure::Full),
+                // Also any outcome that this layer does not know.
+                _ => {}
+            }
+        }
+        Err(StoreError::new("the sessions of one owner change all the time").into())
+    }
+
+    /// Changes one session, if it is still there and lives.
+    pub(super) async fn change(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        mut change: impl FnMut(&mut SessionRecord) + Send,
+    ) -> Result<bool, StoreError> {
+        for _ in 0..MAX_TRIES {
+            let sessions = self.store.load(owner).await?;
+            let now = self.time.now();
+            let found = sessions.get(key).filter(|found| found.id == id);
+            let Some(found) = found.filter(|found| found.over(now).is_none()) else {
+                return Ok(false);
+            };
+            let mut record = found.clone();
+            change(&mut record);
+            let changes = vec![Change::Put(record)];
+            match self.commit(owner, &sessions, changes).await? {
+                Commit::Done => return Ok(true),
+                Commit::Full => return Err(StoreError::new("the store is full")),
+                _ => {}
+            }
+        }
+        Err(StoreError::new(
+            "the sessions of one owner change all the time",
+        ))
+    }
+
+    /// Ends one session, everywhere.
+    pub(super) async fn end(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        reason: EndReason,
+    ) -> Result<bool, StoreError> {
+        let at = self.time.steady();
+        // What runs here first: that needs no store, and cannot fail.
+        self.registry.end(key, id, reason);
+        self.change(owner, key, id, |record| {
+            record.state = SessionState::Ended(at, reason);
+        })
+        .await
+    }
+
+    /// Ends all sessions of an owner, everywhere. Says how many lived.
+    pub(super) async fn end_all(&self, owner: OwnerKey) -> Result<usize, StoreError> {
+        for _ in 0..MAX_TRIES {
+            let sessions = self.store.load(owner).await?;
+            let (now, at) = (self.time.now(), self.time.steady());
+            let living = sessions
+                .records
+                .iter()
+                .filter(|record| record.over(now).is_none());
+            let mut changes = Vec::new();
+            for record in living {
+                self.registry.end(record.key, record.id, EndReason::Revoked);
+                let mut ended = record.clone();
+                ended.state = SessionState::Ended(at, EndReason::Revoked);
+                changes.push(Change::Put(ended));
+            }
+            let count = changes.len();
+            if count == 0 {
+                return Ok(0);
+            }
+            if self.commit(owner, &sessions, changes).await? == Commit::Done {
+                return Ok(count);
+            }
+        }
+        Err(StoreError::new(
+            "the sessions of one owner change all the time",
+        ))
+    }
+
+    /// Notes activity. Does not wait: a store that has to be asked is told by a task of its
+    /// own.
+    pub(super) fn touch(&self, keys: &Keys, id: SessionId) {
+        let (owner, key, at) = (keys.owner, keys.session, self.time.steady());
+        if let Check::Done(()) = self.store.touch_now(owner, key, id, at) {
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            if let Err(error) = store.touch(owner, key, id, at).await {
+                tracing::warn!(target: "portcullis", "the activity of a session was not noted: {error}");
+            }
+        });
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        sessions: &Sessions,
+        changes: Vec<Change>,
+    ) -> Result<Commit, StoreError> {
+        let now = self.time.now();
+        self.store
+            .commit(owner, sessions.revision, changes, now)
+            .await
+    }
+}
+
+fn fresh_id() -> Result<SessionId, StoreError> {
+    entropy::bytes()
+        .map(|bytes| SessionId::from_u128(u128::from_ne_bytes(bytes)))
+        .map_err(|error| StoreError::new(format!("no randomness: {error}")))
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
