@@ -72,6 +72,7 @@ mod exchange;
 #[cfg(feature = "axum")]
 pub mod extract;
 mod frame;
+mod gcra;
 mod path;
 mod peer;
 pub mod perimeter;
