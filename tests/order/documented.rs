@@ -3,11 +3,12 @@
 use std::{fs, path::Path};
 
 use http::{Request, Response};
-use portcullis::{Exchange, Slot};
+use portcullis::{Exchange, Slot, Stack};
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn, gate, perimeter, request_with},
+    fixtures::{authn, gate, perimeter, quota, request_with},
     logs::Logs,
+    table_auth::TableAuth,
 };
 use tower::{Layer as _, ServiceExt as _};
 use tracing::Level;
@@ -77,7 +78,7 @@ async fn requests_come_through_in_the_order_of_the_table() {
     let request = || request_with("good-alice").body(String::new()).unwrap();
     let gated = gate(&audit).layer(handler());
     assert_eq!(gated.oneshot(request()).await.unwrap().status(), 200);
-    let loose = perimeter(&audit).layer(authn(&audit).layer(handler()));
+    let loose = perimeter(&audit).layer(authn(&audit).layer(quota(&audit).layer(handler())));
     assert_eq!(loose.oneshot(request()).await.unwrap().status(), 200);
     audit.assert_decisions(2);
 }
@@ -93,6 +94,22 @@ fn the_gate_shows_the_order_of_the_table() {
     let said = logs.lines(Level::INFO);
     assert!(
         matches!(said.as_slice(), [line] if line.contains(&names)),
+        "{said:?}"
+    );
+}
+
+/// What is off is not shown.
+#[test]
+fn a_gate_shows_only_what_stands_in_it() {
+    let (logs, _listening) = Logs::listen();
+    let builder = Stack::builder().with_resource("https://agent.example/");
+    let (gate, _) = builder.add_authenticator(TableAuth::new()).build().unwrap();
+    assert!(gate.slots().eq([Slot::Perimeter, Slot::Authn]));
+    let names = r#"["perimeter", "authn"]"#;
+    assert!(format!("{gate:?}").contains(names), "{gate:?}");
+    let said = logs.lines(Level::INFO);
+    assert!(
+        matches!(said.as_slice(), [line] if line.contains(names)),
         "{said:?}"
     );
 }

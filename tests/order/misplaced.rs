@@ -16,7 +16,7 @@ use portcullis_testing::{
     http_probe::HandlerProbe,
 };
 use portcullis_tests::{
-    fixtures::{authn, gate, perimeter, request_with},
+    fixtures::{authn, gate, perimeter, quota, request_with},
     logs::Logs,
 };
 use tower::{Layer as _, Service, ServiceExt as _, buffer::Buffer};
@@ -139,6 +139,56 @@ arrangement!(
     |audit, handler| authn(audit).layer(gate(&silent()).layer(handler))
 );
 
+arrangement!(
+    a_quota_without_authn,
+    "quota",
+    &[
+        "`quota` ran, but `authn` had not",
+        "put `authn` further out"
+    ],
+    |audit, handler| quota(audit).layer(handler)
+);
+
+arrangement!(
+    a_quota_outside_authn,
+    "quota",
+    &[
+        "`quota` ran, but `authn` had not",
+        "put `authn` further out"
+    ],
+    |audit, handler| quota(audit).layer(authn(&silent()).layer(handler))
+);
+
+arrangement!(
+    a_quota_between_perimeter_and_authn,
+    "quota",
+    &["`quota` ran, but `authn` had not"],
+    |audit, handler| perimeter(audit)
+        .layer(quota(&silent()).layer(authn(&silent()).layer(handler)))
+);
+
+arrangement!(
+    a_quota_around_a_gate,
+    "quota",
+    &["`quota` ran, but `authn` had not"],
+    |audit, handler| quota(audit).layer(gate(&silent()).layer(handler))
+);
+
+arrangement!(
+    two_quotas,
+    "quota",
+    &["`quota` ran twice", "second `quota` layer"],
+    |audit, handler| authn(audit).layer(quota(&silent()).layer(quota(&silent()).layer(handler)))
+);
+
+arrangement!(
+    a_perimeter_below_a_quota,
+    "perimeter",
+    &["ran before `perimeter`"],
+    |audit, handler| authn(audit)
+        .layer(quota(&silent()).layer(perimeter(&silent()).layer(handler)))
+);
+
 // The order is checked as well where a worker makes the call, out of sight of the request.
 arrangement!(
     a_perimeter_below_authn_behind_a_buffer,
@@ -196,6 +246,13 @@ inside_a_gate!(
     "authn",
     &["`authn` ran twice", "second gate"],
     |inner, handler| authn(inner).layer(handler)
+);
+
+inside_a_gate!(
+    a_quota_in_a_gate_that_has_one,
+    "quota",
+    &["`quota` ran twice", "second `quota` layer"],
+    |inner, handler| quota(inner).layer(handler)
 );
 
 inside_a_gate!(
@@ -293,7 +350,8 @@ async fn the_right_order_passes() {
     for token in TOKENS {
         let (logs, _listening) = Logs::listen();
         let (audit, handler) = (RecordingAudit::new(), HandlerProbe::new());
-        let authn = Buffer::new(authn(&silent()).layer(handler.clone()), 1);
+        let quota = Buffer::new(quota(&silent()).layer(handler.clone()), 1);
+        let authn = Buffer::new(authn(&silent()).layer(quota), 1);
         let response = send(perimeter(&audit).layer(authn), token).await;
         assert_eq!(response.status(), 200);
         handler.assert_called(1);

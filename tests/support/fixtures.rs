@@ -4,9 +4,11 @@ use http::request::Builder;
 use portcullis::{
     authn::{AuthnBuilder, AuthnLayer},
     perimeter::{PerimeterBuilder, PerimeterLayer},
+    quota::{Quota, QuotaBuilder, QuotaLayer},
     stack::{Complete, Gate, Stack, StackBuilder},
 };
 use portcullis_testing::audit::RecordingAudit;
+use tower::layer::util;
 
 use crate::table_auth::TableAuth;
 
@@ -63,17 +65,38 @@ pub fn perimeter(audit: &RecordingAudit) -> PerimeterLayer {
     perimeter_builder(audit).build().expect("the settings work")
 }
 
-/// The settings of a gate of both.
+/// The settings of a `quota` that no test spends by accident.
+pub fn quota_builder(audit: &RecordingAudit) -> QuotaBuilder {
+    QuotaLayer::builder()
+        .with_audit(audit.clone())
+        .with_per_principal(Quota::per_second(1_000_000))
+        .with_per_client(Quota::per_second(1_000_000))
+}
+
+/// A `quota` that no test spends by accident. It stands inside [`authn`].
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn quota(audit: &RecordingAudit) -> QuotaLayer {
+    quota_builder(audit).build().expect("the settings work")
+}
+
+/// [`quota`] in the one place where it can stand alone: just inside [`authn`].
+#[must_use]
+pub fn authn_and_quota(audit: &RecordingAudit) -> util::Stack<QuotaLayer, AuthnLayer> {
+    util::Stack::new(quota(&RecordingAudit::failing()), authn(audit))
+}
+
+/// The settings of a gate of all layers.
 pub fn stack_builder(audit: &RecordingAudit) -> StackBuilder<Complete> {
     Stack::builder()
         .with_audit(audit.clone())
         .with_resource(RESOURCE)
         .with_challenge_scopes("notes.read")
         .with_perimeter(PerimeterLayer::builder().with_max_body(MAX_BODY))
+        .with_quota(quota_builder(audit))
         .add_authenticator(TableAuth::new())
 }
 
-/// A gate of both.
+/// A gate of all layers.
 #[expect(clippy::expect_used, reason = "fixed settings that work")]
 pub fn gate(audit: &RecordingAudit) -> Gate {
     let (gate, _handle) = stack_builder(audit).build().expect("the settings work");

@@ -22,6 +22,7 @@ pub const NAME: &str = "table";
 /// |---|---|
 /// | none | `Absent` |
 /// | `good-NAME` | accepts `NAME` |
+/// | `by-CLIENT-good-NAME` | accepts `NAME`, by way of that client |
 /// | `bound-NAME` | accepts `NAME`, bound to a key that nobody has shown |
 /// | `nameless` | accepts evidence without a subject |
 /// | `bad` | rejects: `table_bad` |
@@ -84,6 +85,12 @@ fn verdict(token: &str) -> Verdict {
     let evidence = |subject: &str| Evidence::new(EvidenceKind::User, ISSUER, subject);
     if let Some(subject) = token.strip_prefix("good-") {
         return Verdict::accept(evidence(subject));
+    }
+    if let Some((client, subject)) = token
+        .strip_prefix("by-")
+        .and_then(|rest| rest.split_once("-good-"))
+    {
+        return Verdict::accept(evidence(subject).with_client(client));
     }
     if let Some(subject) = token.strip_prefix("bound-") {
         let confirmation = Confirmation::default().with_jwk_thumbprint("thumb");

@@ -35,13 +35,14 @@
 //! | `perimeter` | client address, original path, body limit | 400 403 413 414 429 431 |
 //! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | `session` | session, and its deadlines | 401 429 503 |
+//! | `quota` | nothing: it counts | 429 |
 //!
 //! # Where to look
 //!
 //! | you want to | look at |
 //! |---|---|
 //! | guard a whole server | [`stack`] |
-//! | add one layer to a service | [`perimeter`], [`authn`], [`session`] |
+//! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`quota`] |
 //! | end what a caller began | [`session`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
 //! | accept API keys | `api_keys` (feature `api-keys`) |
@@ -77,6 +78,7 @@ mod path;
 mod peer;
 pub mod perimeter;
 mod principal;
+pub mod quota;
 pub mod reason;
 mod refusal;
 mod resource;

@@ -55,6 +55,10 @@ reasons! {
     PATH_AMBIGUOUS = "path_ambiguous";
     /// A CORS preflight, answered without asking for a credential.
     PREFLIGHT = "preflight";
+    /// The client has spent its quota.
+    QUOTA_CLIENT = "quota_client";
+    /// The principal has spent its quota.
+    QUOTA_PRINCIPAL = "quota_principal";
     /// The resource metadata, answered without asking for a credential.
     RESOURCE_METADATA = "resource_metadata";
     /// The session has lasted as long as it may.

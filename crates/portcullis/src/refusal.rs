@@ -117,8 +117,12 @@ impl Refusal {
         self.authenticator
     }
 
-    /// Whether it is the sender's doing, and charges its budget. A budget that is spent is
-    /// not charged again: it would never come back under a steady flood.
+    /// Whether it is the sender's doing, and charges the budget of its address.
+    ///
+    /// A 429 is none. A budget that is spent is not charged again: it would never come back
+    /// under a steady flood. And a quota is that of a caller who is known, while an address is
+    /// shared: if it were charged as well, one colleague's runaway agent would have everybody
+    /// behind the same address treated as strangers.
     pub(crate) fn is_charged(&self) -> bool {
         self.outcome == Outcome::Refused
             && self.status != StatusCode::TOO_MANY_REQUESTS

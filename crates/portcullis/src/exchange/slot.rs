@@ -20,11 +20,13 @@ pub enum Slot {
     Authn,
     /// The session, and what ends with it.
     Session,
+    /// What a principal and a client may ask for in a while.
+    Quota,
 }
 
 impl Slot {
     /// Every slot, from outside in.
-    pub const ALL: [Self; 3] = [Self::Perimeter, Self::Authn, Self::Session];
+    pub const ALL: [Self; 4] = [Self::Perimeter, Self::Authn, Self::Session, Self::Quota];
 
     /// The name of the layer and of its module.
     #[must_use]
@@ -33,6 +35,7 @@ impl Slot {
             Self::Perimeter => "perimeter",
             Self::Authn => "authn",
             Self::Session => "session",
+            Self::Quota => "quota",
         }
     }
 
@@ -43,6 +46,7 @@ impl Slot {
             Self::Perimeter => "client address, original path, body limit",
             Self::Authn => "principal, or that the caller is anonymous",
             Self::Session => "session, and its deadlines",
+            Self::Quota => "nothing: it counts",
         }
     }
 
@@ -53,6 +57,7 @@ impl Slot {
             Self::Perimeter => &[400, 403, 413, 414, 429, 431],
             Self::Authn => &[400, 401, 429, 503],
             Self::Session => &[401, 429, 503],
+            Self::Quota => &[429],
         }
     }
 
@@ -61,7 +66,7 @@ impl Slot {
     pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::Perimeter | Self::Authn => &[],
-            Self::Session => &[Self::Authn],
+            Self::Session | Self::Quota => &[Self::Authn],
         }
     }
 
@@ -183,6 +188,22 @@ mod tests {
         let text = inverted.to_string();
         assert!(
             text.contains("`authn`") && text.contains("`perimeter`"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_is_needed_and_absent_is_named() {
+        let trail = Trail::default();
+        assert_eq!(trail.enter(Slot::Perimeter), Ok(()));
+        let missing = Misplaced::Missing {
+            slot: Slot::Quota,
+            missing: Slot::Authn,
+        };
+        assert_eq!(trail.enter(Slot::Quota), Err(missing));
+        let text = missing.to_string();
+        assert!(
+            text.contains("`quota`") && text.contains("`authn`"),
             "{text}"
         );
     }

@@ -10,6 +10,7 @@ use crate::{
     authn::{AuthnSettings, authn_setters, keep},
     frame::{Step, Steps},
     perimeter::{PerimeterBuilder, PerimeterSettings},
+    quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
     session::{KeepSession, SessionBuilder, SessionSettings},
 };
@@ -27,6 +28,7 @@ impl Stack {
             settings: AuthnSettings::default(),
             perimeter: PerimeterSettings::default(),
             session: None,
+            quota: None,
             state: PhantomData,
         }
     }
@@ -50,6 +52,7 @@ pub struct StackBuilder<State> {
     settings: AuthnSettings,
     perimeter: PerimeterSettings,
     session: Option<SessionSettings>,
+    quota: Option<QuotaSettings>,
     state: PhantomData<State>,
 }
 
@@ -68,6 +71,7 @@ impl<State> StackBuilder<State> {
             settings: self.settings,
             perimeter: self.perimeter,
             session: self.session,
+            quota: self.quota,
             state: PhantomData,
         }
     }
@@ -84,6 +88,13 @@ impl<State> StackBuilder<State> {
     /// it began runs on.
     pub fn with_session(mut self, session: SessionBuilder) -> Self {
         self.session = Some(session.into_settings());
+        self
+    }
+
+    /// Limits what a principal and a client may ask for in a while. Off by default. Its clock,
+    /// sink and base path are the stack's.
+    pub fn with_quota(mut self, quota: QuotaBuilder) -> Self {
+        self.quota = Some(quota.into_settings());
         self
     }
 }
@@ -106,9 +117,11 @@ impl StackBuilder<Complete> {
         let session = self
             .session
             .and_then(|session| keep(session.assemble(&self.ambient), &mut errors));
+        let quota = self.quota.map(|quota| quota.assemble(&self.ambient));
+        let quota = keep(quota.transpose(), &mut errors);
         let shared = keep(self.ambient.build(), &mut errors);
-        let (Some(authn), Some(perimeter), Some(shared), true) =
-            (authn, perimeter, shared, errors.is_empty())
+        let (Some(authn), Some(perimeter), Some(quota), Some(shared), true) =
+            (authn, perimeter, quota, shared, errors.is_empty())
         else {
             return Err(errors);
         };
@@ -124,6 +137,9 @@ impl StackBuilder<Complete> {
         let sessions = session.as_ref().map(KeepSession::sessions);
         if let Some(session) = session {
             steps.push(Arc::new(session));
+        }
+        if let Some(quota) = quota {
+            steps.push(Arc::new(quota));
         }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 

@@ -21,10 +21,14 @@
 //! # Ok::<(), portcullis::ConfigErrors>(())
 //! ```
 //!
-//! Customised: the perimeter's own settings, and a route that needs no credential.
+//! Customised: the perimeter's own settings, a route that needs no credential, and a quota.
 //!
 //! ```
-//! use portcullis::{Stack, perimeter::PerimeterLayer};
+//! use portcullis::{
+//!     Stack,
+//!     perimeter::PerimeterLayer,
+//!     quota::{Quota, QuotaLayer},
+//! };
 //! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
 //! # struct Keys;
 //! # impl Authenticator for Keys {
@@ -40,6 +44,7 @@
 //!             .add_allowed_host("agent.internal:8080")
 //!             .with_max_body(64 * 1024),
 //!     )
+//!     .with_quota(QuotaLayer::builder().with_per_principal(Quota::per_minute(600)))
 //!     .build()?;
 //! # let _ = (gate, handle);
 //! # Ok::<(), portcullis::ConfigErrors>(())
@@ -52,6 +57,9 @@
 //! | [`perimeter`](crate::perimeter) | client address, original path, body limit | 400 403 413 414 429 431 |
 //! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | [`session`](crate::session) | session, and its deadlines | 401 429 503 |
+//! | [`quota`](crate::quota) | nothing: it counts | 429 |
+//!
+//! `perimeter` and `authn` stand in every gate, the others in one that was given their settings.
 //!
 //! A layer in another place answers 500 with an empty body, and an ERROR log names the layers
 //! and the fix.

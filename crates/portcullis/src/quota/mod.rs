@@ -1,0 +1,101 @@
+//! How much a caller who is known may ask for in a while.
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use portcullis::{authn::AuthnLayer, quota::{Quota, QuotaLayer}};
+//! use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+//! # use portcullis::{Authenticator, Check, Description, Evidence, EvidenceKind, RequestView, Verdict};
+//! # struct Keys;
+//! # impl Authenticator for Keys {
+//! #     fn describe(&self) -> Description { Description::bearer("keys") }
+//! #     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
+//! #         Check::Done(match request.bearer() {
+//! #             Some(name) => Verdict::accept(Evidence::new(EvidenceKind::Standing, "keys", name)),
+//! #             None => Verdict::Absent,
+//! #         })
+//! #     }
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = ServiceBuilder::new()
+//!     .layer(AuthnLayer::builder().add_authenticator(Keys).build()?)
+//!     .layer(QuotaLayer::builder().with_per_principal(Quota::per_minute(1)).build()?)
+//!     .service(service_fn(async |_| {
+//!         Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+//!     }));
+//!
+//! let alice = || Request::builder().header("authorization", "Bearer alice").body(String::new());
+//! assert_eq!(service.clone().oneshot(alice()?).await?.status(), StatusCode::OK);
+//!
+//! let response = service.clone().oneshot(alice()?).await?;
+//! assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+//! assert_eq!(response.headers()["retry-after"], "60");
+//!
+//! let bob = Request::builder().header("authorization", "Bearer bob").body(String::new())?;
+//! assert_eq!(service.oneshot(bob).await?.status(), StatusCode::OK);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Customised: bursts that are smaller than what a minute allows, a quota for all users of one
+//! client together, and room for as many callers as are expected.
+//!
+//! ```
+//! use portcullis::quota::{Quota, QuotaLayer};
+//!
+//! let layer = QuotaLayer::builder()
+//!     .with_per_principal(Quota::per_minute(600).with_burst(60))
+//!     .with_per_client(Quota::per_second(200))
+//!     .with_capacity(10_000)
+//!     .build()?;
+//! # let _ = layer;
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! # What is answered
+//!
+//! | request | status |
+//! |---|---|
+//! | of a principal (issuer and subject) that has spent its quota | 429 |
+//! | by way of a client (issuer and client id) that has spent its quota | 429 |
+//!
+//! `Retry-After` says when a request comes back: in whole seconds, rounded up, at least one;
+//! where both quotas are spent, the later of the two.
+//!
+//! # What is counted
+//!
+//! Every request that comes as far as this layer with a principal, whatever becomes of it
+//! further in. A request that is refused here costs nothing: neither the principal nor the
+//! client, nor the [`perimeter`](crate::perimeter)'s budget of refusals, which is for callers
+//! who are not known. Anonymous requests pass and are not counted.
+//!
+//! Each layer counts for itself, in the memory of its process: clones share, two servers do
+//! not.
+//!
+//! # Where it stands
+//!
+//! In the stack, by [`StackBuilder::with_quota`](crate::stack::StackBuilder::with_quota); or as
+//! a loose layer anywhere inside `authn`, also around one handler inside a gate that has none.
+//! Such a gate has recorded by then that it let the request in, so that a refusal is a second
+//! record with the same id.
+//!
+//! # What is kept
+//!
+//! For each principal and each client that has asked lately, a keyed hash of 128 bits and one
+//! number: 25 bytes, in tables that are up to twice as large as what is in them, so at most 60
+//! bytes where there are many. No name is kept, and there are at most as many entries as
+//! [`with_capacity`](QuotaBuilder::with_capacity) says.
+
+mod allowance;
+mod builder;
+mod decide;
+mod key;
+mod layer;
+
+pub(crate) use self::builder::QuotaSettings;
+pub use self::{
+    allowance::Quota,
+    builder::QuotaBuilder,
+    layer::{Metered, QuotaLayer},
+};
