@@ -8,12 +8,13 @@ use portcullis::{
     ActorView, BodyError, Endpoints, Exchange, PeerAddress, Principal, RequestBody, ResponseBody,
     authn::{Authn, AuthnBuilder, AuthnLayer},
     perimeter::{Perimeter, PerimeterBuilder, PerimeterLayer},
+    quota::{Metered, Quota, QuotaBuilder, QuotaLayer},
     stack::{Complete, Gate, GateHandle, Gated, GuardedRouter, StackBuilder},
 };
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, gate, perimeter},
+    fixtures::{authn, authn_and_quota, gate, perimeter, quota},
 };
 use static_assertions_of_this_file::{clone, send, sync, unpin};
 use tower::{Layer as _, Service};
@@ -37,15 +38,15 @@ macro_rules! all_of {
 #[test]
 fn layers_services_and_handles_go_anywhere() {
     all_of!(clone send sync unpin:
-        AuthnLayer, PerimeterLayer, Gate, GateHandle, GuardedRouter, Endpoints,
-        Authn<Echo>, Perimeter<Echo>, Gated<Echo>,
-        Exchange, Principal, ActorView, PeerAddress,
+        AuthnLayer, PerimeterLayer, QuotaLayer, Gate, GateHandle, GuardedRouter, Endpoints,
+        Authn<Echo>, Perimeter<Echo>, Metered<Echo>, Gated<Echo>,
+        Exchange, Principal, ActorView, PeerAddress, Quota,
     );
 }
 
 #[test]
 fn builders_can_be_sent() {
-    all_of!(send: AuthnBuilder, PerimeterBuilder, StackBuilder<Complete>);
+    all_of!(send: AuthnBuilder, PerimeterBuilder, QuotaBuilder, StackBuilder<Complete>);
 }
 
 #[test]
@@ -64,7 +65,9 @@ fn futures_can_be_sent_when_the_handlers_can() {
     let audit = RecordingAudit::new();
     future_is_send(&authn(&audit).layer(Echo::new()));
     future_is_send(&perimeter(&audit).layer(Echo::new()));
+    future_is_send(&quota(&audit).layer(Echo::new()));
     future_is_send(&gate(&audit).layer(Echo::new()));
+    future_is_send(&authn_and_quota(&audit).layer(Echo::new()));
     future_is_send(&perimeter(&audit).layer(authn(&audit).layer(Echo::new())));
 }
 
@@ -79,5 +82,6 @@ fn a_service_that_cannot_be_sent_is_a_service_all_the_same() {
     let audit = RecordingAudit::new();
     is_service(&authn(&audit).layer(tower::service_fn(handler)));
     is_service(&perimeter(&audit).layer(tower::service_fn(handler)));
+    is_service(&quota(&audit).layer(tower::service_fn(handler)));
     is_service(&gate(&audit).layer(tower::service_fn(handler)));
 }

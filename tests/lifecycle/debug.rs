@@ -10,7 +10,7 @@ use portcullis::{
 };
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn_builder, perimeter_builder, request, stack_builder},
+    fixtures::{authn_builder, perimeter_builder, quota_builder, request, stack_builder},
     logs::Logs,
 };
 use tower::{Layer as _, ServiceExt as _};
@@ -78,6 +78,9 @@ async fn no_debug_output_holds_a_credential() {
     let perimeter = perimeter_builder(&audit);
     shown.add("the perimeter's builder", &perimeter);
     shown.add("the perimeter's layer", &perimeter.build().unwrap());
+    let quota = quota_builder(&audit);
+    shown.add("the quota's builder", &quota);
+    shown.add("the quota's layer", &quota.build().unwrap());
     let authn = authn_builder(&audit)
         .add_authenticator(keeper)
         .build()

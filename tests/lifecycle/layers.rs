@@ -1,35 +1,36 @@
 //! The layers under test, behind one face.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt::Debug};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
-use portcullis::ResponseBody;
+use http_body::Body;
+use portcullis::BodyError;
 use tower::{Layer, Service};
 
 /// A layer of ours around a handler that cannot fail.
 pub(crate) trait Around<S>:
     Layer<
         S,
-        Service: Service<
-            Request<String>,
-            Response = Response<ResponseBody<Full<Bytes>>>,
-            Error = Infallible,
-        > + Clone,
+        Service: Service<Request<String>, Response = Response<Self::Body>, Error = Infallible>
+                     + Clone,
     >
 {
+    /// What the client reads: one body of ours in the other, where there are two layers.
+    type Body: Body<Data = Bytes, Error = BodyError> + Debug;
 }
 
-impl<S, L> Around<S> for L
+impl<S, L, B> Around<S> for L
 where
     L: Layer<S>,
-    L::Service: Service<Request<String>, Response = Response<ResponseBody<Full<Bytes>>>, Error = Infallible>
-        + Clone,
+    L::Service: Service<Request<String>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body<Data = Bytes, Error = BodyError> + Debug,
 {
+    type Body = B;
 }
 
-/// Runs functions over a way to make a layer as tests of `authn`, `perimeter` and the gate.
+/// Runs functions over a way to make a layer as tests of `authn`, `perimeter`, `quota` and
+/// the gate.
 macro_rules! for_each_layer {
     ($($test:ident),* $(,)?) => {
         mod authn {
@@ -43,6 +44,13 @@ macro_rules! for_each_layer {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(portcullis_tests::fixtures::perimeter, "admitted_unidentified").await;
+            })*
+        }
+
+        mod quota {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(portcullis_tests::fixtures::authn_and_quota, "admitted").await;
             })*
         }
 

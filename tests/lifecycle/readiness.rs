@@ -7,14 +7,14 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use portcullis::{BoxError, RequestBody, ResponseBody};
+use portcullis::{BoxError, RequestBody};
 use portcullis_testing::{
     audit::RecordingAudit,
     http_probe::{HandlerProbe, ReadyProbe},
 };
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, gate, perimeter, request_with},
+    fixtures::{authn, authn_and_quota, gate, perimeter, request_with},
 };
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{
@@ -95,28 +95,33 @@ async fn a_deferred_decision_keeps_the_polled_instance() {
 
 #[tokio::test]
 async fn authn_passes_back_pressure_on() {
-    back_pressure_passes::<Request<String>, _>(authn(&RecordingAudit::new())).await;
+    back_pressure_passes::<Request<String>, _, _>(authn(&RecordingAudit::new())).await;
 }
 
 #[tokio::test]
 async fn perimeter_passes_back_pressure_on() {
-    back_pressure_passes::<Request<RequestBody<String>>, _>(perimeter(&RecordingAudit::new()))
+    back_pressure_passes::<Request<RequestBody<String>>, _, _>(perimeter(&RecordingAudit::new()))
         .await;
 }
 
 #[tokio::test]
+async fn a_quota_passes_back_pressure_on() {
+    back_pressure_passes::<Request<String>, _, _>(authn_and_quota(&RecordingAudit::new())).await;
+}
+
+#[tokio::test]
 async fn the_gate_passes_back_pressure_on() {
-    back_pressure_passes::<Request<RequestBody<String>>, _>(gate(&RecordingAudit::new())).await;
+    back_pressure_passes::<Request<RequestBody<String>>, _, _>(gate(&RecordingAudit::new())).await;
 }
 
 type Handler<T> = Mock<T, Response<Full<Bytes>>>;
 
-async fn back_pressure_passes<T, L>(layer: L)
+async fn back_pressure_passes<T, L, B>(layer: L)
 where
     T: Send + 'static,
     L: Layer<Handler<T>>,
-    L::Service:
-        Service<Request<String>, Response = Response<ResponseBody<Full<Bytes>>>, Error = BoxError>,
+    L::Service: Service<Request<String>, Response = Response<B>, Error = BoxError>,
+    B: std::fmt::Debug,
 {
     let (mut service, mut handle) = mock::spawn_layer(layer);
     handle.allow(0);

@@ -7,7 +7,7 @@ use portcullis_testing::{
     audit::RecordingAudit,
     http_probe::{HandlerProbe, body_text},
 };
-use portcullis_tests::fixtures::{authn, gate, perimeter, request, request_with};
+use portcullis_tests::fixtures::{authn, authn_and_quota, gate, perimeter, request, request_with};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::layers::Around;
@@ -138,6 +138,12 @@ async fn refuses<L: Around<HandlerProbe>>(make: fn(&RecordingAudit) -> L, cases:
 #[tokio::test]
 async fn what_authn_refuses_is_not_called() {
     refuses(authn, by_authn()).await;
+}
+
+/// What `authn` refuses does not come as far as the quota.
+#[tokio::test]
+async fn what_authn_refuses_around_a_quota_is_not_called() {
+    refuses(authn_and_quota, by_authn()).await;
 }
 
 #[tokio::test]

@@ -15,10 +15,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
-use portcullis::{BoxError, authn::AuthnLayer, perimeter::PerimeterLayer, stack::Gate};
+use portcullis::{
+    BoxError, authn::AuthnLayer, perimeter::PerimeterLayer, quota::QuotaLayer, stack::Gate,
+};
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn_builder, perimeter_builder, stack_builder},
+    fixtures::{authn_builder, perimeter_builder, quota, stack_builder},
     wire::{self, Client, Payload, Server},
 };
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _};
@@ -81,11 +83,12 @@ fn gate(audit: &RecordingAudit, anonymous: &str) -> Gate {
 }
 
 /// The same as loose layers.
-fn loose(audit: &RecordingAudit, anonymous: &str) -> (PerimeterLayer, AuthnLayer) {
+fn loose(audit: &RecordingAudit, anonymous: &str) -> (PerimeterLayer, AuthnLayer, QuotaLayer) {
     let authn = authn_builder(&RecordingAudit::new()).add_anonymous_route(anonymous);
     (
         perimeter_builder(audit).build().unwrap(),
         authn.build().unwrap(),
+        quota(&RecordingAudit::new()),
     )
 }
 
@@ -209,10 +212,11 @@ pub(crate) async fn a_service_with_bodies_of_its_own() -> Host {
 
 pub(crate) async fn loose_layers_around_a_service() -> Host {
     let audit = RecordingAudit::new();
-    let (perimeter, authn) = loose(&audit, "/public/7");
+    let (perimeter, authn, quota) = loose(&audit, "/public/7");
     let service = ServiceBuilder::new()
         .layer(perimeter)
         .layer(authn)
+        .layer(quota)
         .service(Plain);
     Host::new("loose", audit, call(service))
 }
@@ -220,8 +224,8 @@ pub(crate) async fn loose_layers_around_a_service() -> Host {
 /// With axum's `Router::layer`, the layer that is added last runs first.
 pub(crate) async fn loose_layers_around_a_router() -> Host {
     let audit = RecordingAudit::new();
-    let (perimeter, authn) = loose(&audit, "/public/{id}");
-    let router = router().layer(authn).layer(perimeter);
+    let (perimeter, authn, quota) = loose(&audit, "/public/{id}");
+    let router = router().layer(quota).layer(authn).layer(perimeter);
     Host::new("loose, axum", audit, call_router(router)).with_routes()
 }
 
