@@ -19,6 +19,7 @@ use portcullis::{
     Exchange, PeerAddress, RequestBody,
     authn::AuthnLayer,
     perimeter::{PerimeterBuilder, PerimeterLayer},
+    quota::{Quota, QuotaBuilder, QuotaLayer},
     stack::Stack,
 };
 use portcullis_testing::{
@@ -64,6 +65,14 @@ fn perimeter(builder: PerimeterBuilder) -> PerimeterBuilder {
         .with_refusal_budget(5, Duration::from_secs(60))
 }
 
+/// So few requests that sequences get to the end of both quotas, and find a request back
+/// after some of their pauses.
+fn quota(builder: QuotaBuilder) -> QuotaBuilder {
+    builder
+        .with_per_principal(Quota::per_minute(4).with_burst(2))
+        .with_per_client(Quota::per_minute(6).with_burst(3))
+}
+
 /// Reads the body and says what it was given, headers in the order of their names.
 async fn handler(
     request: Request<RequestBody<String>>,
@@ -102,6 +111,7 @@ fn stack() -> Side {
         .with_challenge_scopes("notes.read")
         .add_anonymous_route("/agents/public")
         .with_perimeter(perimeter(PerimeterLayer::builder()))
+        .with_quota(quota(QuotaLayer::builder()))
         .add_authenticator(TableAuth::new())
         .build()
         .unwrap();
@@ -118,7 +128,7 @@ fn by_hand() -> Side {
         .build()
         .unwrap();
     let inner = AuthnLayer::builder()
-        // Only the outermost layer writes records and reads the clock.
+        // Only the outermost layer writes records and says when a request arrived.
         .with_audit(RecordingAudit::failing())
         .with_clock(clock.clone())
         .with_resource(RESOURCE)
@@ -127,9 +137,15 @@ fn by_hand() -> Side {
         .add_authenticator(TableAuth::new())
         .build()
         .unwrap();
+    let innermost = quota(QuotaLayer::builder())
+        .with_audit(RecordingAudit::failing())
+        .with_clock(clock.clone())
+        .build()
+        .unwrap();
     let service = ServiceBuilder::new()
         .layer(outer)
         .layer(inner)
+        .layer(innermost)
         .service_fn(handler);
     Side::new(service, audit, clock)
 }
@@ -225,6 +241,8 @@ fn the_generator_reaches_every_answer() {
         "origin_not_allowed",
         "path_ambiguous",
         "preflight",
+        "quota_client",
+        "quota_principal",
         "table_bad",
         "table_down",
         "table_garbled",

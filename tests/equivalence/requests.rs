@@ -95,6 +95,7 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     let token = prop_oneof![
         6 => Just("good-alice"),
         3 => Just("io-good-bob"),
+        6 => select(vec!["by-app-good-alice", "by-app-good-bob", "by-app-good-carol", "io-by-app-good-dave"]),
         4 => select(vec![
             "bad", "io-bad", "down", "io-down", "garbled", "io-garbled", "bound-a", "io-bound-a",
             "nameless", "strange", "io-strange",
