@@ -15,6 +15,7 @@ use portcullis::{
     api_keys::{ApiKeys, Grant, KeyRing},
     jwt::{Issuer, Jwt},
     perimeter::{PerimeterBuilder, PerimeterLayer},
+    quota::QuotaBuilder,
 };
 use portcullis_testing::{
     audit::RecordingAudit,
@@ -45,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) clock: VirtualClock,
     pub(crate) jwt: Jwt,
     pub(crate) perimeter: PerimeterBuilder,
+    pub(crate) quota: Option<QuotaBuilder>,
     pub(crate) key_header: Option<&'static str>,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
@@ -104,6 +106,7 @@ impl Settings {
             clock,
             jwt,
             perimeter,
+            quota: None,
             key_header: None,
             plug_in: None,
         }
@@ -116,7 +119,7 @@ impl Settings {
         if let Some(header) = self.key_header {
             api_keys = api_keys.with_header(http::HeaderName::from_static(header));
         }
-        let (gate, _handle) = Stack::builder()
+        let mut stack = Stack::builder()
             .with_resource(RESOURCE)
             .with_clock(self.clock.clone())
             .with_audit(audit.clone())
@@ -124,7 +127,11 @@ impl Settings {
             .add_authenticator(self.jwt)
             .add_authenticator(api_keys)
             .add_authenticator(PlugIn(self.plug_in.map(Arc::new)))
-            .add_anonymous_route("/public")
+            .add_anonymous_route("/public");
+        if let Some(quota) = self.quota {
+            stack = stack.with_quota(quota);
+        }
+        let (gate, _handle) = stack
             .build()
             .unwrap_or_else(|problems| panic!("the stack cannot be built: {problems}"));
         let good = keys

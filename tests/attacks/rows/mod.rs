@@ -8,6 +8,7 @@ mod jwt_claims;
 mod jwt_headers;
 mod jwt_keys;
 mod places;
+mod quotas;
 mod retrieval;
 mod sizes;
 mod times;
@@ -29,6 +30,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     sizes::play(harness).await;
     wire::play(harness).await;
     api_keys::play(harness).await;
+    quotas::play(harness).await;
     exchange::play(harness).await;
     timing::play(harness).await;
 }
