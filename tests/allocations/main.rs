@@ -26,6 +26,7 @@ use portcullis::{
     Authenticator, Check, Description, Evidence, EvidenceKind, PeerAddress, RequestView, Verdict,
     authn::AuthnLayer,
     perimeter::PerimeterLayer,
+    quota::{Quota, QuotaBuilder, QuotaLayer},
     stack::{Gate, Stack},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, layer::util::Identity};
@@ -35,11 +36,8 @@ struct Cached(Arc<Evidence>);
 
 impl Cached {
     fn new() -> Self {
-        Self(Arc::new(Evidence::new(
-            EvidenceKind::User,
-            "https://idp.example",
-            "alice",
-        )))
+        let evidence = Evidence::new(EvidenceKind::User, "https://idp.example", "alice");
+        Self(Arc::new(evidence.with_client("app")))
     }
 }
 
@@ -70,6 +68,21 @@ fn loose() -> (PerimeterLayer, AuthnLayer) {
     let perimeter = PerimeterLayer::builder().with_resource(RESOURCE);
     let authn = AuthnLayer::builder().add_authenticator(Cached::new());
     (perimeter.build().unwrap(), authn.build().unwrap())
+}
+
+/// Both quotas, so generous that nothing here spends them.
+fn quota() -> QuotaBuilder {
+    QuotaLayer::builder()
+        .with_per_principal(Quota::per_second(1_000_000))
+        .with_per_client(Quota::per_second(1_000_000))
+}
+
+fn gate_with_quota() -> Gate {
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .with_quota(quota())
+        .add_authenticator(Cached::new());
+    builder.build().unwrap().0
 }
 
 fn router() -> Router {
@@ -229,6 +242,71 @@ fn a_plain_service() {
     let (perimeter, authn) = loose();
     let loose = perimeter.layer(authn.layer(tower::service_fn(handler)));
     assert_eq!(count(loose, Peer::Attached, String::new), 5);
+}
+
+/// A quota adds nothing to a request of somebody who is counted already, in the gate or loose.
+#[test]
+fn a_quota() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let bare = on_axum(served(router()), Peer::Attached);
+    let guarded = served(router().layer(gate_with_quota()));
+    assert_eq!(on_axum(guarded, Peer::Attached) - bare, 6);
+    let gated = gate_with_quota().layer(tower::service_fn(handler));
+    assert_eq!(count(gated, Peer::Attached, String::new), 5);
+    let (perimeter, authn) = loose();
+    let innermost = quota().build().unwrap();
+    let loose = perimeter.layer(authn.layer(innermost.layer(tower::service_fn(handler))));
+    assert_eq!(count(loose, Peer::Attached, String::new), 5);
+}
+
+/// Takes whatever is in the credential for a subject, and for a client of the same name.
+struct Anybody;
+
+impl Authenticator for Anybody {
+    fn describe(&self) -> Description {
+        Description::bearer("anybody")
+    }
+
+    fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
+        let name = request.bearer().unwrap();
+        let evidence = Evidence::new(EvidenceKind::User, "https://idp.example", name);
+        Check::Done(Verdict::accept(evidence.with_client(name)))
+    }
+}
+
+/// However many callers come, and however long their names are, what is kept of them is at
+/// most 60 bytes for each that is told apart.
+#[test]
+fn what_a_quota_keeps() {
+    async fn handler(_: Request<String>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    // One more in each shard than fit, so that every table has just doubled: the worst case.
+    const TOLD_APART: i64 = 64 * 113;
+    let quota = QuotaLayer::builder()
+        .with_per_principal(Quota::per_hour(1))
+        .with_per_client(Quota::per_hour(1))
+        .with_capacity(TOLD_APART as usize);
+    let authn = AuthnLayer::builder().add_authenticator(Anybody);
+    let quota = quota.build().unwrap();
+    let service = authn
+        .build()
+        .unwrap()
+        .layer(quota.layer(tower::service_fn(handler)));
+    // What was allocated and is still there when all of them have been answered.
+    let grown = allocation_counter::measure(|| {
+        for n in 0..4 * TOLD_APART {
+            let authorization = format!("Bearer {}{n}", "x".repeat(200));
+            let request = Request::builder().header("authorization", authorization);
+            let request = request.body(String::new()).unwrap();
+            drop(now(service.clone().oneshot(request)));
+        }
+    });
+    let kept = grown.bytes_current;
+    assert!(kept > 0, "{grown:?}");
+    assert!(kept <= 2 * 60 * TOLD_APART, "{grown:?}");
 }
 
 /// A request that is not let in is answered without the handler's and axum's allocations, and
