@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | `request` | making the request, which every `service`, `axum` and `stack` includes | |
 //! | `service.bare` | a Tower service that does next to nothing | |
-//! | `service.perimeter`, `service.authn`, `service.gate` | a layer, or all of them, around it | `service.bare` |
+//! | `service.perimeter`, `service.authn`, `service.gate` | a layer, or the gate without settings, around it | `service.bare` |
+//! | `service.quota` | both quotas, between `authn` and the service | `service.authn` |
 //! | `axum.bare` | a router with one route | |
 //! | `axum.identity_layer` | a layer that does nothing: what `Router::layer` costs | `axum.bare` |
-//! | `axum.perimeter`, `axum.authn`, `axum.gate` | a layer, or all of them, on the router; somebody vouches for every request | `axum.bare` |
+//! | `axum.perimeter`, `axum.authn`, `axum.gate` | a layer, or the gate without settings, on the router; somebody vouches for every request | `axum.bare` |
 //! | `raw.…` | the check of a signature with a parsed key, by AWS-LC | |
 //! | `jwt.warm.…` | `check` of the authenticator alone, on a token that is known | |
 //! | `jwt.cold.…` | on any token, with the cache off | `raw.…` |
@@ -24,7 +25,10 @@ use axum::body::{Body, HttpBody};
 use http::{HeaderValue, Request, Response};
 use portcullis::{
     Authenticator, Check, Clock as _, Gate, IntoAuthenticator, RequestView, Site, Stack,
-    SystemClock, Verdict, authn::AuthnLayer, perimeter::PerimeterLayer,
+    SystemClock, Verdict,
+    authn::AuthnLayer,
+    perimeter::PerimeterLayer,
+    quota::{Quota, QuotaLayer},
 };
 use portcullis_testing::{identity_provider::SigningAlgorithm, mock_auth::MockAuth};
 use tower::{Layer as _, Service, layer::util::Identity};
@@ -91,6 +95,8 @@ pub fn on_a_service() -> Vec<Variant> {
         )
         .with_floor(FLOOR),
         sending("service.authn", authn().layer(Bare), request).with_floor(FLOOR),
+        sending("service.quota", authn().layer(quota().layer(Bare)), request)
+            .with_floor("service.authn"),
         sending(
             "service.gate",
             gate(anybody()).layer(Bare),
@@ -227,6 +233,15 @@ fn authn() -> AuthnLayer {
         .expect("the settings work")
 }
 
+/// Both quotas, so generous that nothing here spends them.
+fn quota() -> QuotaLayer {
+    QuotaLayer::builder()
+        .with_per_principal(Quota::per_second(1_000_000_000))
+        .with_per_client(Quota::per_second(1_000_000_000))
+        .build()
+        .expect("the settings work")
+}
+
 fn gate(authenticator: impl IntoAuthenticator + Send + 'static) -> Gate {
     let (gate, _) = Stack::builder()
         .with_resource(RESOURCE)
@@ -236,9 +251,9 @@ fn gate(authenticator: impl IntoAuthenticator + Send + 'static) -> Gate {
     gate
 }
 
-/// Vouches for everybody, at once.
+/// Vouches for everybody, at once, and names a client.
 fn anybody() -> MockAuth {
-    MockAuth::user("alice")
+    MockAuth::client("app")
 }
 
 /// A credential of the size of a token, for those who do not look at it.
