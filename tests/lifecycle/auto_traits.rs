@@ -14,7 +14,7 @@ use portcullis::{
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, authn_and_quota, gate, perimeter, quota},
+    fixtures::{authn, authn_and_quota, gate, perimeter, quota, session},
 };
 use static_assertions_of_this_file::{clone, send, sync, unpin};
 use tower::{Layer as _, Service};
@@ -65,6 +65,7 @@ fn futures_can_be_sent_when_the_handlers_can() {
     let audit = RecordingAudit::new();
     future_is_send(&authn(&audit).layer(Echo::new()));
     future_is_send(&perimeter(&audit).layer(Echo::new()));
+    future_is_send(&session(&audit).layer(Echo::new()));
     future_is_send(&quota(&audit).layer(Echo::new()));
     future_is_send(&gate(&audit).layer(Echo::new()));
     future_is_send(&authn_and_quota(&audit).layer(Echo::new()));
@@ -82,6 +83,7 @@ fn a_service_that_cannot_be_sent_is_a_service_all_the_same() {
     let audit = RecordingAudit::new();
     is_service(&authn(&audit).layer(tower::service_fn(handler)));
     is_service(&perimeter(&audit).layer(tower::service_fn(handler)));
+    is_service(&session(&audit).layer(tower::service_fn(handler)));
     is_service(&quota(&audit).layer(tower::service_fn(handler)));
     is_service(&gate(&audit).layer(tower::service_fn(handler)));
 }

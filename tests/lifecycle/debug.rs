@@ -10,7 +10,9 @@ use portcullis::{
 };
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn_builder, perimeter_builder, quota_builder, request, stack_builder},
+    fixtures::{
+        authn_builder, perimeter_builder, quota_builder, request, session_builder, stack_builder,
+    },
     logs::Logs,
 };
 use tower::{Layer as _, ServiceExt as _};
@@ -78,6 +80,9 @@ async fn no_debug_output_holds_a_credential() {
     let perimeter = perimeter_builder(&audit);
     shown.add("the perimeter's builder", &perimeter);
     shown.add("the perimeter's layer", &perimeter.build().unwrap());
+    let session = session_builder(&audit);
+    shown.add("the session's builder", &session);
+    shown.add("the session's layer", &session.build().unwrap());
     let quota = quota_builder(&audit);
     shown.add("the quota's builder", &quota);
     shown.add("the quota's layer", &quota.build().unwrap());
@@ -93,6 +98,9 @@ async fn no_debug_output_holds_a_credential() {
         shown.add("the request", &request);
         let exchange = Exchange::of(request.extensions()).unwrap();
         shown.add("the exchange", exchange);
+        if let Some(session) = exchange.session() {
+            shown.add("the session", session);
+        }
         if let Some(principal) = exchange.principal() {
             shown.add("the principal", principal);
             shown.add("the evidence", principal.evidence());

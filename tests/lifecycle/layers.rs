@@ -29,8 +29,8 @@ where
     type Body = B;
 }
 
-/// Runs functions over a way to make a layer as tests of `authn`, `perimeter`, `quota` and
-/// the gate.
+/// Runs functions over a way to make a layer as tests of `authn`, `perimeter`, `session`,
+/// `quota` and the gate.
 macro_rules! for_each_layer {
     ($($test:ident),* $(,)?) => {
         mod authn {
@@ -44,6 +44,13 @@ macro_rules! for_each_layer {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(portcullis_tests::fixtures::perimeter, "admitted_unidentified").await;
+            })*
+        }
+
+        mod session {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(portcullis_tests::fixtures::authn_and_session, "admitted").await;
             })*
         }
 

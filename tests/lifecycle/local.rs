@@ -6,7 +6,9 @@ use std::{convert::Infallible, rc::Rc};
 use http::{Request, Response};
 use portcullis::Exchange;
 use portcullis_testing::{audit::RecordingAudit, http_probe::LocalBody};
-use portcullis_tests::fixtures::{authn, authn_and_quota, gate, perimeter, request_with};
+use portcullis_tests::fixtures::{
+    authn, authn_and_quota, authn_and_session, gate, perimeter, request_with,
+};
 use tower::{Layer as _, ServiceExt as _};
 
 /// With an `Rc` in the handler and in its future across an await, and a body that is neither
@@ -46,6 +48,11 @@ async fn authn_serves_on_one_thread() {
 #[tokio::test(flavor = "current_thread")]
 async fn the_perimeter_serves_on_one_thread() {
     serves_on_one_thread!(perimeter, "");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_session_serves_on_one_thread() {
+    serves_on_one_thread!(authn_and_session, "a");
 }
 
 #[tokio::test(flavor = "current_thread")]

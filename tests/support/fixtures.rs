@@ -5,6 +5,7 @@ use portcullis::{
     authn::{AuthnBuilder, AuthnLayer},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::{Quota, QuotaBuilder, QuotaLayer},
+    session::{SessionBuilder, SessionLayer},
     stack::{Complete, Gate, Stack, StackBuilder},
 };
 use portcullis_testing::audit::RecordingAudit;
@@ -79,6 +80,23 @@ pub fn quota(audit: &RecordingAudit) -> QuotaLayer {
     quota_builder(audit).build().expect("the settings work")
 }
 
+/// The settings of a `session` layer as they are by default.
+pub fn session_builder(audit: &RecordingAudit) -> SessionBuilder {
+    SessionLayer::builder().with_audit(audit.clone())
+}
+
+/// A `session` layer with its default settings. It stands inside [`authn`].
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn session(audit: &RecordingAudit) -> SessionLayer {
+    session_builder(audit).build().expect("the settings work")
+}
+
+/// [`session`] in the one place where it can stand alone: just inside [`authn`].
+#[must_use]
+pub fn authn_and_session(audit: &RecordingAudit) -> util::Stack<SessionLayer, AuthnLayer> {
+    util::Stack::new(session(&RecordingAudit::failing()), authn(audit))
+}
+
 /// [`quota`] in the one place where it can stand alone: just inside [`authn`].
 #[must_use]
 pub fn authn_and_quota(audit: &RecordingAudit) -> util::Stack<QuotaLayer, AuthnLayer> {
@@ -92,6 +110,7 @@ pub fn stack_builder(audit: &RecordingAudit) -> StackBuilder<Complete> {
         .with_resource(RESOURCE)
         .with_challenge_scopes("notes.read")
         .with_perimeter(PerimeterLayer::builder().with_max_body(MAX_BODY))
+        .with_session(session_builder(audit))
         .with_quota(quota_builder(audit))
         .add_authenticator(TableAuth::new())
 }

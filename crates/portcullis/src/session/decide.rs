@@ -1,6 +1,12 @@
 //! Whether a caller is in: the step of the layer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use http::{Method, StatusCode, request::Parts, response};
 use portcullis_core::{
@@ -53,7 +59,12 @@ impl Step for KeepSession {
                 self.admit(parts, exchange, &caller, &record);
                 Decision::Pass
             }
-            _ => Decision::NeedsIo { cursor: 0 },
+            // A store that answers at once opens sessions at once as well.
+            Check::Done(_) => match at_once(shared.admit(&caller)) {
+                Some(outcome) => self.settle(parts, exchange, &caller, outcome),
+                None => Decision::NeedsIo { cursor: 0 },
+            },
+            Check::NeedsIo => Decision::NeedsIo { cursor: 0 },
         }
     }
 
@@ -65,13 +76,10 @@ impl Step for KeepSession {
             let shared = &self.shared;
             let keys = shared.keying.keys(principal.evidence());
             let caller = Caller::new(keys, principal.evidence(), &shared.policy);
-            let result = match shared.admit(&caller).await {
-                Ok(Ok(record)) => {
-                    self.admit(&parts, &exchange, &caller, &record);
-                    Ok(())
-                }
-                Ok(Err(bar)) => Err(self.bar(&exchange, &caller, bar)),
-                Err(failure) => Err(unavailable(&exchange, &failure)),
+            let outcome = shared.admit(&caller).await;
+            let result = match self.settle(&parts, &exchange, &caller, outcome) {
+                Decision::Refuse(refusal) => Err(refusal),
+                _ => Ok(()),
             };
             (parts, result)
         })
@@ -110,6 +118,23 @@ impl AllSessions {
 impl KeepSession {
     pub(crate) fn sessions(&self) -> AllSessions {
         AllSessions(Arc::clone(&self.shared))
+    }
+
+    fn settle(
+        &self,
+        parts: &Parts,
+        exchange: &Exchange,
+        caller: &Caller,
+        outcome: Result<Result<SessionRecord, Bar>, Failure>,
+    ) -> Decision {
+        match outcome {
+            Ok(Ok(record)) => {
+                self.admit(parts, exchange, caller, &record);
+                Decision::Pass
+            }
+            Ok(Err(bar)) => Decision::Refuse(self.bar(exchange, caller, bar)),
+            Err(failure) => Decision::Refuse(unavailable(exchange, &failure)),
+        }
     }
 
     fn admit(&self, parts: &Parts, exchange: &Exchange, caller: &Caller, record: &SessionRecord) {
@@ -196,6 +221,14 @@ impl KeepSession {
             }),
             None => Arc::clone(&challenges.invalid_token),
         })
+    }
+}
+
+/// What a future gives that does not wait.
+fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
     }
 }
 
