@@ -13,6 +13,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use portcullis::Exchange;
+use portcullis::audit::RecordKind;
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     fixtures::{authn, gate, perimeter, request_with, stack_builder},
@@ -229,7 +230,7 @@ async fn over_one_connection_of_http2() {
     let mut ids: Vec<_> = audit
         .records()
         .iter()
-        .filter(|record| record.is_decision())
+        .filter(|record| record.kind == RecordKind::Decision)
         .map(|record| record.request_id)
         .collect();
     let decisions = ids.len();
