@@ -10,6 +10,7 @@
 //! | have tokens, good and bad, and the keys behind them | [`identity_provider::IdentityProvider`] |
 //! | prove an authenticator of your own | [`authenticator_contract!`] |
 //! | prove a session store of your own | [`session_store_contract!`] |
+//! | have a session store that fails | [`faulty_store::FaultyStore`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | see whether a layer calls what it wraps, and how | [`http_probe`] |
 //! | run a real server as the other side | [`counterpart::Counterpart`] |
@@ -73,6 +74,7 @@ pub mod audit;
 pub mod clock;
 pub mod contract;
 pub mod counterpart;
+pub mod faulty_store;
 pub mod http_probe;
 pub mod identity_provider;
 pub mod mock_auth;

@@ -80,7 +80,8 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Makes all the changes, if the revision of the owner's sessions is `expected`, as
     /// [`Sessions::apply`] does it; otherwise none. The revision then is the next one, or any
-    /// that these sessions have not had before.
+    /// that these sessions have not had before; a store may forget an owner who has none left,
+    /// revision and all.
     ///
     /// `now` is the time by which a store that has to make room tells what is over.
     ///

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use portcullis_core::{
-    Change, Commit, EndReason, OwnerKey, Revision, SessionRecord, SessionState, SessionStore,
-    Sessions,
+    Change, Commit, EndReason, OwnerKey, Revision, SessionId, SessionKey, SessionRecord,
+    SessionState, SessionStore, Sessions,
 };
 
 use super::{START, commit, key, load, look, owner, record, touch};
@@ -15,6 +15,8 @@ const KEYS: u64 = 6;
 
 pub(super) async fn is_that_of_a_plain_map<S: SessionStore>(store: Arc<S>) {
     let mut model: HashMap<OwnerKey, Sessions> = HashMap::new();
+    // What was there at each revision, without what touches change.
+    let mut past: HashMap<(OwnerKey, Revision), Vec<(SessionKey, SessionId)>> = HashMap::new();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for step in 0..STEPS {
         let owner = owner(dice.below(OWNERS).into());
@@ -34,26 +36,38 @@ pub(super) async fn is_that_of_a_plain_map<S: SessionStore>(store: Arc<S>) {
                 assert_eq!(found.as_ref(), expected.get(key), "step {step}");
             }
             _ => {
-                let is_late = dice.below(4) == 0;
-                let revision = if is_late {
-                    Revision::from_u64(dice.below(1 + expected.revision.as_u64()))
-                } else {
-                    expected.revision
+                let others = past.keys().filter(|(of, _)| *of == owner);
+                let earlier = others.map(|(_, revision)| *revision).max();
+                let revision = match earlier {
+                    Some(earlier) if dice.below(4) == 0 => {
+                        Revision::from_u64(dice.below(1 + earlier.as_u64()))
+                    }
+                    _ => expected.revision,
                 };
                 let changes: Vec<_> = (0..dice.below(4)).map(|_| dice.change()).collect();
                 let outcome = commit(&*store, owner, revision, changes.clone()).await;
                 if revision == expected.revision {
                     expected.apply(changes);
                     assert_eq!(outcome, Commit::Done, "step {step}");
+                    expected.revision = load(&*store, owner).await.revision;
                 } else {
                     assert_eq!(outcome, Commit::Conflict, "step {step}");
                 }
             }
         }
+        let found = sorted(load(&*store, owner).await);
+        assert_eq!(found, sorted(expected.clone()), "step {step}");
+        let names: Vec<_> = found
+            .records
+            .iter()
+            .map(|record| (record.key, record.id))
+            .collect();
+        let before = past
+            .entry((owner, found.revision))
+            .or_insert_with(|| names.clone());
         assert_eq!(
-            sorted(load(&*store, owner).await),
-            sorted(expected.clone()),
-            "step {step}"
+            *before, names,
+            "step {step}: a revision that was there before"
         );
     }
 }

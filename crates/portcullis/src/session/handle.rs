@@ -174,7 +174,9 @@ impl Session {
             shared, keys, id, ..
         } = &*self.0;
         let sessions = shared.store.load(keys.owner).await?;
+        let now = shared.time.now();
         let record = sessions.get(keys.session).filter(|record| record.id == *id);
+        let record = record.filter(|record| record.over(now).is_none());
         let data = record.ok_or_else(over)?.data.as_ref();
         Ok(data.and_then(|data| T::from_bytes(data.get(T::NAME)?)))
     }

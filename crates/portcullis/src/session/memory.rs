@@ -83,8 +83,11 @@ impl MemorySessions {
     }
 
     fn shard(&self, owner: OwnerKey) -> Result<&RwLock<Shard>, StoreError> {
-        // The upper half: the map takes the lower one.
-        let index = (owner.as_u128() >> 64) as usize % self.shards.len();
+        // Mixed, so that it does not rely on keys that are spread, and takes other bits than
+        // the map does.
+        let bits = owner.as_u128();
+        let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let index = (mixed >> 32) as usize % self.shards.len();
         self.shards
             .get(index)
             .ok_or_else(|| StoreError::new("has no shards"))

@@ -23,6 +23,15 @@ pub(super) struct Caller {
     pub(super) authenticated_at: Option<Timestamp>,
 }
 
+/// The time, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// What deadlines are held against.
+    pub(super) now: Timestamp,
+    /// What is written down.
+    pub(super) steady: Timestamp,
+}
+
 /// What is to be done about a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ruling {
@@ -90,10 +99,11 @@ pub(super) fn rule(
     sessions: &Sessions,
     caller: &Caller,
     policy: &Policy,
-    now: Timestamp,
+    moment: Moment,
     forgotten: Option<Timestamp>,
     fresh: SessionId,
 ) -> Ruling {
+    let Moment { now, steady } = moment;
     let own = sessions.get(caller.keys.session);
     if let Some(record) = own.filter(|record| record.over(now).is_none()) {
         return on_living(record, caller);
@@ -122,7 +132,7 @@ pub(super) fn rule(
             return Ruling::Refuse(Bar::Forgotten);
         }
     }
-    let Some(ends_at) = ends_at(caller, policy, now) else {
+    let Some(ends_at) = ends_at(caller, policy, moment) else {
         return Ruling::Refuse(Bar::Over(EndReason::Absolute));
     };
     if let Some(bar) = at_limit(sessions, policy, now) {
@@ -134,11 +144,11 @@ pub(super) fn rule(
         caller.keys.family,
         fresh,
         caller.kind,
-        now,
+        steady,
         policy.idle,
         ends_at,
     );
-    record.state = SessionState::Provisional(now + PROVISIONAL);
+    record.state = SessionState::Provisional(steady + PROVISIONAL);
     record.authenticated_at = caller.authenticated_at;
     record.barred_until = bar;
     changes.push(Change::Put(record.clone()));
@@ -166,13 +176,13 @@ fn family<'a>(
 
 /// When a session that is opened now ends, however active it is. `None` if that is past: a
 /// user's session counts from when the user authenticated.
-fn ends_at(caller: &Caller, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+fn ends_at(caller: &Caller, policy: &Policy, moment: Moment) -> Option<Timestamp> {
     let since = match (caller.kind, caller.authenticated_at) {
-        (EvidenceKind::User, Some(at)) => at.min(now),
-        _ => now,
+        (EvidenceKind::User, Some(at)) => at.min(moment.steady),
+        _ => moment.steady,
     };
     let ends_at = since + policy.absolute;
-    (ends_at > now || portcullis_core::sabotaged!("session.absolute")).then_some(ends_at)
+    (ends_at > moment.now || portcullis_core::sabotaged!("session.absolute")).then_some(ends_at)
 }
 
 /// Whether the principal has as many sessions as it may.

@@ -10,7 +10,7 @@ use portcullis_core::{
 use super::{
     keys::{Keying, Keys},
     policy::Policy,
-    rules::{Bar, Caller, Ruling, rule},
+    rules::{Bar, Caller, Moment, Ruling, rule},
     running::Registry,
     store::AnySessionStore,
     time::Time,
@@ -53,8 +53,11 @@ impl Shared {
             let sessions = self.store.load(caller.keys.owner).await?;
             let fresh = fresh_id()?;
             let forgotten = self.store.forgotten();
-            let now = self.time.now();
-            let ruling = rule(&sessions, caller, &self.policy, now, forgotten, fresh);
+            let moment = Moment {
+                now: self.time.now(),
+                steady: self.time.steady(),
+            };
+            let ruling = rule(&sessions, caller, &self.policy, moment, forgotten, fresh);
             let (record, changes) = match ruling {
                 Ruling::Continue(record) => return Ok(Ok(record)),
                 Ruling::Refuse(bar) => return Ok(Err(bar)),

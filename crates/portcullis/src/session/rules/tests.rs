@@ -58,9 +58,14 @@ fn touch(sessions: &mut Sessions, record: &SessionRecord, now: Timestamp) {
 
 fn ask(sessions: &mut Sessions, caller: &Caller, now: Timestamp) -> Ruling {
     let fresh = SessionId::from_u128(u128::from(sessions.revision.as_u64()) + 1);
-    let ruling = rule(sessions, caller, &POLICY, now, None, fresh);
+    let ruling = rule(sessions, caller, &POLICY, at(now), None, fresh);
     obey(sessions, &ruling, now);
     ruling
+}
+
+/// A moment of which both clocks say the same.
+const fn at(now: Timestamp) -> Moment {
+    Moment { now, steady: now }
 }
 
 fn end(sessions: &mut Sessions, session: u8, now: Timestamp, reason: EndReason) {
@@ -178,7 +183,14 @@ fn what_was_forgotten_keeps_out_whoever_is_as_old() {
     let fresh = SessionId::from_u128(1);
     let asked = |caller: Caller| {
         let forgotten = user(5).authenticated_at;
-        rule(&Sessions::default(), &caller, &POLICY, AT, forgotten, fresh)
+        rule(
+            &Sessions::default(),
+            &caller,
+            &POLICY,
+            at(AT),
+            forgotten,
+            fresh,
+        )
     };
     assert_eq!(asked(user(5)), Ruling::Refuse(Bar::Forgotten));
     assert!(matches!(asked(user(6)), Ruling::Open(..)));
@@ -196,19 +208,25 @@ fn what_counts_as_authentication_depends_on_the_kind() {
         reopens_by_issue: true,
         ..POLICY
     };
-    let at = |kind, policy: &Policy, has_auth_time: bool| {
+    let counted = |kind, policy: &Policy, has_auth_time: bool| {
         let mut evidence = Evidence::new(kind, "i", "s").with_issued_at(AT);
         if has_auth_time {
             evidence = evidence.with_auth_time(AT - SECOND);
         }
         Caller::new(keys(0), &evidence, policy).authenticated_at
     };
-    assert_eq!(at(EvidenceKind::User, &POLICY, true), Some(AT - SECOND));
-    assert_eq!(at(EvidenceKind::User, &POLICY, false), None);
-    assert_eq!(at(EvidenceKind::User, &by_issue, true), Some(AT - SECOND));
-    assert_eq!(at(EvidenceKind::User, &by_issue, false), Some(AT));
-    assert_eq!(at(EvidenceKind::Client, &POLICY, true), Some(AT));
-    assert_eq!(at(EvidenceKind::Standing, &by_issue, true), None);
+    assert_eq!(
+        counted(EvidenceKind::User, &POLICY, true),
+        Some(AT - SECOND)
+    );
+    assert_eq!(counted(EvidenceKind::User, &POLICY, false), None);
+    assert_eq!(
+        counted(EvidenceKind::User, &by_issue, true),
+        Some(AT - SECOND)
+    );
+    assert_eq!(counted(EvidenceKind::User, &by_issue, false), Some(AT));
+    assert_eq!(counted(EvidenceKind::Client, &POLICY, true), Some(AT));
+    assert_eq!(counted(EvidenceKind::Standing, &by_issue, true), None);
 }
 
 /// Everything that ever happened, and the rules in the words of the documentation.

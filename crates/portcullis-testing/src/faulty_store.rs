@@ -1,0 +1,127 @@
+//! A session store that fails on request.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use portcullis_core::{
+    Change, Check, Commit, OwnerKey, Revision, SessionId, SessionKey, SessionRecord, SessionStore,
+    Sessions, StoreError, Timestamp,
+};
+
+/// A session store that fails while it is told to, and otherwise does what the one inside it
+/// does. Clones are the same store.
+///
+/// It never answers at once, as a store that asks a server never does.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::session::{MemorySessions, SessionLayer};
+/// use portcullis_testing::faulty_store::FaultyStore;
+///
+/// let store = FaultyStore::new(MemorySessions::default());
+/// let layer = SessionLayer::builder().with_store(store.clone()).build()?;
+/// store.set_failing(true); // from now on, nobody is let in
+/// # let _ = layer;
+/// # Ok::<(), portcullis::ConfigErrors>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct FaultyStore<S>(Arc<Inner<S>>);
+
+#[derive(Debug, Default)]
+struct Inner<S> {
+    store: S,
+    is_failing: AtomicBool,
+    loses_answers: AtomicBool,
+    asked: AtomicU64,
+}
+
+impl<S: SessionStore> FaultyStore<S> {
+    /// A store that does not fail yet.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            is_failing: AtomicBool::new(false),
+            loses_answers: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+        }))
+    }
+
+    /// Whether everything that is asked from now on is an error.
+    pub fn set_failing(&self, is_failing: bool) {
+        self.0.is_failing.store(is_failing, Ordering::Relaxed);
+    }
+
+    /// Whether commits from now on are made and answered with an error all the same, as by a
+    /// server whose answer got lost.
+    pub fn set_losing_answers(&self, loses_answers: bool) {
+        self.0.loses_answers.store(loses_answers, Ordering::Relaxed);
+    }
+
+    /// How often it was asked for something.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.0.store
+    }
+
+    fn ask(&self) -> Result<&S, StoreError> {
+        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        if self.0.is_failing.load(Ordering::Relaxed) {
+            return Err(StoreError::new("it was told to fail"));
+        }
+        Ok(&self.0.store)
+    }
+}
+
+impl<S> Clone for FaultyStore<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: SessionStore> SessionStore for FaultyStore<S> {
+    fn check(&self, _owner: OwnerKey, _key: SessionKey) -> Check<Option<SessionRecord>> {
+        Check::NeedsIo
+    }
+
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        self.ask()?.load(owner).await
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        let commit = self.ask()?.commit(owner, expected, changes, now).await;
+        if self.0.loses_answers.load(Ordering::Relaxed) {
+            return Err(StoreError::new("the answer got lost"));
+        }
+        commit
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.ask()?.touch(owner, key, id, at).await
+    }
+
+    fn forgotten(&self) -> Option<Timestamp> {
+        self.0.store.forgotten()
+    }
+}

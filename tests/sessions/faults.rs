@@ -1,0 +1,32 @@
+//! A store that cannot say lets nobody in, and leaves nothing half done.
+
+use portcullis::session::MemorySessions;
+use portcullis_testing::faulty_store::FaultyStore;
+
+use crate::people::World;
+
+#[tokio::test]
+async fn a_store_that_is_down_is_503_and_never_a_pass() {
+    let store = FaultyStore::new(MemorySessions::default());
+    let world = World::with(|session| session.with_store(store.clone()));
+    assert_eq!(world.ask("alice.user.0").await.0, 200);
+    store.set_failing(true);
+    for token in ["alice.user.0", "bob.user.0"] {
+        assert_eq!(world.ask(token).await.0, 503);
+        world.assert_refused("session_store_unavailable", 503);
+    }
+    assert_eq!(store.get_ref().len(), 1, "nothing half done");
+    store.set_failing(false);
+    assert_eq!(world.ask("bob.user.0").await.0, 200);
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_is_an_error_and_the_session_is_found_again() {
+    let store = FaultyStore::new(MemorySessions::default());
+    let world = World::with(|session| session.with_store(store.clone()));
+    store.set_losing_answers(true);
+    assert_eq!(world.ask("alice.user.0").await.0, 503);
+    store.set_losing_answers(false);
+    assert_eq!(world.ask("alice.user.0").await.0, 200);
+    assert_eq!(store.get_ref().len(), 1);
+}

@@ -1,0 +1,24 @@
+//! Sessions: when a caller is in, and what ends with a session.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what cannot be set up fails the test"
+)]
+
+mod data;
+mod ends;
+mod faults;
+mod limits;
+mod people;
+mod streams;
+mod wire;
+
+use portcullis::session::MemorySessions;
+use portcullis_testing::faulty_store::FaultyStore;
+
+portcullis_testing::session_store_contract!(memory, async {
+    MemorySessions::with_capacity(10_000)
+});
+portcullis_testing::session_store_contract!(memory_that_is_asked, async {
+    FaultyStore::new(MemorySessions::with_capacity(10_000))
+});
