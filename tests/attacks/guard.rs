@@ -10,12 +10,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use portcullis::{
-    Authenticator, BodyError, Check, Clock as _, Description, Evidence, Gate, PeerAddress,
-    RequestView, Scopes, Secret, Stack, Verdict,
+    Authenticator, BodyError, Check, Clock as _, Description, Evidence, Gate, GateHandle,
+    PeerAddress, RequestView, Scopes, Secret, Stack, Verdict,
     api_keys::{ApiKeys, Grant, KeyRing},
     jwt::{Issuer, Jwt},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
+    session::SessionBuilder,
 };
 use portcullis_testing::{
     audit::RecordingAudit,
@@ -32,6 +33,7 @@ pub(crate) const ISSUER: &str = "https://idp.example";
 /// A guarded handler, with all that is needed to attack it.
 pub(crate) struct Guard {
     pub(crate) gate: Gate,
+    pub(crate) handle: GateHandle,
     pub(crate) idp: IdentityProvider,
     pub(crate) clock: VirtualClock,
     pub(crate) keys: KeyRing,
@@ -50,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) key_header: Option<&'static str>,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
+    pub(crate) session: Option<SessionBuilder>,
 }
 
 /// An authenticator that vouches for whatever it likes.
@@ -109,6 +112,7 @@ impl Settings {
             quota: None,
             key_header: None,
             plug_in: None,
+            session: None,
         }
     }
 
@@ -131,7 +135,10 @@ impl Settings {
         if let Some(quota) = self.quota {
             stack = stack.with_quota(quota);
         }
-        let (gate, _handle) = stack
+        if let Some(session) = self.session {
+            stack = stack.with_session(session);
+        }
+        let (gate, handle) = stack
             .build()
             .unwrap_or_else(|problems| panic!("the stack cannot be built: {problems}"));
         let good = keys
@@ -139,6 +146,7 @@ impl Settings {
             .unwrap_or_else(|problem| panic!("a key cannot be cut: {problem}"));
         Guard {
             gate,
+            handle,
             good: good.expose().to_owned(),
             idp: self.idp,
             clock: self.clock,

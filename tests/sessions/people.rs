@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, combinators::BoxBody};
+use http_body_util::BodyExt as _;
 use portcullis::{
     Authenticator, BoxError, Check, Description, Evidence, EvidenceKind, Gate, GateHandle,
     RequestBody, RequestView, Scopes, Stack, Timestamp, Verdict,
@@ -66,8 +66,6 @@ pub(crate) struct World {
     pub(crate) gate: Gate,
     pub(crate) handle: GateHandle,
 }
-
-pub(crate) type Handled = Response<BoxBody<Bytes, BoxError>>;
 
 impl World {
     pub(crate) fn new() -> Self {

@@ -94,7 +94,7 @@ impl Reader {
             };
             match frame {
                 Some(Ok(frame)) => {
-                    all.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap())
+                    all.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
                 }
                 Some(Err(error)) => return Some(Err(error)),
                 None if all.is_empty() => return None,

@@ -11,7 +11,8 @@ use std::{
 
 use http::{Method, StatusCode};
 use portcullis_core::{
-    AuditSink, Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, SinkError, Timestamp,
+    AuditSink, Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, SessionId, SinkError,
+    Timestamp,
 };
 
 /// Keeps every record, and has assertions about them. Clones share what they keep.
@@ -245,6 +246,8 @@ pub struct Recorded {
     pub reason: ReasonCode,
     /// The status of the response, where the gate answered by itself.
     pub status: Option<StatusCode>,
+    /// The session that the request belongs to.
+    pub session: Option<SessionId>,
     /// Who called, where that is known.
     pub principal: Option<Evidence>,
     /// The authenticator that decided.
@@ -279,6 +282,7 @@ impl From<&Record<'_>> for Recorded {
             layer: record.layer,
             reason: record.reason,
             status: record.status,
+            session: record.session,
             principal: record.principal.cloned(),
             authenticator: record.authenticator,
             client_address: record.client_address,

@@ -10,6 +10,7 @@ mod jwt_keys;
 mod places;
 mod quotas;
 mod retrieval;
+mod sessions;
 mod sizes;
 mod times;
 mod timing;
@@ -31,6 +32,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     wire::play(harness).await;
     api_keys::play(harness).await;
     quotas::play(harness).await;
+    sessions::play(harness).await;
     exchange::play(harness).await;
     timing::play(harness).await;
 }

@@ -358,6 +358,7 @@ impl Ledger {
             record.principal = Some(principal.evidence());
             record.authenticator = Some(principal.authenticator());
         }
+        record.session = self.session.get().map(Session::id);
         record
     }
 
