@@ -92,7 +92,14 @@ async fn names(harness: &mut Harness) {
     let now = guard.clock.now();
     let mut seen = Vec::new();
     for n in 0..1000 {
-        let token = token(&guard, now).with_claim("sid", n.to_string()).mint();
+        let name = format!("caller-{}", n / 100);
+        let token = guard
+            .idp
+            .token(&name)
+            .with_audience(crate::guard::RESOURCE)
+            .with_claim("auth_time", now.unix_seconds())
+            .with_claim("sid", n.to_string())
+            .mint();
         let _ = guard.status_of(&token).await;
         seen.extend(
             guard

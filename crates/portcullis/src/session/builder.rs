@@ -54,10 +54,17 @@ impl SessionBuilder {
         self
     }
 
-    /// How many sessions a principal may have at once. Without it, as many as there are
-    /// sessions at the issuer, clients and proof keys.
+    /// How many sessions a principal may have at once: 100 by default. There is one for each
+    /// client, session at the issuer and proof key.
     pub fn with_limit(mut self, sessions: u32) -> Self {
         self.settings.policy.limit = Some(sessions);
+        self
+    }
+
+    /// Lets a principal have as many sessions as it likes. Whoever can log in can then fill
+    /// the store.
+    pub fn without_limit(mut self) -> Self {
+        self.settings.policy.limit = None;
         self
     }
 

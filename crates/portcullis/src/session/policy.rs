@@ -24,7 +24,7 @@ impl Default for Policy {
         Self {
             idle: Duration::from_hours(1),
             absolute: Duration::from_hours(24),
-            limit: None,
+            limit: Some(100),
             max_running: Duration::from_hours(1),
             reopens_by_issue: false,
         }
