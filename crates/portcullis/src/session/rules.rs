@@ -124,11 +124,11 @@ pub(super) fn rule(
         // What it keeps out, the new session keeps out from now on.
         changes.push(Change::Remove(record.key));
     }
-    if caller.kind != EvidenceKind::Standing && !portcullis_core::sabotaged!("session.forgotten") {
-        if !caller.is_later_than(bar) {
+    if caller.kind != EvidenceKind::Standing {
+        if !caller.is_later_than(bar) && !portcullis_core::sabotaged!("session.reopen") {
             return Ruling::Refuse(Bar::Over(EndReason::Ended));
         }
-        if !caller.is_later_than(forgotten) {
+        if !caller.is_later_than(forgotten) && !portcullis_core::sabotaged!("session.forgotten") {
             return Ruling::Refuse(Bar::Forgotten);
         }
     }
