@@ -11,15 +11,17 @@
 
 use std::{collections::BTreeMap, env, process::ExitCode};
 
-use portcullis_benches::{Variant, variants};
+use portcullis_benches::{Variant, sessions, variants};
 
 /// The first requests fill caches and tables that the others find filled.
 const WARM_UP: usize = 64;
 const RUNS: u64 = 64;
 
 /// What a variant may allocate beyond its floor.
-const BUDGETS: [(&str, u64); 5] = [
+const BUDGETS: [(&str, u64); 7] = [
     ("axum.gate", 9),
+    ("axum.gate_with_session", 10),
+    ("stream.frame", 0),
     ("stack.warm.es256", 9),
     ("stack.warm.eddsa", 9),
     ("stack.warm.rs256", 9),
@@ -44,6 +46,13 @@ fn main() -> ExitCode {
             }
         }
         counts.insert(name.to_owned(), count);
+    }
+    if texts.is_empty() || texts.iter().any(|text| "session.bytes".contains(text)) {
+        let mut kept = None;
+        let grown = allocation_counter::measure(|| kept = Some(sessions::store(sessions::MANY)));
+        let bytes = grown.bytes_current / sessions::MANY as i64;
+        println!("session.bytes {bytes} bytes");
+        drop(kept);
     }
     if is_kept {
         ExitCode::SUCCESS

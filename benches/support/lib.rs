@@ -11,6 +11,7 @@
 pub mod credentials;
 pub mod requests;
 pub mod services;
+pub mod sessions;
 mod variant;
 pub mod variants;
 

@@ -5,6 +5,10 @@
 //! | `request` | making the request, which every `service`, `axum` and `stack` includes | |
 //! | `service.bare` | a Tower service that does next to nothing | |
 //! | `service.perimeter`, `service.authn`, `service.gate` | a layer, or the gate without settings, around it | `service.bare` |
+//! | `service.session` | sessions in memory, between `authn` and the service | `service.authn` |
+//! | `axum.gate_with_session` | the gate with sessions on the router | `axum.bare` |
+//! | `session.touch_at_a_million` | finding one of a million sessions, and noting activity in it | |
+//! | `stream.frame` | one frame of a stream behind the gate with sessions | `stream.frame_bare` |
 //! | `service.quota` | both quotas, between `authn` and the service | `service.authn` |
 //! | `axum.bare` | a router with one route | |
 //! | `axum.identity_layer` | a layer that does nothing: what `Router::layer` costs | `axum.bare` |
@@ -29,6 +33,7 @@ use portcullis::{
     authn::AuthnLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaLayer},
+    session::SessionLayer,
 };
 use portcullis_testing::{identity_provider::SigningAlgorithm, mock_auth::MockAuth};
 use tower::{Layer as _, Service, layer::util::Identity};
@@ -38,6 +43,7 @@ use crate::{
     credentials::{ALGORITHMS, Cache, Ring, Tokens, api_key},
     requests::{bearer, request, request_from_peer},
     services::{Bare, finished, router, send},
+    sessions,
 };
 
 /// Every variant, floors before what stands on them.
@@ -47,6 +53,7 @@ pub fn all() -> Vec<Variant> {
     let mut all = vec![making_a_request()];
     all.extend(on_a_service());
     all.extend(on_axum());
+    all.extend(of_sessions());
     for (name, algorithm) in ALGORITHMS {
         all.extend(of_tokens(&tokens, name, algorithm));
     }
@@ -95,6 +102,12 @@ pub fn on_a_service() -> Vec<Variant> {
         )
         .with_floor(FLOOR),
         sending("service.authn", authn().layer(Bare), request).with_floor(FLOOR),
+        sending(
+            "service.session",
+            authn().layer(sessions::layer().layer(Bare)),
+            request,
+        )
+        .with_floor("service.authn"),
         sending("service.quota", authn().layer(quota().layer(Bare)), request)
             .with_floor("service.authn"),
         sending(
@@ -121,6 +134,31 @@ pub fn on_axum() -> Vec<Variant> {
         sending("axum.authn", authn, request).with_floor(FLOOR),
         sending("axum.gate", guarded, request_from_peer).with_floor(FLOOR),
     ]
+}
+
+/// Sessions beside what each layer costs.
+#[must_use]
+pub fn of_sessions() -> Vec<Variant> {
+    let guarded = gate_with_session();
+    let mut variants = vec![
+        sending(
+            "axum.gate_with_session",
+            guarded.guard(router()),
+            request_from_peer,
+        )
+        .with_floor("axum.bare"),
+        sessions::touching(),
+    ];
+    variants.extend(sessions::streaming(&guarded, &any_credential()));
+    variants
+}
+
+fn gate_with_session() -> Gate {
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .with_session(SessionLayer::builder())
+        .add_authenticator(anybody());
+    builder.build().expect("the settings work").0
 }
 
 /// Tokens of one algorithm: the raw check, the authenticator alone, the whole stack.

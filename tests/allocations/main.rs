@@ -27,6 +27,7 @@ use portcullis::{
     authn::AuthnLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaBuilder, QuotaLayer},
+    session::SessionLayer,
     stack::{Gate, Stack},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, layer::util::Identity};
@@ -259,6 +260,27 @@ fn a_quota() {
     let innermost = quota().build().unwrap();
     let loose = perimeter.layer(authn.layer(innermost.layer(tower::service_fn(handler))));
     assert_eq!(count(loose, Peer::Attached, String::new), 5);
+}
+
+/// A session adds the handler's handle on it, and nothing else, to a request of somebody who
+/// is in already.
+#[test]
+fn a_session() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let gate = || {
+        let builder = Stack::builder()
+            .with_resource(RESOURCE)
+            .with_session(SessionLayer::builder())
+            .add_authenticator(Cached::new());
+        builder.build().unwrap().0
+    };
+    let bare = on_axum(served(router()), Peer::Attached);
+    let guarded = served(router().layer(gate()));
+    assert_eq!(on_axum(guarded, Peer::Attached) - bare, 7);
+    let gated = gate().layer(tower::service_fn(handler));
+    assert_eq!(count(gated, Peer::Attached, String::new), 6);
 }
 
 /// Takes whatever is in the credential for a subject, and for a client of the same name.
