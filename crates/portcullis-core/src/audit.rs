@@ -55,8 +55,8 @@ pub trait AuditSink: Send + Sync + 'static {
 
 /// One decision, as it is written down. Borrowed: a sink that keeps it copies what it needs.
 ///
-/// Path and method come from the client, may hold anything that one can, and may be long: a
-/// sink escapes and cuts them.
+/// Path and method come from the client, may hold anything that one can, and may be long; the
+/// operation may come from a model and hold anything at all: a sink escapes and cuts them.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Record<'a> {
@@ -64,7 +64,7 @@ pub struct Record<'a> {
     pub kind: RecordKind,
     /// The request.
     pub request_id: RequestId,
-    /// When the request arrived.
+    /// When the request arrived; of a call inside it, when the call was made.
     pub at: Timestamp,
     /// What was decided.
     pub outcome: Outcome,
@@ -72,7 +72,8 @@ pub struct Record<'a> {
     pub layer: &'static str,
     /// Why.
     pub reason: ReasonCode,
-    /// The status of the response, where the gate answered by itself.
+    /// The status of the response, where the gate answered by itself; of a call that was
+    /// refused, the one that a request for it would have been answered with.
     pub status: Option<StatusCode>,
     /// The session that the request belongs to.
     pub session: Option<SessionId>,
@@ -86,6 +87,8 @@ pub struct Record<'a> {
     pub method: &'a Method,
     /// The path that the client asked for.
     pub path: &'a str,
+    /// What was asked for inside the request, where the record is about a call.
+    pub operation: Option<&'a str>,
 }
 
 impl<'a> Record<'a> {
@@ -114,6 +117,7 @@ impl<'a> Record<'a> {
             client_address: None,
             method,
             path,
+            operation: None,
         }
     }
 }
@@ -122,7 +126,11 @@ impl<'a> Record<'a> {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum RecordKind {
-    /// Whether a request was let in. Each request has exactly one.
+    /// Whether an operation was permitted that a handler asked for inside a request. A request
+    /// has as many as it asked for.
+    Call,
+    /// Whether a request was let in. Each request has exactly one, unless a layer inside a gate
+    /// refuses what the gate has let in: then a second one says so.
     Decision,
     /// A session has begun.
     SessionStart,
@@ -131,10 +139,11 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// A stable name: `decision`, `session_start`, `session_end`.
+    /// A stable name: `call`, `decision`, `session_start`, `session_end`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Call => "call",
             Self::Decision => "decision",
             Self::SessionStart => "session_start",
             Self::SessionEnd => "session_end",
@@ -142,11 +151,11 @@ impl RecordKind {
     }
 }
 
-/// What was decided about a request.
+/// What was decided about a request, or about a call inside it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It was let in.
+    /// It was let in; of a call, it was permitted.
     Admitted,
     /// The gate answered it by itself, and it needed no permission: a CORS preflight, the
     /// resource metadata.

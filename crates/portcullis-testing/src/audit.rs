@@ -188,6 +188,54 @@ impl RecordingAudit {
         decision
     }
 
+    /// There is exactly one call, and this operation was permitted.
+    ///
+    /// # Panics
+    ///
+    /// There is none or more than one, or anything else was decided.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "the assertion alone is a use")]
+    pub fn assert_call_permitted(&self, operation: &str) -> Recorded {
+        self.assert_call(
+            operation,
+            |call| call.outcome == Outcome::Admitted,
+            "permitted",
+        )
+    }
+
+    /// There is exactly one call, and this operation was not permitted, for this reason.
+    ///
+    /// # Panics
+    ///
+    /// There is none or more than one, or anything else was decided.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "the assertion alone is a use")]
+    pub fn assert_call_refused(&self, operation: &str, reason: &str) -> Recorded {
+        let is_refused =
+            |call: &Recorded| call.outcome != Outcome::Admitted && call.reason.as_str() == reason;
+        self.assert_call(operation, is_refused, &format!("refused for `{reason}`"))
+    }
+
+    #[track_caller]
+    fn assert_call(
+        &self,
+        operation: &str,
+        is_as_expected: impl FnOnce(&Recorded) -> bool,
+        expected: &str,
+    ) -> Recorded {
+        let records = self.records();
+        let mut calls = records.iter().filter(|record| record.is_call());
+        let one = calls.next().filter(|_| calls.next().is_none());
+        let one =
+            one.filter(|call| call.operation.as_deref() == Some(operation) && is_as_expected(call));
+        assert!(
+            one.is_some(),
+            "expected that one call, of {operation:?}, was {expected}; {}",
+            InWords(&records)
+        );
+        one.cloned().unwrap_or_else(|| unreachable!())
+    }
+
     #[track_caller]
     fn assert_decided(
         &self,
@@ -236,7 +284,7 @@ pub struct Recorded {
     pub kind: RecordKind,
     /// The request.
     pub request_id: RequestId,
-    /// When the request arrived.
+    /// When the request arrived; of a call inside it, when the call was made.
     pub at: Timestamp,
     /// What was decided.
     pub outcome: Outcome,
@@ -244,7 +292,8 @@ pub struct Recorded {
     pub layer: &'static str,
     /// Why.
     pub reason: ReasonCode,
-    /// The status of the response, where the gate answered by itself.
+    /// The status of the response, where the gate answered by itself; of a call that was
+    /// refused, the one that a request for it would have been answered with.
     pub status: Option<StatusCode>,
     /// The session that the request belongs to.
     pub session: Option<SessionId>,
@@ -258,6 +307,8 @@ pub struct Recorded {
     pub method: Method,
     /// The path that the client asked for.
     pub path: String,
+    /// What was asked for inside the request, where the record is about a call.
+    pub operation: Option<String>,
 }
 
 impl Recorded {
@@ -265,6 +316,10 @@ impl Recorded {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.principal.as_ref().map(Evidence::subject)
+    }
+
+    fn is_call(&self) -> bool {
+        self.kind == RecordKind::Call
     }
 
     fn is_decision(&self) -> bool {
@@ -288,16 +343,20 @@ impl From<&Record<'_>> for Recorded {
             client_address: record.client_address,
             method: record.method.clone(),
             path: record.path.to_owned(),
+            operation: record.operation.map(str::to_owned),
         }
     }
 }
 
 impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.kind.as_str())?;
+        if let Some(operation) = &self.operation {
+            write!(f, "{operation:?} in ")?;
+        }
         write!(
             f,
-            "{}: {} {:?} was {} by `{}` for `{}`",
-            self.kind.as_str(),
+            "{} {:?} was {} by `{}` for `{}`",
             self.method,
             self.path,
             self.outcome.as_str(),
@@ -429,6 +488,36 @@ mod tests {
         assert_eq!(audit.len(), 3);
         assert_eq!(audit.take().len(), 3);
         assert!(audit.is_empty());
+    }
+
+    #[test]
+    fn a_call_is_found_by_its_operation_and_is_no_decision() {
+        let audit = RecordingAudit::new();
+        record(&audit, 1, |_| {});
+        let failed = complaint(|| audit.assert_call_permitted("payments.transfer"));
+        assert!(failed.contains("there is one record"), "{failed}");
+        record(&audit, 1, |record| {
+            record.kind = RecordKind::Call;
+            record.operation = Some("payments.transfer");
+            record.reason = ReasonCode::new("scope_missing");
+        });
+        audit.assert_one_decision();
+        let refused = audit.assert_call_refused("payments.transfer", "scope_missing");
+        assert_eq!(refused.operation.as_deref(), Some("payments.transfer"));
+        for failed in [
+            complaint(|| audit.assert_call_permitted("payments.transfer")),
+            complaint(|| audit.assert_call_refused("payments.transfer", "acr_insufficient")),
+            complaint(|| audit.assert_call_refused("payments", "scope_missing")),
+        ] {
+            let wanted = "\n  call: \"payments.transfer\" in GET \"/notes\" was refused by `authn`";
+            assert!(failed.contains(wanted), "{failed}");
+        }
+        record(&audit, 2, |record| {
+            record.kind = RecordKind::Call;
+            record.operation = Some("payments.transfer");
+            record.outcome = Outcome::Admitted;
+        });
+        complaint(|| audit.assert_call_permitted("payments.transfer"));
     }
 
     #[test]

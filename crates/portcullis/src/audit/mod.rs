@@ -1,8 +1,9 @@
 //! Where the records of decisions go.
 //!
-//! Each request has exactly one record of the decision about it. By default it goes to
-//! `tracing` as one event at INFO, target `portcullis::decision`; another [`AuditSink`] is
-//! given to the stack or to a loose layer with `with_audit`.
+//! Each request has exactly one record of the decision about it, and one more for each call
+//! inside it. By default a record goes to `tracing` as one event at INFO, target
+//! `portcullis::decision`; another [`AuditSink`] is given to the stack or to a loose layer with
+//! `with_audit`.
 //!
 //! ```
 //! use portcullis::audit::{AuditSink, Record, SinkError};
@@ -48,7 +49,7 @@ impl Recorder {
     }
 
     pub(crate) fn write(&self, record: &Record<'_>) {
-        self.counters.count(record.outcome, record.reason);
+        self.counters.count(record);
         self.write_event(record);
     }
 

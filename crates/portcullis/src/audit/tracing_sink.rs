@@ -4,12 +4,12 @@ use std::fmt;
 
 use portcullis_core::{AuditSink, Record, SinkError};
 
-/// The most of a text that is logged, in characters.
-const MAX_LEN: usize = 256;
+/// The most that is logged of a text that somebody else chose, in characters.
+const MAX_TEXT: usize = 256;
 
 /// Writes each record as one `tracing` event at INFO, target `portcullis::decision`.
 ///
-/// Path and method come from the client: they are escaped and cut to 256 characters. The principal is
+/// What the client or a model chose is escaped and cut to 256 characters. The principal is
 /// named by issuer and subject; no credential is there to be written.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -42,6 +42,7 @@ impl AuditSink for TracingSink {
             client_address = record.client_address.map(tracing::field::display),
             method = %Escaped(record.method.as_str()),
             path = %Escaped(record.path),
+            operation = record.operation.map(Escaped).map(tracing::field::display),
         );
         Ok(())
     }
@@ -54,7 +55,7 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         for (n, char) in self.0.chars().enumerate() {
-            if n == MAX_LEN {
+            if n == MAX_TEXT {
                 return f.write_str("…");
             }
             // Escapes control characters, and those that reorder or hide what stands beside
