@@ -296,7 +296,9 @@ impl Exchange {
         // became of the request is then a second record of the same id, not a lost one.
         ledger.is_decided.store(true, Ordering::Release);
         ledger.is_refused.store(true, Ordering::Release);
-        if refusal.is_charged() {
+        // The budget is that of strangers. An address is shared: if a caller who is known were
+        // charged as well, one colleague's clumsy client would make strangers of all others.
+        if refusal.is_charged() && self.principal().is_none() {
             ledger.charge();
         }
         let mut record = ledger.record(refusal.outcome(), refusal.layer(), refusal.reason());

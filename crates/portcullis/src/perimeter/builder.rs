@@ -193,8 +193,8 @@ impl PerimeterBuilder {
     /// How many refusals an address prefix (IPv4 /32, IPv6 /64) has, all at once or spread
     /// over the period. 100 a minute by default.
     ///
-    /// Only refusals are counted. Who has spent them is let in with a credential that is
-    /// already known to be good, and answered 429 otherwise.
+    /// Only refusals are counted, of callers who are not known. Who has spent them is let in
+    /// with a credential that is already known to be good, and answered 429 otherwise.
     pub fn with_refusal_budget(mut self, refusals: u32, period: Duration) -> Self {
         let prefixes = self
             .settings

@@ -50,8 +50,8 @@
 //! | any of these, from a sender that has spent its budget of refusals | 429 |
 //!
 //! A body that turns out longer than the limit ends with an error, which axum answers with
-//! 413. The budget of refusals is spent by what other layers refuse as well, and they too
-//! answer 429 then.
+//! 413. The budget of refusals is spent by what other layers refuse as well, as long as nobody
+//! knows the caller, and `authn` too answers 429 then.
 //!
 //! # What the handler gets
 //!
