@@ -10,11 +10,12 @@ use portcullis::{
     perimeter::{Perimeter, PerimeterBuilder, PerimeterLayer},
     quota::{Metered, Quota, QuotaBuilder, QuotaLayer},
     stack::{Complete, Gate, GateHandle, Gated, GuardedRouter, StackBuilder},
+    step_up::{Requirement, StepUp, StepUpBuilder, StepUpLayer},
 };
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, authn_and_quota, gate, perimeter, quota, session},
+    fixtures::{authn, authn_and_quota, gate, perimeter, quota, session, step_up},
 };
 use static_assertions_of_this_file::{clone, send, sync, unpin};
 use tower::{Layer as _, Service};
@@ -38,15 +39,17 @@ macro_rules! all_of {
 #[test]
 fn layers_services_and_handles_go_anywhere() {
     all_of!(clone send sync unpin:
-        AuthnLayer, PerimeterLayer, QuotaLayer, Gate, GateHandle, GuardedRouter, Endpoints,
-        Authn<Echo>, Perimeter<Echo>, Metered<Echo>, Gated<Echo>,
-        Exchange, Principal, ActorView, PeerAddress, Quota,
+        AuthnLayer, PerimeterLayer, QuotaLayer, StepUpLayer, Gate, GateHandle, GuardedRouter,
+        Endpoints, Authn<Echo>, Perimeter<Echo>, Metered<Echo>, StepUp<Echo>, Gated<Echo>,
+        Exchange, Principal, ActorView, PeerAddress, Quota, Requirement,
     );
 }
 
 #[test]
 fn builders_can_be_sent() {
-    all_of!(send: AuthnBuilder, PerimeterBuilder, QuotaBuilder, StackBuilder<Complete>);
+    all_of!(send:
+        AuthnBuilder, PerimeterBuilder, QuotaBuilder, StepUpBuilder, StackBuilder<Complete>,
+    );
 }
 
 #[test]
@@ -67,6 +70,7 @@ fn futures_can_be_sent_when_the_handlers_can() {
     future_is_send(&perimeter(&audit).layer(Echo::new()));
     future_is_send(&session(&audit).layer(Echo::new()));
     future_is_send(&quota(&audit).layer(Echo::new()));
+    future_is_send(&step_up(&audit).layer(Echo::new()));
     future_is_send(&gate(&audit).layer(Echo::new()));
     future_is_send(&authn_and_quota(&audit).layer(Echo::new()));
     future_is_send(&perimeter(&audit).layer(authn(&audit).layer(Echo::new())));
@@ -85,5 +89,6 @@ fn a_service_that_cannot_be_sent_is_a_service_all_the_same() {
     is_service(&perimeter(&audit).layer(tower::service_fn(handler)));
     is_service(&session(&audit).layer(tower::service_fn(handler)));
     is_service(&quota(&audit).layer(tower::service_fn(handler)));
+    is_service(&step_up(&audit).layer(tower::service_fn(handler)));
     is_service(&gate(&audit).layer(tower::service_fn(handler)));
 }

@@ -8,7 +8,7 @@ use http_body::Body;
 use portcullis::BodyError;
 use tower::{Layer, Service};
 
-/// A layer of ours around a handler that cannot fail.
+/// A layer of ours, or one inside the other that it needs, around a handler that cannot fail.
 pub(crate) trait Around<S>:
     Layer<
         S,
@@ -30,7 +30,7 @@ where
 }
 
 /// Runs functions over a way to make a layer as tests of `authn`, `perimeter`, `session`,
-/// `quota` and the gate.
+/// `quota`, `step_up` and the gate.
 macro_rules! for_each_layer {
     ($($test:ident),* $(,)?) => {
         mod authn {
@@ -58,6 +58,13 @@ macro_rules! for_each_layer {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(portcullis_tests::fixtures::authn_and_quota, "admitted").await;
+            })*
+        }
+
+        mod step_up {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(portcullis_tests::fixtures::authn_and_step_up, "admitted").await;
             })*
         }
 

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use portcullis::Exchange;
 use portcullis_testing::{audit::RecordingAudit, http_probe::LocalBody};
 use portcullis_tests::fixtures::{
-    authn, authn_and_quota, authn_and_session, gate, perimeter, request_with,
+    authn, authn_and_quota, authn_and_session, authn_and_step_up, gate, perimeter, request_with,
 };
 use tower::{Layer as _, ServiceExt as _};
 
@@ -58,6 +58,11 @@ async fn a_session_serves_on_one_thread() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_quota_serves_on_one_thread() {
     serves_on_one_thread!(authn_and_quota, "a");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn step_up_serves_on_one_thread() {
+    serves_on_one_thread!(authn_and_step_up, "a");
 }
 
 #[tokio::test(flavor = "current_thread")]

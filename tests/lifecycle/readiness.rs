@@ -14,7 +14,9 @@ use portcullis_testing::{
 };
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, authn_and_quota, authn_and_session, gate, perimeter, request_with},
+    fixtures::{
+        authn, authn_and_quota, authn_and_session, authn_and_step_up, gate, perimeter, request_with,
+    },
 };
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{
@@ -108,6 +110,11 @@ async fn perimeter_passes_back_pressure_on() {
 async fn a_quota_passes_back_pressure_on() {
     back_pressure_passes::<Request<String>, _, _>(authn_and_quota(&RecordingAudit::new())).await;
     back_pressure_passes::<Request<String>, _, _>(authn_and_session(&RecordingAudit::new())).await;
+}
+
+#[tokio::test]
+async fn step_up_passes_back_pressure_on() {
+    back_pressure_passes::<Request<String>, _, _>(authn_and_step_up(&RecordingAudit::new())).await;
 }
 
 #[tokio::test]

@@ -1,13 +1,18 @@
 //! What is refused never reaches the handler, leaves one record that says why, and leaves the
 //! service able to serve the next.
 
+use std::time::Duration;
+
 use http::Request;
-use portcullis::audit::Outcome;
+use portcullis::{audit::Outcome, perimeter::PerimeterLayer};
 use portcullis_testing::{
     audit::RecordingAudit,
     http_probe::{HandlerProbe, body_text},
 };
-use portcullis_tests::fixtures::{authn, authn_and_quota, gate, perimeter, request, request_with};
+use portcullis_tests::fixtures::{
+    PAYMENTS, VAULT, authn, authn_and_quota, authn_and_step_up, gate, perimeter, request,
+    request_with, stack_builder,
+};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::layers::Around;
@@ -100,6 +105,23 @@ fn by_perimeter() -> Vec<Refused> {
     ]
 }
 
+/// Each of these carries a credential that is good for everything else.
+fn by_step_up() -> Vec<Refused> {
+    let with = |token: &str, path: &str| {
+        let request = request_with(token).uri(path);
+        request.body(String::new()).unwrap()
+    };
+    vec![
+        (with("good-a", PAYMENTS), "scope_missing", 403),
+        (with("io-good-a", PAYMENTS), "scope_missing", 403),
+        (with("good-a", VAULT), "acr_insufficient", 401),
+        (with("weak-a", VAULT), "acr_insufficient", 401),
+        (with("stale-a", VAULT), "auth_too_old", 401),
+        (with("io-stale-a", VAULT), "auth_too_old", 401),
+        (with("machine-a", VAULT), "acr_insufficient", 403),
+    ]
+}
+
 async fn refuses<L: Around<HandlerProbe>>(make: fn(&RecordingAudit) -> L, cases: Vec<Refused>) {
     let audit = RecordingAudit::new();
     let handler = HandlerProbe::new();
@@ -147,13 +169,42 @@ async fn what_authn_refuses_around_a_quota_is_not_called() {
 }
 
 #[tokio::test]
+async fn what_step_up_refuses_is_not_called() {
+    refuses(authn_and_step_up, by_step_up()).await;
+}
+
+#[tokio::test]
 async fn what_the_perimeter_refuses_is_not_called() {
     refuses(perimeter, by_perimeter()).await;
 }
 
 #[tokio::test]
 async fn what_the_gate_refuses_is_not_called() {
-    refuses(gate, by_perimeter().into_iter().chain(by_authn()).collect()).await;
+    let all = [by_perimeter(), by_authn(), by_step_up()];
+    refuses(gate, all.into_iter().flatten().collect()).await;
+}
+
+/// The budget of refusals is that of strangers: a caller who is known spends none of what all
+/// behind the address share.
+#[tokio::test]
+async fn a_known_caller_does_not_spend_the_budget_of_strangers() {
+    let audit = RecordingAudit::new();
+    let perimeter = PerimeterLayer::builder().with_refusal_budget(3, Duration::from_secs(60));
+    let builder = stack_builder(&audit).with_perimeter(perimeter);
+    let service = builder.build().unwrap().0.layer(HandlerProbe::new());
+    let send = async |token: &str, path: &str| {
+        let request = request_with(token).uri(path).body(String::new()).unwrap();
+        service.clone().oneshot(request).await.unwrap().status()
+    };
+    for _ in 0..10 {
+        assert_eq!(send("good-a", PAYMENTS).await, 403);
+        assert_eq!(send("weak-a", VAULT).await, 401);
+    }
+    for _ in 0..3 {
+        assert_eq!(send("bad", "/").await, 401);
+    }
+    assert_eq!(send("bad", "/").await, 429);
+    assert_eq!(send("good-a", "/").await, 200);
 }
 
 /// A request is not asked to do I/O for if it is refused without.

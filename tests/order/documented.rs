@@ -6,7 +6,7 @@ use http::{Request, Response};
 use portcullis::{Exchange, Slot, Stack};
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn, gate, perimeter, quota, request_with, session},
+    fixtures::{authn, gate, perimeter, quota, request_with, session, step_up},
     logs::Logs,
     table_auth::TableAuth,
 };
@@ -78,8 +78,8 @@ async fn requests_come_through_in_the_order_of_the_table() {
     let request = || request_with("good-alice").body(String::new()).unwrap();
     let gated = gate(&audit).layer(handler());
     assert_eq!(gated.oneshot(request()).await.unwrap().status(), 200);
-    let loose = perimeter(&audit)
-        .layer(authn(&audit).layer(session(&audit).layer(quota(&audit).layer(handler()))));
+    let inner = quota(&audit).layer(step_up(&audit).layer(handler()));
+    let loose = perimeter(&audit).layer(authn(&audit).layer(session(&audit).layer(inner)));
     assert_eq!(loose.oneshot(request()).await.unwrap().status(), 200);
     audit.assert_decisions(2);
 }

@@ -16,7 +16,7 @@ use portcullis_testing::{
     http_probe::HandlerProbe,
 };
 use portcullis_tests::{
-    fixtures::{authn, gate, perimeter, quota, request_with},
+    fixtures::{authn, authn_and_step_up, gate, perimeter, quota, request_with, step_up},
     logs::Logs,
 };
 use tower::{Layer as _, Service, ServiceExt as _, buffer::Buffer};
@@ -189,6 +189,41 @@ arrangement!(
         .layer(quota(&silent()).layer(perimeter(&silent()).layer(handler)))
 );
 
+arrangement!(
+    a_step_up_without_authn,
+    "step_up",
+    &["`step_up` ran, but `authn` had not"],
+    |audit, handler| step_up(audit).layer(handler)
+);
+
+arrangement!(
+    a_step_up_below_a_perimeter_alone,
+    "step_up",
+    &["`step_up` ran, but `authn` had not", "further out"],
+    |audit, handler| perimeter(audit).layer(step_up(&silent()).layer(handler))
+);
+
+arrangement!(
+    authn_below_a_step_up,
+    "step_up",
+    &["`step_up` ran, but `authn` had not"],
+    |audit, handler| step_up(audit).layer(authn(&silent()).layer(handler))
+);
+
+arrangement!(
+    a_perimeter_below_a_step_up,
+    "perimeter",
+    &["`perimeter`", "swap the two layers"],
+    |audit, handler| authn_and_step_up(audit).layer(perimeter(&silent()).layer(handler))
+);
+
+arrangement!(
+    authn_between_two_step_ups,
+    "authn",
+    &["`authn` ran twice"],
+    |audit, handler| authn_and_step_up(audit).layer(authn_and_step_up(&silent()).layer(handler))
+);
+
 // The order is checked as well where a worker makes the call, out of sight of the request.
 arrangement!(
     a_perimeter_below_authn_behind_a_buffer,
@@ -260,6 +295,13 @@ inside_a_gate!(
     "perimeter",
     &["`perimeter` ran twice"],
     |inner, handler| perimeter(inner).layer(handler)
+);
+
+inside_a_gate!(
+    authn_with_a_step_up_in_a_gate,
+    "authn",
+    &["`authn` ran twice"],
+    |inner, handler| authn_and_step_up(inner).layer(handler)
 );
 
 /// With axum the layer that is added last runs first, which is the mistake that people make.
@@ -356,6 +398,32 @@ async fn the_right_order_passes() {
         assert_eq!(response.status(), 200);
         handler.assert_called(1);
         audit.assert_admitted("alice");
+        assert!(logs.lines(Level::ERROR).is_empty());
+    }
+}
+
+/// `step_up` alone may stand more than once: in a row, and inside a gate that has one.
+#[tokio::test]
+async fn step_up_may_stand_again() {
+    for token in TOKENS {
+        let (logs, _listening) = Logs::listen();
+        let (audit, handler) = (RecordingAudit::new(), HandlerProbe::new());
+        let again = || step_up(&silent()).layer(step_up(&silent()).layer(handler.clone()));
+        let loose = send(authn_and_step_up(&audit).layer(again()), token).await;
+        assert_eq!(loose.status(), 200);
+        audit.assert_admitted("alice");
+        let _ = audit.take();
+        let gated = send(gate(&audit).layer(again()), token).await;
+        assert_eq!(gated.status(), 200);
+        audit.assert_admitted("alice");
+        let buffered = Buffer::new(again(), 1);
+        let deferred = send(
+            authn_and_step_up(&RecordingAudit::new()).layer(buffered),
+            token,
+        )
+        .await;
+        assert_eq!(deferred.status(), 200);
+        handler.assert_called(3);
         assert!(logs.lines(Level::ERROR).is_empty());
     }
 }

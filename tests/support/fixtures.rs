@@ -1,5 +1,7 @@
 //! One configuration of each layer, and requests that they let in or refuse.
 
+use std::time::Duration;
+
 use http::request::Builder;
 use portcullis::{
     authn::{AuthnBuilder, AuthnLayer},
@@ -7,6 +9,7 @@ use portcullis::{
     quota::{Quota, QuotaBuilder, QuotaLayer},
     session::{SessionBuilder, SessionLayer},
     stack::{Complete, Gate, Stack, StackBuilder},
+    step_up::{Requirement, StepUpBuilder, StepUpLayer},
 };
 use portcullis_testing::audit::RecordingAudit;
 use tower::layer::util;
@@ -36,6 +39,35 @@ pub const CHALLENGE_INVALID_TOKEN: &str = "Bearer error=\"invalid_token\", \
 
 /// The challenge to what is no credential.
 pub const CHALLENGE_INVALID_REQUEST: &str = "Bearer error=\"invalid_request\"";
+
+/// The challenge to a caller who lacks the scope of [`PAYMENTS`].
+pub const CHALLENGE_SCOPE: &str = "Bearer error=\"insufficient_scope\", scope=\"payments.write\", \
+     resource_metadata=\"https://agent.example/.well-known/oauth-protected-resource\", \
+     error_description=\"The request requires more scopes than the access token has\"";
+
+/// The challenge to a user who is not authenticated well enough for [`VAULT`].
+pub const CHALLENGE_STRENGTH: &str = "Bearer error=\"insufficient_user_authentication\", \
+     acr_values=\"phr\", max_age=\"300\", \
+     resource_metadata=\"https://agent.example/.well-known/oauth-protected-resource\"";
+
+/// A path that requires the scope `payments.write`.
+pub const PAYMENTS: &str = "/payments";
+
+/// A path that requires a strong and recent authentication.
+pub const VAULT: &str = "/vault";
+
+/// What requires the scope of [`PAYMENTS`].
+pub fn a_scope() -> Requirement {
+    Requirement::new().with_scopes("payments.write")
+}
+
+/// What requires the strength of [`VAULT`].
+pub fn strength() -> Requirement {
+    Requirement::new()
+        .add_acr("phr")
+        .add_amr("hwk")
+        .with_max_age(Duration::from_secs(300))
+}
 
 /// The settings of an `authn` layer that asks a [`TableAuth`].
 pub fn authn_builder(audit: &RecordingAudit) -> AuthnBuilder {
@@ -103,6 +135,30 @@ pub fn authn_and_quota(audit: &RecordingAudit) -> util::Stack<QuotaLayer, AuthnL
     util::Stack::new(quota(&RecordingAudit::failing()), authn(audit))
 }
 
+/// The settings of a `step_up` for [`PAYMENTS`] and [`VAULT`], and for operations that require
+/// the same: `payments.transfer`, `vault.open`, and `notes.list`, which requires nothing.
+pub fn step_up_builder() -> StepUpBuilder {
+    StepUpLayer::builder()
+        .add_route_requirement(PAYMENTS, a_scope())
+        .add_route_requirement(VAULT, strength())
+        .require("payments.transfer", a_scope())
+        .require("vault.open", strength())
+        .require("notes.list", Requirement::new())
+}
+
+/// A `step_up` for them. It stands inside [`authn`].
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn step_up(audit: &RecordingAudit) -> StepUpLayer {
+    let builder = step_up_builder().with_audit(audit.clone());
+    builder.build().expect("the settings work")
+}
+
+/// [`step_up`] in the one place where it can stand alone: just inside [`authn`].
+#[must_use]
+pub fn authn_and_step_up(audit: &RecordingAudit) -> util::Stack<StepUpLayer, AuthnLayer> {
+    util::Stack::new(step_up(&RecordingAudit::failing()), authn(audit))
+}
+
 /// The settings of a gate of all layers.
 pub fn stack_builder(audit: &RecordingAudit) -> StackBuilder<Complete> {
     Stack::builder()
@@ -112,6 +168,7 @@ pub fn stack_builder(audit: &RecordingAudit) -> StackBuilder<Complete> {
         .with_perimeter(PerimeterLayer::builder().with_max_body(MAX_BODY))
         .with_session(session_builder(audit))
         .with_quota(quota_builder(audit))
+        .with_step_up(step_up_builder())
         .add_authenticator(TableAuth::new())
 }
 

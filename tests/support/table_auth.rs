@@ -1,13 +1,16 @@
 //! An authenticator whose every verdict a test can ask for by its token.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use portcullis::{
     Authenticator, Check, Confirmation, Description, Evidence, EvidenceKind, ReasonCode, Rejection,
-    RequestView, Unavailable, Verdict,
+    RequestView, Scopes, Timestamp, Unavailable, Verdict,
 };
 
 /// The issuer of all that [`TableAuth`] accepts.
@@ -23,6 +26,11 @@ pub const NAME: &str = "table";
 /// | none | `Absent` |
 /// | `good-NAME` | accepts `NAME` |
 /// | `by-CLIENT-good-NAME` | accepts `NAME`, by way of that client |
+/// | `scoped-NAME` | accepts `NAME`, with the scope `payments.write` |
+/// | `strong-NAME` | the same, authenticated now, with `hwk`, as `phr` |
+/// | `stale-NAME` | the same as `strong`, authenticated an hour ago |
+/// | `weak-NAME` | the same as `strong`, as `pwd` |
+/// | `machine-NAME` | a client application, with the scope `payments.write` |
 /// | `bound-NAME` | accepts `NAME`, bound to a key that nobody has shown |
 /// | `nameless` | accepts evidence without a subject |
 /// | `bad` | rejects: `table_bad` |
@@ -63,7 +71,7 @@ impl Authenticator for TableAuth {
             None => Check::Done(Verdict::Absent),
             Some("hang") => Check::NeedsIo,
             Some(token) if token.starts_with("io-") => Check::NeedsIo,
-            Some(token) => Check::Done(verdict(token)),
+            Some(token) => Check::Done(verdict(token, request.now())),
         }
     }
 
@@ -74,15 +82,18 @@ impl Authenticator for TableAuth {
             Some(token) => {
                 // Gives way once, so that the answer never comes at the first poll.
                 tokio::task::yield_now().await;
-                verdict(token.strip_prefix("io-").unwrap_or(token))
+                verdict(token.strip_prefix("io-").unwrap_or(token), request.now())
             }
             None => Verdict::Absent,
         }
     }
 }
 
-fn verdict(token: &str) -> Verdict {
+fn verdict(token: &str, now: Timestamp) -> Verdict {
     let evidence = |subject: &str| Evidence::new(EvidenceKind::User, ISSUER, subject);
+    if let Some(evidence) = granted(token, now) {
+        return Verdict::accept(evidence.with_issued_at(now));
+    }
     if let Some(subject) = token.strip_prefix("good-") {
         return Verdict::accept(evidence(subject));
     }
@@ -102,9 +113,31 @@ fn verdict(token: &str) -> Verdict {
         "garbled" => Verdict::Reject(Rejection::invalid_request(ReasonCode::new("table_garbled"))),
         "down" => Verdict::Unavailable(
             Unavailable::new(ReasonCode::new("table_down"))
-                .with_retry_after(std::time::Duration::from_secs(7)),
+                .with_retry_after(Duration::from_secs(7)),
         ),
         "panic" => unreachable!("the authenticator was told to panic"),
         _ => Verdict::NotMine,
+    }
+}
+
+/// Callers with more than a name.
+fn granted(token: &str, now: Timestamp) -> Option<Evidence> {
+    let (kind, subject) = token.split_once('-')?;
+    let scopes = Scopes::parse("payments.write").ok()?;
+    let of = |kind| Evidence::new(kind, ISSUER, subject).with_scopes(scopes.clone());
+    let strong = |acr: &str, age: u64| {
+        of(EvidenceKind::User)
+            .with_acr(acr)
+            .add_amr("pwd")
+            .add_amr("hwk")
+            .with_auth_time(now - Duration::from_secs(age))
+    };
+    match kind {
+        "scoped" => Some(of(EvidenceKind::User)),
+        "strong" => Some(strong("phr", 0)),
+        "stale" => Some(strong("phr", 3600)),
+        "weak" => Some(strong("pwd", 0)),
+        "machine" => Some(of(EvidenceKind::Client).with_client(subject)),
+        _ => None,
     }
 }

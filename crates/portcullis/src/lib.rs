@@ -36,19 +36,21 @@
 //! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | `session` | session, and its deadlines | 401 429 503 |
 //! | `quota` | nothing: it counts | 429 |
+//! | `step_up` | requirements of operations | 400 401 403 |
 //!
 //! # Where to look
 //!
 //! | you want to | look at |
 //! |---|---|
 //! | guard a whole server | [`stack`] |
-//! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`quota`] |
+//! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`quota`], [`step_up`] |
 //! | end what a caller began | [`session`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
 //! | accept API keys | `api_keys` (feature `api-keys`) |
 //! | write an authenticator of your own | [`Authenticator`] |
 //! | know in a handler who calls | [`Principal`], [`Exchange`], `extract` (feature `axum`) |
 //! | show a model who calls | [`ActorView`] |
+//! | require more for a route or an operation | [`step_up`] |
 //! | read what was decided | [`audit`], [`reason`] |
 //! | test your server | the crate `portcullis-testing` |
 //!
@@ -84,8 +86,8 @@ mod refusal;
 mod resource;
 mod route;
 pub mod session;
-
 pub mod stack;
+pub mod step_up;
 
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt as jwt;

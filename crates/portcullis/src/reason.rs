@@ -15,6 +15,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// The authentication context class is none of those that are strong enough.
+    ACR_INSUFFICIENT = "acr_insufficient";
     /// The client went away while a layer was still deciding.
     ABANDONED = "abandoned";
     /// Let in, with a principal.
@@ -23,12 +25,23 @@ reasons! {
     ADMITTED_ANONYMOUS = "admitted_anonymous";
     /// Let in by layers among which there is no `authn`.
     ADMITTED_UNIDENTIFIED = "admitted_unidentified";
+    /// A method of authentication was not used that has to be.
+    AMR_INSUFFICIENT = "amr_insufficient";
+    /// The user is said to have authenticated at a time that has not come yet.
+    AUTH_TIME_IN_FUTURE = "auth_time_in_future";
+    /// The credential does not say when the user authenticated.
+    AUTH_TIME_MISSING = "auth_time_missing";
+    /// The user authenticated too long ago.
+    AUTH_TOO_OLD = "auth_too_old";
     /// The `Authorization` header is there twice, or cannot be read.
     AUTHORIZATION_MALFORMED = "authorization_malformed";
     /// The body is longer than the limit.
     BODY_TOO_LARGE = "body_too_large";
     /// The sender has spent its budget of refusals.
     BUDGET_SPENT = "budget_spent";
+    /// One new token after the other lacked the same, so that a further challenge would not
+    /// have helped.
+    CHALLENGE_IN_VAIN = "challenge_in_vain";
     /// The method is `CONNECT`.
     CONNECT_REFUSED = "connect_refused";
     /// `Content-Length` is there twice or is no number.
@@ -37,7 +50,7 @@ reasons! {
     CONFIRMATION_UNMET = "confirmation_unmet";
     /// A credential is there, and no authenticator knows it.
     CREDENTIAL_UNKNOWN = "credential_unknown";
-    /// There is no credential, and the route is not anonymous.
+    /// There is no credential, and the route is not anonymous, or requires more of the caller.
     CREDENTIALS_MISSING = "credentials_missing";
     /// There are credentials of two kinds.
     CREDENTIALS_OF_TWO_KINDS = "credentials_of_two_kinds";
@@ -61,6 +74,8 @@ reasons! {
     QUOTA_PRINCIPAL = "quota_principal";
     /// The resource metadata, answered without asking for a credential.
     RESOURCE_METADATA = "resource_metadata";
+    /// A scope was not granted that has to be.
+    SCOPE_MISSING = "scope_missing";
     /// The session has lasted as long as it may.
     SESSION_ABSOLUTE = "session_absolute";
     /// The credential of a request that was running ended.

@@ -8,7 +8,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use portcullis_tests::{
     fixtures::{
-        CHALLENGE_INVALID_REQUEST, CHALLENGE_INVALID_TOKEN, CHALLENGE_MISSING, HOST, ORIGIN,
+        CHALLENGE_INVALID_REQUEST, CHALLENGE_INVALID_TOKEN, CHALLENGE_MISSING, CHALLENGE_SCOPE,
+        CHALLENGE_STRENGTH, HOST, ORIGIN,
     },
     wire::Payload,
 };
@@ -233,6 +234,51 @@ pub(crate) fn cases() -> Vec<Case> {
         Case {
             route: "/public/{id}",
             ..Case::good().at("/public/7")
+        },
+        Case {
+            challenge: Some(CHALLENGE_SCOPE),
+            ..Case::refused("a scope too few", Good, 403, "scope_missing").at("/payments/7")
+        },
+        Case {
+            sent: Token("scoped-alice"),
+            route: "/payments/{id}",
+            ..Case::good().at("/payments/7")
+        },
+        Case {
+            sent: Token("io-scoped-alice"),
+            route: "/payments/{id}",
+            ..Case::good().at("/payments/7")
+        },
+        // A route by its exact name: what stands below it, and no other, is open.
+        Case {
+            route: "/payments/{id}/more",
+            ..Case::good().at("/payments/7/more")
+        },
+        Case {
+            challenge: Some(CHALLENGE_STRENGTH),
+            ..Case::refused(
+                "too old an authentication",
+                Token("stale-alice"),
+                401,
+                "auth_too_old",
+            )
+            .at("/vault/7")
+        },
+        Case {
+            challenge: Some(CHALLENGE_STRENGTH),
+            ..Case::refused(
+                "too weak an authentication",
+                Token("io-weak-alice"),
+                401,
+                "acr_insufficient",
+            )
+            .at("/vault/7")
+        },
+        Case::refused("a machine", Token("machine-app"), 403, "acr_insufficient").at("/vault/7"),
+        Case {
+            sent: Token("strong-alice"),
+            route: "/vault/{id}",
+            ..Case::good().at("/vault/7")
         },
         Case::refused(
             "a bad credential where none is needed",

@@ -1,4 +1,4 @@
-//! What stands behind the gate: the same three routes, with axum and without.
+//! What stands behind the gate: the same routes, with axum and without.
 
 use std::{
     convert::Infallible,
@@ -30,6 +30,9 @@ pub(crate) fn router() -> Router {
         .route("/who", get(who).options(who))
         .route("/public/{id}", get(who))
         .route("/public/{id}/more", get(who))
+        .route("/payments/{id}", get(who))
+        .route("/payments/{id}/more", get(who))
+        .route("/vault/{id}", get(who))
         .route("/upload", post(async |body: Bytes| body.len().to_string()))
 }
 
@@ -65,7 +68,8 @@ where
         response
     };
     match parts.uri.path() {
-        "/who" | "/public/7" | "/public/7/more" => answer(StatusCode::OK, shown(&parts)),
+        "/who" | "/public/7" | "/public/7/more" | "/payments/7" | "/payments/7/more"
+        | "/vault/7" => answer(StatusCode::OK, shown(&parts)),
         "/upload" => match body.collect().await.map_err(Into::into) {
             Ok(body) => answer(StatusCode::OK, body.to_bytes().len().to_string()),
             Err(error) if error.is::<LengthLimitError>() => {

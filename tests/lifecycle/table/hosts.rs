@@ -16,11 +16,16 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use portcullis::{
-    BoxError, authn::AuthnLayer, perimeter::PerimeterLayer, quota::QuotaLayer, stack::Gate,
+    BoxError,
+    authn::AuthnLayer,
+    perimeter::PerimeterLayer,
+    quota::QuotaLayer,
+    stack::Gate,
+    step_up::{StepUpBuilder, StepUpLayer},
 };
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn_builder, perimeter_builder, quota, stack_builder},
+    fixtures::{a_scope, authn_builder, perimeter_builder, quota, stack_builder, strength},
     wire::{self, Client, Payload, Server},
 };
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _};
@@ -76,19 +81,47 @@ impl Host {
     }
 }
 
-/// A gate that lets anonymous callers in on one route.
-fn gate(audit: &RecordingAudit, anonymous: &str) -> Gate {
-    let builder = stack_builder(audit).add_anonymous_route(anonymous);
+/// By which names the gate knows the routes: what stands before them, and what stands for the
+/// last part.
+#[derive(Clone, Copy)]
+struct Routes(&'static str, &'static str);
+
+/// As axum has matched them.
+const MATCHED: Routes = Routes("", "{id}");
+/// As the client has asked for them.
+const ASKED: Routes = Routes("", "7");
+
+impl Routes {
+    fn named(self, name: &str) -> String {
+        format!("{}/{name}/{}", self.0, self.1)
+    }
+
+    fn step_up(self) -> StepUpBuilder {
+        StepUpLayer::builder()
+            .add_route_requirement(self.named("payments"), a_scope())
+            .add_route_requirement(self.named("vault"), strength())
+    }
+}
+
+/// A gate that lets anonymous callers in on one route, and requires more on two others.
+fn gate(audit: &RecordingAudit, routes: Routes) -> Gate {
+    let builder = stack_builder(audit)
+        .add_anonymous_route(routes.named("public"))
+        .with_step_up(routes.step_up());
     builder.build().unwrap().0
 }
 
 /// The same as loose layers.
-fn loose(audit: &RecordingAudit, anonymous: &str) -> (PerimeterLayer, AuthnLayer, QuotaLayer) {
-    let authn = authn_builder(&RecordingAudit::new()).add_anonymous_route(anonymous);
+fn loose(
+    audit: &RecordingAudit,
+    routes: Routes,
+) -> (PerimeterLayer, AuthnLayer, QuotaLayer, StepUpLayer) {
+    let authn = authn_builder(&RecordingAudit::new()).add_anonymous_route(routes.named("public"));
     (
         perimeter_builder(audit).build().unwrap(),
         authn.build().unwrap(),
         quota(&RecordingAudit::new()),
+        routes.step_up().build().unwrap(),
     )
 }
 
@@ -118,19 +151,19 @@ fn call_router(router: Router) -> impl Fn(Request<Payload>) -> Answered + 'stati
 
 pub(crate) async fn a_guarded_router() -> Host {
     let audit = RecordingAudit::new();
-    let guarded = gate(&audit, "/public/{id}").guard(router());
+    let guarded = gate(&audit, MATCHED).guard(router());
     Host::new("guard", audit, call(guarded)).with_routes()
 }
 
 pub(crate) async fn a_router_with_the_gate_as_its_layer() -> Host {
     let audit = RecordingAudit::new();
-    let router = router().layer(gate(&audit, "/public/{id}"));
+    let router = router().layer(gate(&audit, MATCHED));
     Host::new("layer", audit, call_router(router)).with_routes()
 }
 
 pub(crate) async fn a_nested_router() -> Host {
     let audit = RecordingAudit::new();
-    let inner = router().layer(gate(&audit, "/agents/public/{id}"));
+    let inner = router().layer(gate(&audit, Routes("/agents", "{id}")));
     let router = Router::new().nest("/agents", inner);
     let host = Host::new("nest", audit, call_router(router));
     Host {
@@ -142,7 +175,7 @@ pub(crate) async fn a_nested_router() -> Host {
 
 pub(crate) async fn a_guarded_router_as_a_nested_service() -> Host {
     let audit = RecordingAudit::new();
-    let inner = gate(&audit, "/agents/public/{id}").guard(router());
+    let inner = gate(&audit, Routes("/agents", "{id}")).guard(router());
     let router = Router::new().nest_service("/agents", inner);
     let host = Host::new("nest_service, guard", audit, call_router(router));
     host.with_routes().below("/agents")
@@ -150,14 +183,14 @@ pub(crate) async fn a_guarded_router_as_a_nested_service() -> Host {
 
 pub(crate) async fn a_plain_service_as_a_nested_service() -> Host {
     let audit = RecordingAudit::new();
-    let inner = gate(&audit, "/agents/public/7").layer(Plain);
+    let inner = gate(&audit, Routes("/agents", "7")).layer(Plain);
     let router = Router::new().nest_service("/agents", inner);
     Host::new("nest_service, plain", audit, call_router(router)).below("/agents")
 }
 
 pub(crate) async fn a_guarded_router_over_tcp() -> Host {
     let audit = RecordingAudit::new();
-    let guarded = gate(&audit, "/public/{id}").guard(router());
+    let guarded = gate(&audit, MATCHED).guard(router());
     let server = Server::axum(guarded).await.unwrap();
     let host = Host::new("axum::serve", audit, move |request| {
         Box::pin(wire::http1(server.address(), request))
@@ -170,7 +203,7 @@ pub(crate) async fn a_guarded_router_over_tcp() -> Host {
 
 pub(crate) async fn a_plain_service_over_tcp_with_http1() -> Host {
     let audit = RecordingAudit::new();
-    let service = gate(&audit, "/public/7").layer(Plain);
+    let service = gate(&audit, ASKED).layer(Plain);
     let server = Server::hyper(service).await.unwrap();
     Host::new("hyper, HTTP/1.1", audit, move |request| {
         Box::pin(wire::http1(server.address(), request))
@@ -179,7 +212,7 @@ pub(crate) async fn a_plain_service_over_tcp_with_http1() -> Host {
 
 pub(crate) async fn a_plain_service_over_tcp_with_http2() -> Host {
     let audit = RecordingAudit::new();
-    let service = gate(&audit, "/public/7").layer(Plain);
+    let service = gate(&audit, ASKED).layer(Plain);
     let server = Server::hyper(service).await.unwrap();
     Host::new("hyper, HTTP/2", audit, move |request| {
         let address = server.address();
@@ -191,7 +224,7 @@ pub(crate) async fn a_plain_service_over_tcp_with_http2() -> Host {
 pub(crate) async fn a_service_fn_over_tcp() -> Host {
     let audit = RecordingAudit::new();
     let handler = tower::service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
-    let service = gate(&audit, "/public/7").layer(handler);
+    let service = gate(&audit, ASKED).layer(handler);
     let server = Server::hyper(service).await.unwrap();
     Host::new("service_fn", audit, move |request| {
         Box::pin(wire::http1(server.address(), request))
@@ -203,7 +236,7 @@ pub(crate) async fn a_service_with_bodies_of_its_own() -> Host {
     let inner = tower::service_fn(async |request| {
         Ok::<_, Infallible>(answer(request).await.map(Foreign::new))
     });
-    let service = gate(&audit, "/public/7").layer(inner);
+    let service = gate(&audit, ASKED).layer(inner);
     let outer = ServiceBuilder::new()
         .map_request(|request: Request<Payload>| request.map(Foreign::new))
         .service(service);
@@ -212,11 +245,12 @@ pub(crate) async fn a_service_with_bodies_of_its_own() -> Host {
 
 pub(crate) async fn loose_layers_around_a_service() -> Host {
     let audit = RecordingAudit::new();
-    let (perimeter, authn, quota) = loose(&audit, "/public/7");
+    let (perimeter, authn, quota, step_up) = loose(&audit, ASKED);
     let service = ServiceBuilder::new()
         .layer(perimeter)
         .layer(authn)
         .layer(quota)
+        .layer(step_up)
         .service(Plain);
     Host::new("loose", audit, call(service))
 }
@@ -224,8 +258,9 @@ pub(crate) async fn loose_layers_around_a_service() -> Host {
 /// With axum's `Router::layer`, the layer that is added last runs first.
 pub(crate) async fn loose_layers_around_a_router() -> Host {
     let audit = RecordingAudit::new();
-    let (perimeter, authn, quota) = loose(&audit, "/public/{id}");
-    let router = router().layer(quota).layer(authn).layer(perimeter);
+    let (perimeter, authn, quota, step_up) = loose(&audit, MATCHED);
+    let inner = router().layer(step_up).layer(quota);
+    let router = inner.layer(authn).layer(perimeter);
     Host::new("loose, axum", audit, call_router(router)).with_routes()
 }
 

@@ -3,6 +3,7 @@
 //! The outermost of our layers makes an [`Exchange`]; each layer writes its own part, once;
 //! handlers read it and cannot change it.
 
+mod call;
 mod flight;
 mod id;
 mod original_path;
@@ -13,7 +14,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -38,6 +39,7 @@ use crate::{
     reason,
     refusal::Refusal,
     session::Session,
+    step_up::Requirements,
 };
 
 /// What the layers have found out about one request: a cheap handle on cells that are
@@ -55,10 +57,14 @@ struct Ledger {
     method: Method,
     path: OriginalPath,
     trail: Trail,
+    clock: Arc<dyn Clock>,
     arrival: OnceLock<Arrival>,
     identity: OnceLock<Identity>,
     challenges: OnceLock<Arc<Challenges>>,
     session: OnceLock<Session>,
+    requirements: OnceLock<Arc<Requirements>>,
+    /// Those of further `step_up` layers inside the first. Hardly any request has some.
+    inner_requirements: Mutex<Vec<Arc<Requirements>>>,
     recorder: Recorder,
     /// Whether the one record of the decision has been written.
     is_decided: AtomicBool,
@@ -181,10 +187,13 @@ impl Exchange {
             method: parts.method.clone(),
             path: OriginalPath::of(parts, shared.base_path.as_deref()),
             trail: Trail::default(),
+            clock: Arc::clone(&shared.clock),
             arrival: OnceLock::new(),
             identity: OnceLock::new(),
             challenges: OnceLock::new(),
             session: OnceLock::new(),
+            requirements: OnceLock::new(),
+            inner_requirements: Mutex::default(),
             recorder: shared.recorder.clone(),
             is_decided: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),

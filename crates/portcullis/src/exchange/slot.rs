@@ -22,11 +22,19 @@ pub enum Slot {
     Session,
     /// What a principal and a client may ask for in a while.
     Quota,
+    /// What is required of the caller for a request and for the calls inside it.
+    StepUp,
 }
 
 impl Slot {
     /// Every slot, from outside in.
-    pub const ALL: [Self; 4] = [Self::Perimeter, Self::Authn, Self::Session, Self::Quota];
+    pub const ALL: [Self; 5] = [
+        Self::Perimeter,
+        Self::Authn,
+        Self::Session,
+        Self::Quota,
+        Self::StepUp,
+    ];
 
     /// The name of the layer and of its module.
     #[must_use]
@@ -36,6 +44,7 @@ impl Slot {
             Self::Authn => "authn",
             Self::Session => "session",
             Self::Quota => "quota",
+            Self::StepUp => "step_up",
         }
     }
 
@@ -47,6 +56,7 @@ impl Slot {
             Self::Authn => "principal, or that the caller is anonymous",
             Self::Session => "session, and its deadlines",
             Self::Quota => "nothing: it counts",
+            Self::StepUp => "requirements of operations",
         }
     }
 
@@ -58,6 +68,7 @@ impl Slot {
             Self::Authn => &[400, 401, 429, 503],
             Self::Session => &[401, 429, 503],
             Self::Quota => &[429],
+            Self::StepUp => &[400, 401, 403],
         }
     }
 
@@ -66,8 +77,15 @@ impl Slot {
     pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::Perimeter | Self::Authn => &[],
-            Self::Session | Self::Quota => &[Self::Authn],
+            Self::Session | Self::Quota | Self::StepUp => &[Self::Authn],
         }
+    }
+
+    /// Whether layers of this slot may stand inside each other: what an outer one has let in,
+    /// an inner one may still refuse. All others stand once.
+    #[must_use]
+    pub const fn is_repeatable(self) -> bool {
+        matches!(self, Self::StepUp)
     }
 
     const fn bit(self) -> u16 {
@@ -92,7 +110,7 @@ impl Trail {
         // an exchange that is in two places has already been refused by its flight.
         let entered = self.0.load(Ordering::Acquire);
         let has = |other: Slot| entered & other.bit() != 0;
-        if has(slot) {
+        if has(slot) && !slot.is_repeatable() {
             return Err(Misplaced::Doubled(slot));
         }
         if let Some(inner) = Slot::ALL
@@ -170,6 +188,23 @@ mod tests {
             assert_eq!(trail.enter(slot), Ok(()));
         }
         assert!(trail.iter().eq(Slot::ALL));
+    }
+
+    #[test]
+    fn what_is_repeatable_passes_twice_and_nothing_else_does() {
+        for slot in Slot::ALL {
+            let trail = Trail::default();
+            for outer in Slot::ALL.into_iter().take_while(|outer| *outer <= slot) {
+                assert_eq!(trail.enter(outer), Ok(()));
+            }
+            let again = trail.enter(slot);
+            assert_eq!(again.is_ok(), slot == Slot::StepUp, "{slot}");
+            assert_eq!(again.is_ok(), slot.is_repeatable(), "{slot}");
+            // It makes nothing else possible.
+            for other in Slot::ALL.into_iter().filter(|other| *other < slot) {
+                assert!(trail.enter(other).is_err(), "{other} inside {slot}");
+            }
+        }
     }
 
     #[test]

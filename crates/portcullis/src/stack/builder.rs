@@ -13,6 +13,7 @@ use crate::{
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
     session::{KeepSession, SessionBuilder, SessionSettings},
+    step_up::{StepUpBuilder, StepUpSettings},
 };
 
 /// All layers in their one order. See the [module docs](super).
@@ -29,6 +30,7 @@ impl Stack {
             perimeter: PerimeterSettings::default(),
             session: None,
             quota: None,
+            step_up: None,
             state: PhantomData,
         }
     }
@@ -53,6 +55,7 @@ pub struct StackBuilder<State> {
     perimeter: PerimeterSettings,
     session: Option<SessionSettings>,
     quota: Option<QuotaSettings>,
+    step_up: Option<StepUpSettings>,
     state: PhantomData<State>,
 }
 
@@ -72,6 +75,7 @@ impl<State> StackBuilder<State> {
             perimeter: self.perimeter,
             session: self.session,
             quota: self.quota,
+            step_up: self.step_up,
             state: PhantomData,
         }
     }
@@ -97,6 +101,13 @@ impl<State> StackBuilder<State> {
         self.quota = Some(quota.into_settings());
         self
     }
+
+    /// What a caller has to show beyond a good credential. Off by default. Its clock, sink and
+    /// base path are the stack's.
+    pub fn with_step_up(mut self, step_up: StepUpBuilder) -> Self {
+        self.step_up = Some(step_up.into_settings());
+        self
+    }
 }
 
 impl StackBuilder<Complete> {
@@ -119,9 +130,11 @@ impl StackBuilder<Complete> {
             .and_then(|session| keep(session.assemble(&self.ambient), &mut errors));
         let quota = self.quota.map(|quota| quota.assemble(&self.ambient));
         let quota = keep(quota.transpose(), &mut errors);
+        let step_up = self.step_up.map(StepUpSettings::assemble).transpose();
+        let step_up = keep(step_up, &mut errors);
         let shared = keep(self.ambient.build(), &mut errors);
-        let (Some(authn), Some(perimeter), Some(quota), Some(shared), true) =
-            (authn, perimeter, quota, shared, errors.is_empty())
+        let (Some(authn), Some(perimeter), Some(quota), Some(step_up), Some(shared), true) =
+            (authn, perimeter, quota, step_up, shared, errors.is_empty())
         else {
             return Err(errors);
         };
@@ -140,6 +153,9 @@ impl StackBuilder<Complete> {
         }
         if let Some(quota) = quota {
             steps.push(Arc::new(quota));
+        }
+        if let Some(step_up) = step_up {
+            steps.push(Arc::new(step_up));
         }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 

@@ -21,13 +21,15 @@
 //! # Ok::<(), portcullis::ConfigErrors>(())
 //! ```
 //!
-//! Customised: the perimeter's own settings, a route that needs no credential, and a quota.
+//! Customised: the perimeter's own settings, a route that needs no credential, one that needs
+//! more than one, and a quota.
 //!
 //! ```
 //! use portcullis::{
 //!     Stack,
 //!     perimeter::PerimeterLayer,
 //!     quota::{Quota, QuotaLayer},
+//!     step_up::{Requirement, StepUpLayer},
 //! };
 //! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
 //! # struct Keys;
@@ -45,6 +47,10 @@
 //!             .with_max_body(64 * 1024),
 //!     )
 //!     .with_quota(QuotaLayer::builder().with_per_principal(Quota::per_minute(600)))
+//!     .with_step_up(
+//!         StepUpLayer::builder()
+//!             .add_route_requirement("/admin", Requirement::new().with_scopes("admin")),
+//!     )
 //!     .build()?;
 //! # let _ = (gate, handle);
 //! # Ok::<(), portcullis::ConfigErrors>(())
@@ -58,6 +64,7 @@
 //! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | [`session`](crate::session) | session, and its deadlines | 401 429 503 |
 //! | [`quota`](crate::quota) | nothing: it counts | 429 |
+//! | [`step_up`](crate::step_up) | requirements of operations | 400 401 403 |
 //!
 //! `perimeter` and `authn` stand in every gate, the others in one that was given their settings.
 //!

@@ -1,0 +1,224 @@
+//! What a caller has to show.
+
+use std::time::Duration;
+
+use portcullis_core::Scopes;
+
+use crate::challenge::can_be_quoted;
+
+/// What a caller has to show: all of these scopes, one of these authentication context classes,
+/// all of these methods, and an authentication that is not older than this.
+///
+/// What is not named is not asked for. Setters keep their mistakes, which the builder that the
+/// requirement is given to reports.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::step_up::Requirement;
+/// use std::time::Duration;
+///
+/// let requirement = Requirement::new()
+///     .with_scopes("payments.read payments.write")
+///     .add_acr("phr")
+///     .add_acr("phrh")
+///     .with_max_age(Duration::from_secs(300));
+/// assert!(!requirement.is_empty());
+/// ```
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[must_use = "a requirement asks for nothing until it is given to a builder"]
+pub struct Requirement {
+    pub(super) scopes: Scopes,
+    pub(super) acr: Vec<Box<str>>,
+    pub(super) amr: Vec<Box<str>>,
+    pub(super) max_age: Option<Duration>,
+    problems: Vec<String>,
+}
+
+impl Requirement {
+    /// Asks for nothing. Every caller who was let in meets it, an anonymous one too.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The scopes that all have to be granted, separated by spaces.
+    ///
+    /// A client that lacks one is told all of them.
+    pub fn with_scopes(mut self, scopes: impl AsRef<str>) -> Self {
+        match Scopes::parse(scopes.as_ref()) {
+            Ok(scopes) if scopes.contains("offline_access") => self.problem(
+                "asks for the scope `offline_access`, which a resource must not ask for; remove it",
+            ),
+            Ok(scopes) if scopes.is_empty() => {
+                self.problem("names no scope; name one, or leave `with_scopes` out");
+            }
+            Ok(scopes) => self.scopes = scopes,
+            Err(problem) => self.problem(format!("asks for what is no scope: {problem}")),
+        }
+        self
+    }
+
+    /// One more authentication context class (`acr`) that is strong enough. One of those that
+    /// are added has to be the token's, byte for byte: no class is taken for a stronger or
+    /// weaker form of another.
+    ///
+    /// Clients are told them in this order, the one to prefer first.
+    pub fn add_acr(mut self, class: impl Into<Box<str>>) -> Self {
+        let class = class.into();
+        if class.is_empty() || class.contains(' ') || !can_be_quoted(&class) {
+            self.problem(format!(
+                "names the acr `{}`, which cannot stand in a challenge; use printable ascii \
+                 without blanks, quotes and backslashes",
+                class.escape_debug()
+            ));
+        } else if !self.acr.contains(&class) {
+            self.acr.push(class);
+        }
+        self
+    }
+
+    /// One more authentication method (`amr`, RFC 8176) that has to have been used.
+    ///
+    /// A challenge has no parameter for methods. A client that is to ask its authorization
+    /// server for them has to be told a class that stands for them: [`add_acr`](Self::add_acr).
+    pub fn add_amr(mut self, method: impl Into<Box<str>>) -> Self {
+        let method = method.into();
+        if method.is_empty() {
+            self.problem("names an amr that is empty; remove it");
+        } else if !self.amr.contains(&method) {
+            self.amr.push(method);
+        }
+        self
+    }
+
+    /// How long ago the user may have authenticated (`auth_time`). Counted in whole seconds.
+    ///
+    /// A credential that does not say when fails. That it was issued a moment ago proves
+    /// nothing: a token can be refreshed without anybody being there.
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        if age < Duration::from_secs(1) {
+            self.problem("has a maximum age below a second, which nobody could meet; raise it");
+        } else {
+            self.max_age = Some(Duration::from_secs(age.as_secs()));
+        }
+        self
+    }
+
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scopes.is_empty()
+            && self.acr.is_empty()
+            && self.amr.is_empty()
+            && self.max_age.is_none()
+    }
+
+    pub(super) fn problems(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().map(|problem| &**problem)
+    }
+
+    /// What asks for both. The error is that nobody could meet both.
+    pub(super) fn and(&self, other: &Self) -> Result<Self, &'static str> {
+        let acr: Vec<_> = match (&*self.acr, &*other.acr) {
+            ([], only) | (only, []) => only.to_vec(),
+            (one, two) => two
+                .iter()
+                .filter(|class| one.contains(class))
+                .cloned()
+                .collect(),
+        };
+        if acr.is_empty() && !(self.acr.is_empty() && other.acr.is_empty()) {
+            return Err("allows no acr that the requirement for everything allows; name one");
+        }
+        let scopes = Scopes::collect(self.scopes.iter().chain(other.scopes.iter()))
+            .map_err(|_| "asks for too many scopes together with the requirement for everything")?;
+        let mut amr = self.amr.clone();
+        amr.extend(other.amr.iter().filter(|m| !self.amr.contains(m)).cloned());
+        Ok(Self {
+            scopes,
+            acr,
+            amr,
+            max_age: [self.max_age, other.max_age].into_iter().flatten().min(),
+            problems: Vec::new(),
+        })
+    }
+
+    fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_are_asked_for_what_either_asks_for() {
+        let one = Requirement::new()
+            .with_scopes("a b")
+            .add_acr("x")
+            .add_acr("y")
+            .add_amr("pwd")
+            .with_max_age(Duration::from_secs(60));
+        let two = Requirement::new()
+            .with_scopes("b c")
+            .add_acr("z")
+            .add_acr("y")
+            .add_amr("pwd")
+            .add_amr("otp")
+            .with_max_age(Duration::from_secs(30));
+        let both = Requirement::new()
+            .with_scopes("a b c")
+            .add_acr("y")
+            .add_amr("pwd")
+            .add_amr("otp")
+            .with_max_age(Duration::from_secs(30));
+        assert_eq!(one.and(&two), Ok(both));
+        let none = Requirement::new();
+        assert_eq!(none.and(&one).as_ref(), Ok(&one));
+        assert_eq!(one.and(&none).as_ref(), Ok(&one));
+        assert!(none.and(&none).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_could_meet_is_an_error() {
+        let (one, two) = (
+            Requirement::new().add_acr("x"),
+            Requirement::new().add_acr("y"),
+        );
+        assert!(one.and(&two).unwrap_err().contains("acr"));
+    }
+
+    #[test]
+    fn setters_keep_their_mistakes() {
+        let problems = |requirement: Requirement| -> Vec<String> {
+            requirement.problems().map(str::to_owned).collect()
+        };
+        for (requirement, word) in [
+            (Requirement::new().with_scopes("a\"b"), "no scope"),
+            (Requirement::new().with_scopes(""), "no scope"),
+            (
+                Requirement::new().with_scopes("offline_access a"),
+                "offline",
+            ),
+            (Requirement::new().add_acr(""), "acr"),
+            (Requirement::new().add_acr("a b"), "blanks"),
+            (Requirement::new().add_acr("a\"b"), "quotes"),
+            (Requirement::new().add_acr("a\r\nb"), "\\r\\n"),
+            (Requirement::new().add_amr(""), "amr"),
+            (Requirement::new().with_max_age(Duration::ZERO), "second"),
+            (
+                Requirement::new().with_max_age(Duration::from_millis(999)),
+                "second",
+            ),
+        ] {
+            assert!(requirement.is_empty(), "{requirement:?}");
+            let found = problems(requirement);
+            assert!(
+                matches!(found.as_slice(), [one] if one.contains(word)),
+                "{found:?}"
+            );
+        }
+        assert!(problems(Requirement::new().with_scopes("a").add_acr("urn:x:1")).is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! All requirements of one layer, and what is answered where one is not met.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use http::{HeaderValue, StatusCode, request::Parts};
+use portcullis_core::{Evidence, EvidenceKind, ReasonCode, Timestamp};
+
+use super::{
+    demand::{Demand, Shortfall},
+    rounds::Rounds,
+};
+use crate::{
+    exchange::{Exchange, Slot},
+    path::Ambiguity,
+    reason,
+    refusal::Refusal,
+};
+
+const LAYER: &str = Slot::StepUp.name();
+
+/// All requirements of one layer. What is required of everything is part of each.
+pub(crate) struct Requirements {
+    pub(super) everything: Demand,
+    pub(super) routes: BTreeMap<Box<str>, Demand>,
+    pub(super) operations: BTreeMap<Box<str>, Demand>,
+    pub(super) rounds: Rounds,
+}
+
+impl Requirements {
+    /// What a request has to meet.
+    ///
+    /// # Errors
+    ///
+    /// There are requirements for single routes, and which route this is can be read in two
+    /// ways.
+    pub(super) fn for_request(&self, parts: &Parts, path: &str) -> Result<&Demand, Ambiguity> {
+        if self.routes.is_empty() {
+            return Ok(&self.everything);
+        }
+        match crate::route::of(parts, path) {
+            Ok(route) => Ok(self.routes.get(route).unwrap_or(&self.everything)),
+            Err(_) if portcullis_core::sabotaged!("step_up.path") => Ok(&self.everything),
+            Err(ambiguity) => Err(ambiguity),
+        }
+    }
+
+    /// Whether the caller meets a demand of this layer, and what is answered otherwise.
+    pub(crate) fn judge(
+        &self,
+        demand: &Demand,
+        exchange: &Exchange,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if demand.is_empty() {
+            return Ok(());
+        }
+        let Some(principal) = exchange.principal() else {
+            if portcullis_core::sabotaged!("step_up.anonymous") {
+                return Ok(());
+            }
+            let lines = exchange
+                .challenges()
+                .map(|challenges| Arc::clone(&challenges.missing));
+            return Err(refuse(
+                StatusCode::UNAUTHORIZED,
+                reason::CREDENTIALS_MISSING,
+                lines,
+            ));
+        };
+        let evidence = principal.evidence();
+        demand
+            .check(evidence, now)
+            .map_err(|shortfall| self.answer(demand, shortfall, exchange, evidence))
+    }
+
+    fn answer(
+        &self,
+        demand: &Demand,
+        shortfall: Shortfall,
+        exchange: &Exchange,
+        evidence: &Evidence,
+    ) -> Refusal {
+        let is_scope = shortfall == Shortfall::Scope;
+        // A challenge to authenticate again is for a person. A machine that is sent to an
+        // authorization server with it comes back as it was.
+        if !is_scope && evidence.kind() != EvidenceKind::User {
+            return refuse(StatusCode::FORBIDDEN, shortfall.reason(), None);
+        }
+        let at = exchange.clock().instant();
+        if self.rounds.is_in_vain(demand, shortfall, evidence, at) {
+            return refuse(StatusCode::FORBIDDEN, reason::CHALLENGE_IN_VAIN, None);
+        }
+        let wanted = demand.wanted();
+        let challenges = exchange.challenges();
+        let (status, lines) = if is_scope {
+            let lines = challenges.map(|own| own.insufficient_scope(wanted.scopes));
+            (StatusCode::FORBIDDEN, lines)
+        } else {
+            let lines = challenges.map(|own| own.insufficient_user_authentication(&wanted));
+            (StatusCode::UNAUTHORIZED, lines)
+        };
+        refuse(status, shortfall.reason(), lines)
+    }
+}
+
+impl fmt::Debug for Requirements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requirements")
+            .field("everything", &self.everything)
+            .field("routes", &self.routes)
+            .field("operations", &self.operations)
+            .finish_non_exhaustive()
+    }
+}
+
+fn refuse(status: StatusCode, code: ReasonCode, lines: Option<Arc<[HeaderValue]>>) -> Refusal {
+    let refusal = Refusal::new(LAYER, status, code);
+    match lines {
+        Some(lines) => refusal.with_challenges(lines),
+        None => refusal,
+    }
+}
