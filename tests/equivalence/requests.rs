@@ -17,6 +17,21 @@ pub(crate) struct Generated {
 }
 
 impl Generated {
+    /// A request with this token, late enough after the one before for every quota.
+    pub(crate) fn with_token(uri: &'static str, token: &str) -> Self {
+        Self {
+            pause: 20,
+            peer: None,
+            method: "GET",
+            uri,
+            headers: vec![
+                ("host", "agent.example".to_owned()),
+                ("authorization", format!("Bearer {token}")),
+            ],
+            body: 0,
+        }
+    }
+
     pub(crate) fn request(&self) -> Request<String> {
         let uri = match self.uri {
             "long" => format!("/{}", "a".repeat(300)),
@@ -36,6 +51,7 @@ pub(crate) fn generated() -> impl Strategy<Value = Generated> {
     let uri = prop_oneof![
         6 => Just("/notes"),
         3 => Just("/public"),
+        4 => select(vec!["/payments", "/vault", "/public/vault"]),
         2 => select(vec![
             "/", "/public/", "/public/more", "/notes?a=b", "/a//b", "/a/../b", "/%61", "/a%2fb", "long",
             "/notes?access_token=x", "/notes?access%5Ftoken=x", "https://agent.example/notes",
@@ -96,6 +112,10 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         6 => Just("good-alice"),
         3 => Just("io-good-bob"),
         6 => select(vec!["by-app-good-alice", "by-app-good-bob", "by-app-good-carol", "io-by-app-good-dave"]),
+        6 => select(vec![
+            "scoped-alice", "strong-alice", "stale-alice", "weak-alice", "io-weak-alice",
+            "machine-app",
+        ]),
         4 => select(vec![
             "bad", "io-bad", "down", "io-down", "garbled", "io-garbled", "bound-a", "io-bound-a",
             "nameless", "strange", "io-strange",
@@ -123,6 +143,10 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
             ("upgrade", "websocket"),
             ("x-ask-to-switch", ""),
             ("x-ask-to-cache", ""),
+            ("x-ask-for", "payments.transfer"),
+            ("x-ask-for", "vault.open"),
+            ("x-ask-for", "notes.list"),
+            ("x-ask-for", "notes.lost"),
             ("accept", "*/*"),
             ("x-long", "long"),
         ]),

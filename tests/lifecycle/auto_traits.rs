@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use http::{Request, Response};
 use portcullis::{
-    ActorView, BodyError, Endpoints, Exchange, PeerAddress, Principal, RequestBody, ResponseBody,
+    ActorView, Authorize, BodyError, Denial, Endpoints, Exchange, PeerAddress, Permit, Principal,
+    RequestBody, ResponseBody,
     authn::{Authn, AuthnBuilder, AuthnLayer},
     perimeter::{Perimeter, PerimeterBuilder, PerimeterLayer},
     quota::{Metered, Quota, QuotaBuilder, QuotaLayer},
@@ -41,7 +42,7 @@ fn layers_services_and_handles_go_anywhere() {
     all_of!(clone send sync unpin:
         AuthnLayer, PerimeterLayer, QuotaLayer, StepUpLayer, Gate, GateHandle, GuardedRouter,
         Endpoints, Authn<Echo>, Perimeter<Echo>, Metered<Echo>, StepUp<Echo>, Gated<Echo>,
-        Exchange, Principal, ActorView, PeerAddress, Quota, Requirement,
+        Exchange, Principal, ActorView, PeerAddress, Quota, Requirement, Denial,
     );
 }
 
@@ -55,6 +56,16 @@ fn builders_can_be_sent() {
 #[test]
 fn bodies_and_errors_are_as_the_inner_ones() {
     all_of!(send sync unpin: RequestBody<String>, ResponseBody<String>, BodyError);
+}
+
+/// What is asked for with arguments goes where these go, whether they can be shared or not.
+#[test]
+fn permits_and_their_futures_are_as_the_arguments() {
+    use std::{cell::Cell, marker::PhantomPinned};
+
+    all_of!(send sync unpin: Authorize<String>, Permit<String>);
+    all_of!(send: Authorize<Cell<u8>>, Permit<Cell<u8>>);
+    all_of!(unpin: Authorize<PhantomPinned>, Authorize<Rc<()>>);
 }
 
 /// The layer does not make a future `!Send`: hyper's and axum's are spawned.

@@ -12,6 +12,7 @@ use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     fixtures::{
         authn_builder, perimeter_builder, quota_builder, request, session_builder, stack_builder,
+        step_up_builder,
     },
     logs::Logs,
 };
@@ -91,6 +92,8 @@ async fn no_debug_output_holds_a_credential() {
         .build()
         .unwrap();
     shown.add("the authn layer", &authn);
+    shown.add("the step-up's builder", &step_up_builder());
+    shown.add("the step-up's layer", &step_up_builder().build().unwrap());
 
     let handler = tower::service_fn(async |request: Request<portcullis::RequestBody<String>>| {
         let mut shown = Shown::default();
@@ -107,6 +110,19 @@ async fn no_debug_output_holds_a_credential() {
             shown.add("the view for a model", &principal.actor_view());
         }
         shown.add("the request's body", request.body());
+        for operation in ["notes.list", "payments.transfer"] {
+            // The arguments of a call are nobody's to see either.
+            let call = exchange.authorize(operation, CANARY);
+            shown.add("a call", &call);
+            match call.await {
+                Ok(permit) => shown.add("a permit", &permit),
+                Err(denial) => {
+                    shown.add("a denial", &denial);
+                    shown.add("what the model is told", &denial.for_model());
+                    shown.add("what the client is told", &denial.for_client());
+                }
+            }
+        }
         shown.assert_clean();
         Ok::<_, Infallible>(Response::new(String::from("done")))
     });

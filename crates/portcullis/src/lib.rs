@@ -51,6 +51,7 @@
 //! | know in a handler who calls | [`Principal`], [`Exchange`], `extract` (feature `axum`) |
 //! | show a model who calls | [`ActorView`] |
 //! | require more for a route or an operation | [`step_up`] |
+//! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
 //! | read what was decided | [`audit`], [`reason`] |
 //! | test your server | the crate `portcullis-testing` |
 //!
@@ -69,6 +70,7 @@ mod ambient;
 pub mod api_keys;
 pub mod audit;
 pub mod authn;
+pub mod authorize;
 mod challenge;
 mod endpoints;
 mod exchange;
@@ -76,6 +78,7 @@ mod exchange;
 pub mod extract;
 mod frame;
 mod gcra;
+mod json;
 mod path;
 mod peer;
 pub mod perimeter;
@@ -101,6 +104,7 @@ pub use portcullis_core::{
 };
 
 pub use crate::{
+    authorize::{Authorize, Denial, Permit},
     endpoints::Endpoints,
     exchange::{Exchange, Slot},
     frame::{BodyError, RequestBody, ResponseBody, ResponseFuture},

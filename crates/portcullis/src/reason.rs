@@ -48,6 +48,8 @@ reasons! {
     CONTENT_LENGTH_MALFORMED = "content_length_malformed";
     /// The credential is bound to a key, and nothing has shown that the sender holds it.
     CONFIRMATION_UNMET = "confirmation_unmet";
+    /// The credential has expired since the request was let in.
+    CREDENTIAL_EXPIRED = "credential_expired";
     /// A credential is there, and no authenticator knows it.
     CREDENTIAL_UNKNOWN = "credential_unknown";
     /// There is no credential, and the route is not anonymous, or requires more of the caller.
@@ -62,10 +64,14 @@ reasons! {
     HOST_NOT_ALLOWED = "host_not_allowed";
     /// The method is longer than any that is registered.
     METHOD_TOO_LONG = "method_too_long";
+    /// The operation that was asked for is not named.
+    OPERATION_UNKNOWN = "operation_unknown";
     /// `Origin` is there twice, or not on the list.
     ORIGIN_NOT_ALLOWED = "origin_not_allowed";
     /// The path can be read in two ways.
     PATH_AMBIGUOUS = "path_ambiguous";
+    /// The operation that was asked for is permitted.
+    PERMITTED = "permitted";
     /// A CORS preflight, answered without asking for a credential.
     PREFLIGHT = "preflight";
     /// The client has spent its quota.
@@ -98,6 +104,8 @@ reasons! {
     SESSION_STORE_UNAVAILABLE = "session_store_unavailable";
     /// A layer stands where it must not.
     STACK_MISORDERED = "stack_misordered";
+    /// An operation was asked for behind layers among which there is no `step_up`.
+    STEP_UP_MISSING = "step_up_missing";
     /// There is a token in a cookie.
     TOKEN_IN_COOKIE = "token_in_cookie";
     /// There is a token in the query.

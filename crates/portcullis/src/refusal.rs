@@ -117,6 +117,11 @@ impl Refusal {
         self.authenticator
     }
 
+    /// The lines of the challenge.
+    pub(crate) fn challenges(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.challenges.iter().flat_map(|lines| lines.iter())
+    }
+
     /// Whether it is the sender's doing, and charges the budget of its address.
     ///
     /// A 429 is none. A budget that is spent is not charged again: it would never come back
@@ -131,7 +136,7 @@ impl Refusal {
 
     pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {
         let mut headers = HeaderMap::with_capacity(8);
-        for challenge in self.challenges.iter().flat_map(|lines| lines.iter()) {
+        for challenge in self.challenges() {
             headers.append(header::WWW_AUTHENTICATE, challenge.clone());
         }
         if let Some(delay) = self.retry_after {
@@ -153,9 +158,9 @@ impl Refusal {
                 document
             }
             Body::Problem => {
-                let problem = HeaderValue::from_static("application/problem+json");
-                headers.insert(header::CONTENT_TYPE, problem);
-                problem_body(self.status, id)
+                let content_type = HeaderValue::from_static("application/problem+json");
+                headers.insert(header::CONTENT_TYPE, content_type);
+                problem(self.status, id, "").into()
             }
         };
         if self.outcome != Outcome::Answered {
@@ -170,13 +175,14 @@ impl Refusal {
 
 /// A problem of RFC 9457 with type, title, status and the request's id: what support needs to
 /// find the record, and nothing that helps an attacker.
-fn problem_body(status: StatusCode, id: RequestId) -> Bytes {
+///
+/// `more` is what is said besides: members of the object, each with a comma ahead of it.
+pub(crate) fn problem(status: StatusCode, id: RequestId, more: &str) -> String {
     let title = status.canonical_reason().unwrap_or("Refused");
     let code = status.as_u16();
     format!(
-        r#"{{"type":"about:blank","title":"{title}","status":{code},"instance":"urn:uuid:{id}"}}"#
+        r#"{{"type":"about:blank","title":"{title}","status":{code},"instance":"urn:uuid:{id}"{more}}}"#
     )
-    .into()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Where the records of decisions go.
 //!
-//! Each request has exactly one record of the decision about it, and one more for each call
-//! inside it. By default a record goes to `tracing` as one event at INFO, target
-//! `portcullis::decision`; another [`AuditSink`] is given to the stack or to a loose layer with
-//! `with_audit`.
+//! Each request has exactly one record of the decision about it, and one more for each
+//! [call](crate::authorize) inside it. By default a record goes to `tracing` as one event at
+//! INFO, target `portcullis::decision`; another [`AuditSink`] is given to the stack or to a
+//! loose layer with `with_audit`.
 //!
 //! ```
 //! use portcullis::audit::{AuditSink, Record, SinkError};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use portcullis_core::{AuditSink, Outcome, Record, RecordKind, RequestId, SinkError};
 
-pub(crate) use self::stats::Counters;
+pub(crate) use self::{stats::Counters, tracing_sink::Escaped};
 pub use self::{stats::Stats, tracing_sink::TracingSink};
 
 /// Where a layer writes to: the sink, and the counters beside it.

@@ -49,7 +49,7 @@ impl AuditSink for TracingSink {
 }
 
 /// A text that somebody else chose, on one line and bounded.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

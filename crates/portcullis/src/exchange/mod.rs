@@ -46,7 +46,8 @@ use crate::{
 /// written once.
 ///
 /// A handler gets at it by [`Exchange::of`] or, on axum, by taking `Exchange` as an argument.
-/// Nothing that a handler can reach changes it.
+/// Nothing that a handler can reach changes it. What it may do beyond answering, it asks for
+/// with [`Exchange::authorize`].
 #[derive(Clone)]
 pub struct Exchange(Arc<Ledger>);
 

@@ -15,6 +15,7 @@ use portcullis_core::{
 
 use super::{
     handle::Session,
+    policy::Policy,
     rules::{Bar, Caller},
     shared::{Failure, Shared},
 };
@@ -101,7 +102,8 @@ impl Step for KeepSession {
 
     fn cut(&self, exchange: &Exchange, over: EndReason) -> Refusal {
         let kind = exchange.principal().map(|principal| principal.kind());
-        self.over(exchange, kind.unwrap_or(EvidenceKind::Standing), over)
+        let kind = kind.unwrap_or(EvidenceKind::Standing);
+        refusal(&self.shared.policy, exchange, kind, over)
     }
 }
 
@@ -176,52 +178,53 @@ impl KeepSession {
                          issuer say so, or set `with_reopening_by_issue_time`",
                     );
                 }
-                self.over(exchange, caller.kind, reason)
+                refusal(&self.shared.policy, exchange, caller.kind, reason)
             }
-            Bar::Forgotten => {
-                self.challenge(exchange, caller.kind, reason::SESSION_FORGOTTEN, None)
-            }
+            Bar::Forgotten => challenge(exchange, caller.kind, reason::SESSION_FORGOTTEN, None),
             Bar::Limit(next) => {
                 Refusal::new(LAYER, StatusCode::TOO_MANY_REQUESTS, reason::SESSION_LIMIT)
                     .with_retry_after(next)
             }
         }
     }
+}
 
-    fn over(&self, exchange: &Exchange, kind: EvidenceKind, over: EndReason) -> Refusal {
-        let policy = &self.shared.policy;
-        let max_age = match over {
-            EndReason::Idle => Some(policy.idle),
-            EndReason::Absolute => Some(policy.absolute),
-            _ => None,
-        };
-        let code = code(over);
-        self.challenge(exchange, kind, code, max_age)
-    }
+/// What is answered where a session is over.
+pub(super) fn refusal(
+    policy: &Policy,
+    exchange: &Exchange,
+    kind: EvidenceKind,
+    over: EndReason,
+) -> Refusal {
+    let max_age = match over {
+        EndReason::Idle => Some(policy.idle),
+        EndReason::Absolute => Some(policy.absolute),
+        _ => None,
+    };
+    challenge(exchange, kind, code(over), max_age)
+}
 
-    /// A user whose time is up has to authenticate again, and is told so; all others are told
-    /// that their credential is not good any more.
-    fn challenge(
-        &self,
-        exchange: &Exchange,
-        kind: EvidenceKind,
-        code: ReasonCode,
-        max_age: Option<Duration>,
-    ) -> Refusal {
-        let refusal = Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code);
-        let Some(challenges) = exchange.challenges() else {
-            return refusal;
-        };
-        let max_age = max_age.filter(|_| kind == EvidenceKind::User);
-        refusal.with_challenges(match max_age {
-            Some(_) => challenges.insufficient_user_authentication(&Wanted {
-                acr_values: "",
-                max_age,
-                scopes: &Scopes::default(),
-            }),
-            None => Arc::clone(&challenges.invalid_token),
-        })
-    }
+/// A user whose time is up has to authenticate again, and is told so; all others are told
+/// that their credential is not good any more.
+fn challenge(
+    exchange: &Exchange,
+    kind: EvidenceKind,
+    code: ReasonCode,
+    max_age: Option<Duration>,
+) -> Refusal {
+    let refusal = Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code);
+    let Some(challenges) = exchange.challenges() else {
+        return refusal;
+    };
+    let max_age = max_age.filter(|_| kind == EvidenceKind::User);
+    refusal.with_challenges(match max_age {
+        Some(_) => challenges.insufficient_user_authentication(&Wanted {
+            acr_values: "",
+            max_age,
+            scopes: &Scopes::default(),
+        }),
+        None => Arc::clone(&challenges.invalid_token),
+    })
 }
 
 /// What a future gives that does not wait.

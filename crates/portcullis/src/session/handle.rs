@@ -13,15 +13,17 @@ use std::{
 
 use pin_project_lite::pin_project;
 use portcullis_core::{
-    EndReason, Scopes, SessionData, SessionId, SessionRecord, SessionState, StoreError, Timestamp,
+    Check, EndReason, EvidenceKind, Scopes, SessionData, SessionId, SessionRecord, SessionState,
+    StoreError, Timestamp,
 };
 
 use super::{
+    decide::refusal,
     keys::Keys,
     running::{Live, Registry, Running},
     shared::Shared,
 };
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, refusal::Refusal};
 
 /// The session that a request belongs to. Cheap to clone: clones are the same session.
 ///
@@ -245,6 +247,43 @@ impl Session {
         if (*is_activity || *is_new) && !is_ended {
             shared.touch(keys, *id);
         }
+    }
+
+    /// Whether something more may be done in it, with the credential that this request came
+    /// with or a later one of the same session that allows as much.
+    ///
+    /// # Errors
+    ///
+    /// What is answered to whoever wants it all the same.
+    pub(crate) fn check(&self, exchange: &Exchange) -> Result<(), Refusal> {
+        let Some(over) = self.over() else {
+            return Ok(());
+        };
+        let kind = exchange.principal().map(|principal| principal.kind());
+        let kind = kind.unwrap_or(EvidenceKind::Standing);
+        Err(refusal(&self.0.shared.policy, exchange, kind, over))
+    }
+
+    /// Why nothing more may be done in it, as far as that can be said at once: a store that has
+    /// to be asked is asked by the task that looks after what runs.
+    fn over(&self) -> Option<EndReason> {
+        let Inner {
+            shared,
+            keys,
+            id,
+            credential,
+            ..
+        } = &*self.0;
+        if self.0.is_ended.load(Ordering::Acquire) {
+            return Some(EndReason::Ended);
+        }
+        let now = shared.time.now();
+        let known = match shared.store.check(keys.owner, keys.session) {
+            Check::Done(Some(record)) if record.id == *id => record.over(now),
+            Check::Done(_) => Some(EndReason::Revoked),
+            Check::NeedsIo => None,
+        };
+        known.or_else(|| self.live().over_for(credential.as_ref(), now))
     }
 
     /// Lists the request as one that runs.

@@ -51,7 +51,7 @@ pub(super) struct Request {
     /// Whether it keeps the session active.
     pub(super) is_activity: bool,
     /// What it was let in with, and until when.
-    credential: Option<(Scopes, Timestamp)>,
+    pub(super) credential: Option<(Scopes, Timestamp)>,
     over: Over,
     waker: Mutex<Option<Waker>>,
     /// For the record of its end, which waits for nobody.
@@ -187,6 +187,18 @@ impl Live {
         self.over.get()
     }
 
+    /// Why nothing more may be done in the session with this credential, if so.
+    pub(super) fn over_for(
+        &self,
+        credential: Option<&(Scopes, Timestamp)>,
+        now: Timestamp,
+    ) -> Option<EndReason> {
+        self.over().or_else(|| {
+            let end = self.state().credential_end(credential)?;
+            (end <= now).then_some(EndReason::CredentialExpired)
+        })
+    }
+
     /// Ends everything that runs in the session.
     pub(super) fn end(&self, reason: EndReason) {
         self.over.set(reason);
@@ -277,9 +289,12 @@ impl Drop for Live {
 }
 
 impl State {
-    /// When the credential of a request ends, by the latest that allows as much.
-    pub(super) fn credential_end(&self, request: &Request) -> Option<Timestamp> {
-        let (scopes, end) = request.credential.as_ref()?;
+    /// When a credential ends, by the latest that allows as much.
+    pub(super) fn credential_end(
+        &self,
+        credential: Option<&(Scopes, Timestamp)>,
+    ) -> Option<Timestamp> {
+        let (scopes, end) = credential?;
         let as_much =
             |(other, _): &&(Scopes, Timestamp)| scopes.iter().all(|scope| other.contains(scope));
         let others = self.credentials.iter().filter(as_much).map(|(_, end)| *end);

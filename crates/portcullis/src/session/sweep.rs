@@ -152,7 +152,9 @@ fn end_by_credential(live: &Live, now: Timestamp) {
     let over: Vec<_> = state
         .requests
         .iter()
-        .filter(|request| request.over().is_none() && is_over(state.credential_end(request)))
+        .filter(|request| {
+            request.over().is_none() && is_over(state.credential_end(request.credential.as_ref()))
+        })
         .map(Arc::clone)
         .collect();
     // Not under the lock: a waker may run anything.

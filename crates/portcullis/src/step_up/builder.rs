@@ -67,7 +67,11 @@ impl StepUpBuilder {
         self
     }
 
-    /// Names an operation, and what is required for it besides.
+    /// Names an operation, and what is required for it besides when a handler asks for it with
+    /// [`Exchange::authorize`](crate::Exchange::authorize).
+    ///
+    /// Operations that are not named are refused. One that requires nothing more is named with
+    /// `Requirement::new()`.
     pub fn require(mut self, operation: impl Into<Box<str>>, requirement: Requirement) -> Self {
         self.settings
             .operations
@@ -188,6 +192,7 @@ impl StepUpSettings {
             routes,
             operations,
             rounds: Default::default(),
+            unknown: Default::default(),
         })))
     }
 }
@@ -247,6 +252,8 @@ fn about(setting: &'static str, name: &str, problem: &str) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_core::{Evidence, EvidenceKind, Timestamp};
+
     use super::*;
 
     fn scope() -> Requirement {
@@ -268,6 +275,27 @@ mod tests {
             .add_implied_scope("all", "a")
             .require("mcp tools/call payments.transfer", Requirement::new());
         assert_eq!(problems_of(builder), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_required_of_everything_is_part_of_each() {
+        let builder = StepUpLayer::builder()
+            .with_requirement(scope())
+            .add_implied_scope("all", "a")
+            .add_route_requirement("/notes", Requirement::new().with_scopes("b"))
+            .require("notes.list", Requirement::new());
+        let StepUpStep(requirements) = builder.into_settings().assemble().unwrap();
+        let lets_in = |demand: &Demand, granted: &str| {
+            let scopes = Scopes::parse(granted).unwrap();
+            let alice = Evidence::new(EvidenceKind::User, "i", "alice").with_scopes(scopes);
+            demand.check(&alice, Timestamp::UNIX_EPOCH).is_ok()
+        };
+        let route = requirements.routes.get("/notes").unwrap();
+        assert!(lets_in(route, "a b") && lets_in(route, "all b"));
+        assert!(!lets_in(route, "a") && !lets_in(route, "b") && !lets_in(route, "all"));
+        let operation = requirements.for_operation("notes.list").unwrap();
+        assert!(lets_in(operation, "a") && !lets_in(operation, ""));
+        assert!(requirements.for_operation("notes").is_none());
     }
 
     #[test]

@@ -70,7 +70,9 @@
 //! - [`with_requirement`](StepUpBuilder::with_requirement): for every request and every call.
 //! - [`add_route_requirement`](StepUpBuilder::add_route_requirement): on one route besides,
 //!   which is matched as anonymous routes are.
-//! - [`require`](StepUpBuilder::require): for one named operation besides.
+//! - [`require`](StepUpBuilder::require): for one named operation besides, when a handler asks
+//!   for it with [`Exchange::authorize`](crate::Exchange::authorize); see
+//!   [`authorize`](crate::authorize).
 //!
 //! In the stack the layer stands innermost, and is off unless `with_step_up` is called. A layer
 //! of its own may stand around single routes as well, inside a gate that has one already: inner
@@ -125,6 +127,7 @@ mod layer;
 mod requirement;
 mod requirements;
 mod rounds;
+mod unknown;
 
 pub use self::{
     builder::StepUpBuilder,

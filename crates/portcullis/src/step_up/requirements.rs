@@ -8,6 +8,7 @@ use portcullis_core::{Evidence, EvidenceKind, ReasonCode, Timestamp};
 use super::{
     demand::{Demand, Shortfall},
     rounds::Rounds,
+    unknown::UnknownOperations,
 };
 use crate::{
     exchange::{Exchange, Slot},
@@ -24,6 +25,7 @@ pub(crate) struct Requirements {
     pub(super) routes: BTreeMap<Box<str>, Demand>,
     pub(super) operations: BTreeMap<Box<str>, Demand>,
     pub(super) rounds: Rounds,
+    pub(super) unknown: UnknownOperations,
 }
 
 impl Requirements {
@@ -42,6 +44,20 @@ impl Requirements {
             Err(_) if portcullis_core::sabotaged!("step_up.path") => Ok(&self.everything),
             Err(ambiguity) => Err(ambiguity),
         }
+    }
+
+    /// What a call has to meet, if its operation is named here: byte for byte.
+    pub(crate) fn for_operation(&self, operation: &str) -> Option<&Demand> {
+        self.operations.get(operation)
+    }
+
+    /// What is required of everything.
+    pub(crate) fn for_everything(&self) -> &Demand {
+        &self.everything
+    }
+
+    pub(crate) fn unknown(&self) -> &UnknownOperations {
+        &self.unknown
     }
 
     /// Whether the caller meets a demand of this layer, and what is answered otherwise.

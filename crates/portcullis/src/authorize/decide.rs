@@ -1,0 +1,82 @@
+//! Whether a call is permitted: the decision itself.
+
+use http::StatusCode;
+use portcullis_core::{ReasonCode, Timestamp};
+
+use crate::{
+    exchange::{Exchange, Misplaced, Slot},
+    reason,
+    refusal::Refusal,
+};
+
+/// Every `step_up` layer that the request has come through has to agree. The outermost knows
+/// which operations there are.
+pub(super) fn decide(exchange: &Exchange, operation: &str, now: Timestamp) -> Result<(), Refusal> {
+    if exchange.is_foreign() {
+        tracing::error!(
+            target: "portcullis",
+            request_id = %exchange.id(),
+            "{}",
+            Misplaced::Captured,
+        );
+        return Err(failed(reason::STACK_MISORDERED));
+    }
+    let mut layers = exchange.requirements();
+    let Some(outermost) = layers.next() else {
+        tracing::error!(
+            target: "portcullis",
+            request_id = %exchange.id(),
+            layer = Slot::StepUp.name(),
+            "`step_up` is missing around this handler, so every operation that it asks for is \
+             refused; add it to the stack with `with_step_up`",
+        );
+        return Err(failed(reason::STEP_UP_MISSING));
+    };
+    check_end(exchange, now)?;
+    let demand = match outermost.for_operation(operation) {
+        Some(demand) => demand,
+        None if portcullis_core::sabotaged!("step_up.operation_unknown") => {
+            outermost.for_everything()
+        }
+        None => {
+            outermost.unknown().report(operation, exchange.id());
+            return Err(refused(StatusCode::FORBIDDEN, reason::OPERATION_UNKNOWN));
+        }
+    };
+    outermost.judge(demand, exchange, now)?;
+    layers.try_for_each(|inner| {
+        let demand = inner.for_operation(operation);
+        inner.judge(demand.unwrap_or(inner.for_everything()), exchange, now)
+    })
+}
+
+/// A stream can outlive the session and the credential that opened it. With a session, a later
+/// credential of it counts as well; without one, that of the request is all there is.
+fn check_end(exchange: &Exchange, now: Timestamp) -> Result<(), Refusal> {
+    if portcullis_core::sabotaged!("step_up.end") {
+        return Ok(());
+    }
+    if let Some(session) = exchange.session() {
+        return session.check(exchange);
+    }
+    let end = exchange
+        .principal()
+        .and_then(|principal| principal.not_after());
+    if end.is_none_or(|end| now < end) {
+        return Ok(());
+    }
+    let refusal = refused(StatusCode::UNAUTHORIZED, reason::CREDENTIAL_EXPIRED);
+    Err(match exchange.challenges() {
+        Some(challenges) => refusal.with_challenges(challenges.invalid_token.clone()),
+        None => refusal,
+    })
+}
+
+/// What is wrong is the server's own affair.
+fn failed(code: ReasonCode) -> Refusal {
+    refused(StatusCode::INTERNAL_SERVER_ERROR, code)
+}
+
+fn refused(status: StatusCode, code: ReasonCode) -> Refusal {
+    Refusal::new(Slot::StepUp.name(), status, code)
+}
