@@ -17,6 +17,7 @@ use portcullis::{
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
     session::SessionBuilder,
+    step_up::StepUpBuilder,
 };
 use portcullis_testing::{
     audit::RecordingAudit,
@@ -50,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) perimeter: PerimeterBuilder,
     pub(crate) quota: Option<QuotaBuilder>,
     pub(crate) key_header: Option<&'static str>,
+    pub(crate) step_up: Option<StepUpBuilder>,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
@@ -113,6 +115,7 @@ impl Settings {
             key_header: None,
             plug_in: None,
             session: None,
+            step_up: None,
         }
     }
 
@@ -137,6 +140,9 @@ impl Settings {
         }
         if let Some(session) = self.session {
             stack = stack.with_session(session);
+        }
+        if let Some(step_up) = self.step_up {
+            stack = stack.with_step_up(step_up);
         }
         let (gate, handle) = stack
             .build()
@@ -211,6 +217,11 @@ impl Guard {
         let value =
             HeaderValue::from_bytes(value).unwrap_or(HeaderValue::from_static("unsendable"));
         finish(self.request("/notes").header("authorization", value))
+    }
+
+    pub(crate) fn bearer_at(&self, path: &str, credential: &str) -> Request<Full<Bytes>> {
+        let value = format!("Bearer {credential}");
+        finish(self.request(path).header("authorization", value))
     }
 
     pub(crate) async fn send(

@@ -40,6 +40,10 @@ pub(crate) struct Expected {
 enum Challenge {
     None,
     Missing,
+    /// Which parameters say what is wanted.
+    InsufficientAuthentication(&'static str),
+    /// Which scopes are named.
+    InsufficientScope(&'static str),
     InvalidRequest,
     InvalidToken,
 }
@@ -49,6 +53,15 @@ impl Challenge {
         match self {
             Self::None => None,
             Self::Missing => Some(format!("Bearer resource_metadata=\"{METADATA_URL}\"")),
+            Self::InsufficientAuthentication(wanted) => Some(format!(
+                "Bearer error=\"insufficient_user_authentication\", {wanted}, \
+                 resource_metadata=\"{METADATA_URL}\""
+            )),
+            Self::InsufficientScope(scopes) => Some(format!(
+                "Bearer error=\"insufficient_scope\", scope=\"{scopes}\", \
+                 resource_metadata=\"{METADATA_URL}\", error_description=\"The request requires \
+                 more scopes than the access token has\""
+            )),
             Self::InvalidRequest => Some("Bearer error=\"invalid_request\"".to_owned()),
             Self::InvalidToken => Some(format!(
                 "Bearer error=\"invalid_token\", error_description=\"The access token is not \
@@ -62,6 +75,23 @@ impl Expected {
     /// 401 `invalid_token`, for one of these reasons.
     pub(crate) fn invalid_token(codes: &'static [&'static str]) -> Self {
         Self::new(401, Challenge::InvalidToken, codes)
+    }
+
+    /// 401 `insufficient_user_authentication` with these parameters, for one of these reasons.
+    pub(crate) fn insufficient_authentication(
+        wanted: &'static str,
+        codes: &'static [&'static str],
+    ) -> Self {
+        Self::new(401, Challenge::InsufficientAuthentication(wanted), codes)
+    }
+
+    /// 403 `insufficient_scope` that names these scopes.
+    pub(crate) fn insufficient_scope(scopes: &'static str) -> Self {
+        Self::new(
+            403,
+            Challenge::InsufficientScope(scopes),
+            &["scope_missing"],
+        )
     }
 
     /// 400 `invalid_request`, for one of these reasons.

@@ -12,6 +12,7 @@ mod quotas;
 mod retrieval;
 mod sessions;
 mod sizes;
+mod step_up;
 mod times;
 mod timing;
 mod wire;
@@ -34,5 +35,6 @@ pub(crate) async fn play(harness: &mut Harness) {
     quotas::play(harness).await;
     sessions::play(harness).await;
     exchange::play(harness).await;
+    step_up::play(harness).await;
     timing::play(harness).await;
 }

@@ -7,7 +7,7 @@ use crate::{guard::Guard, harness::Harness};
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("T01", look_ups).await;
     harness.not_yet("T02", "nothing is found by a session's id yet");
-    harness.not_yet("T03", "there is no registration and no step-up yet");
+    harness.not_yet("T03", "there is no registration yet");
     harness.not_yet("T04", "device-bound sessions do not exist yet");
     harness.not_yet("T05", "challenges with a MAC do not exist yet");
     harness.row("T06", private_keys).await;
