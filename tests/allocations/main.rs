@@ -16,6 +16,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use axum::{Router, body::Body, routing::get};
@@ -23,12 +24,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use portcullis::{
-    Authenticator, Check, Description, Evidence, EvidenceKind, PeerAddress, RequestView, Verdict,
+    Authenticator, Check, Clock as _, Description, Evidence, EvidenceKind, PeerAddress,
+    RequestView, Scopes, SystemClock, Verdict,
     authn::AuthnLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaBuilder, QuotaLayer},
     session::SessionLayer,
     stack::{Gate, Stack},
+    step_up::{Requirement, StepUpBuilder, StepUpLayer},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, layer::util::Identity};
 
@@ -37,8 +40,13 @@ struct Cached(Arc<Evidence>);
 
 impl Cached {
     fn new() -> Self {
-        let evidence = Evidence::new(EvidenceKind::User, "https://idp.example", "alice");
-        Self(Arc::new(evidence.with_client("app")))
+        let alice = Evidence::new(EvidenceKind::User, "https://idp.example", "alice")
+            .with_client("app")
+            .with_scopes(Scopes::parse("notes.read notes.write").unwrap())
+            .with_acr("phr")
+            .add_amr("hwk")
+            .with_auth_time(SystemClock::new().now());
+        Self(Arc::new(alice))
     }
 }
 
@@ -83,6 +91,28 @@ fn gate_with_quota() -> Gate {
         .with_resource(RESOURCE)
         .with_quota(quota())
         .add_authenticator(Cached::new());
+    builder.build().unwrap().0
+}
+
+/// A requirement with every part that there is, for everything and for the route besides.
+fn step_up() -> StepUpBuilder {
+    let everything = Requirement::new()
+        .with_scopes("notes.read")
+        .add_acr("phrh")
+        .add_acr("phr")
+        .add_amr("hwk")
+        .with_max_age(Duration::from_secs(3600));
+    StepUpLayer::builder()
+        .with_requirement(everything)
+        .add_implied_scope("notes.write", "notes.delete")
+        .add_route_requirement("/notes", Requirement::new().with_scopes("notes.delete"))
+}
+
+fn gate_with_step_up() -> Gate {
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .add_authenticator(Cached::new())
+        .with_step_up(step_up());
     builder.build().unwrap().0
 }
 
@@ -329,6 +359,29 @@ fn what_a_quota_keeps() {
     let kept = grown.bytes_current;
     assert!(kept > 0, "{grown:?}");
     assert!(kept <= 2 * 60 * TOLD_APART, "{grown:?}");
+}
+
+/// Whoever meets the requirements costs nothing more, as one layer of the gate or of its own.
+/// What is inside another `step_up` is kept in a list beside the first.
+#[test]
+fn a_requirement_that_is_met() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let gated = gate_with_step_up().layer(tower::service_fn(handler));
+    assert_eq!(count(gated, Peer::Attached, String::new), 5);
+    let (perimeter, authn) = loose();
+    let step_up = step_up().build().unwrap();
+    let inner = step_up.layer(tower::service_fn(handler));
+    let loose = perimeter.layer(authn.layer(inner));
+    assert_eq!(count(loose, Peer::Attached, String::new), 5);
+    let again = step_up.layer(tower::service_fn(handler));
+    let again = gate_with_step_up().layer(again);
+    assert_eq!(count(again, Peer::Attached, String::new), 6);
+
+    let bare = on_axum(served(router()), Peer::Attached);
+    let guarded = gate_with_step_up().guard(router());
+    assert_eq!(count(guarded, Peer::Attached, Body::empty) - bare, 6);
 }
 
 /// A request that is not let in is answered without the handler's and axum's allocations, and
