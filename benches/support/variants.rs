@@ -10,6 +10,7 @@
 //! | `session.touch_at_a_million` | finding one of a million sessions, and noting activity in it | |
 //! | `stream.frame` | one frame of a stream behind the gate with sessions | `stream.frame_bare` |
 //! | `service.quota` | both quotas, between `authn` and the service | `service.authn` |
+//! | `service.step_up` | that layer inside `authn`, which it needs; all its requirements are met | `service.authn` |
 //! | `axum.bare` | a router with one route | |
 //! | `axum.identity_layer` | a layer that does nothing: what `Router::layer` costs | `axum.bare` |
 //! | `axum.perimeter`, `axum.authn`, `axum.gate` | a layer, or the gate without settings, on the router; somebody vouches for every request | `axum.bare` |
@@ -23,17 +24,18 @@
 //! In `service`, `axum` and `gate` the authenticator is a fixed answer, so that what shows is
 //! the layer. Records go to `tracing`, and nobody listens.
 
-use std::{collections::BTreeSet, fmt, hint::black_box, sync::Arc};
+use std::{collections::BTreeSet, fmt, hint::black_box, sync::Arc, time::Duration};
 
 use axum::body::{Body, HttpBody};
 use http::{HeaderValue, Request, Response};
 use portcullis::{
-    Authenticator, Check, Clock as _, Gate, IntoAuthenticator, RequestView, Site, Stack,
-    SystemClock, Verdict,
+    Authenticator, Check, Clock as _, Evidence, EvidenceKind, Gate, IntoAuthenticator, RequestView,
+    Site, Stack, SystemClock, Verdict,
     authn::AuthnLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaLayer},
     session::SessionLayer,
+    step_up::{Requirement, StepUpLayer},
 };
 use portcullis_testing::{identity_provider::SigningAlgorithm, mock_auth::MockAuth};
 use tower::{Layer as _, Service, layer::util::Identity};
@@ -110,6 +112,12 @@ pub fn on_a_service() -> Vec<Variant> {
         .with_floor("service.authn"),
         sending("service.quota", authn().layer(quota().layer(Bare)), request)
             .with_floor("service.authn"),
+        sending(
+            "service.step_up",
+            authn().layer(step_up().layer(Bare)),
+            request,
+        )
+        .with_floor("service.authn"),
         sending(
             "service.gate",
             gate(anybody()).layer(Bare),
@@ -280,6 +288,20 @@ fn quota() -> QuotaLayer {
         .expect("the settings work")
 }
 
+/// Asks for all that can be asked for, of a caller who has it.
+fn step_up() -> StepUpLayer {
+    let everything = Requirement::new()
+        .with_scopes("notes.read notes.write")
+        .add_acr("phr")
+        .add_amr("hwk")
+        .with_max_age(Duration::from_secs(3600));
+    StepUpLayer::builder()
+        .with_requirement(everything)
+        .add_route_requirement("/payments", Requirement::new().with_scopes("payments"))
+        .build()
+        .expect("the settings work")
+}
+
 fn gate(authenticator: impl IntoAuthenticator + Send + 'static) -> Gate {
     let (gate, _) = Stack::builder()
         .with_resource(RESOURCE)
@@ -291,7 +313,12 @@ fn gate(authenticator: impl IntoAuthenticator + Send + 'static) -> Gate {
 
 /// Vouches for everybody, at once, and names a client.
 fn anybody() -> MockAuth {
-    MockAuth::client("app")
+    let evidence = Evidence::new(EvidenceKind::User, "https://idp.example", "alice")
+        .with_client("app")
+        .with_acr("phr")
+        .add_amr("hwk")
+        .with_auth_time(SystemClock::new().now());
+    MockAuth::evidence(evidence).with_scopes("notes.read notes.write")
 }
 
 /// A credential of the size of a token, for those who do not look at it.
