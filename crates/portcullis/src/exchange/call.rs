@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use portcullis_core::{Clock, Outcome, RecordKind, Timestamp};
+use portcullis_core::Clock;
 
-use super::{Exchange, Scope, Slot};
-use crate::{reason, refusal::Refusal, step_up::Requirements};
+use super::{Exchange, Scope};
+use crate::step_up::Requirements;
 
 impl Exchange {
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -38,24 +38,5 @@ impl Exchange {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         self.0.requirements.get().cloned().into_iter().chain(inner)
-    }
-
-    /// Writes the record of a call.
-    pub(crate) fn record_call(&self, operation: &str, at: Timestamp, result: Result<(), &Refusal>) {
-        let mut record = match result {
-            Ok(()) => {
-                let layer = Slot::StepUp.name();
-                self.0.record(Outcome::Admitted, layer, reason::PERMITTED)
-            }
-            Err(refusal) => {
-                let (outcome, layer) = (refusal.outcome(), refusal.layer());
-                self.0.record(outcome, layer, refusal.reason())
-            }
-        };
-        record.kind = RecordKind::Call;
-        record.at = at;
-        record.operation = Some(operation);
-        record.status = result.err().map(Refusal::status);
-        self.0.recorder.write(&record);
     }
 }

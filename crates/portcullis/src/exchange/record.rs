@@ -1,0 +1,147 @@
+//! What is written down about a request.
+
+use std::sync::atomic::Ordering;
+
+use http::StatusCode;
+use portcullis_core::{Outcome, ReasonCode, Record, RecordKind, Timestamp};
+
+use super::{Exchange, Ledger, Misplaced, Slot};
+use crate::{principal::Identity, reason, refusal::Refusal, session::Session};
+
+impl Exchange {
+    /// Writes the record of a request that is let in, unless one is written already.
+    pub(crate) fn record_admission(&self) {
+        if self.0.is_decided.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.0.record_admission();
+    }
+
+    /// Writes the record of a request that the gate answers by itself, and charges the
+    /// sender's budget for a refusal.
+    pub(crate) fn record_refusal(&self, refusal: &Refusal) {
+        let ledger = &*self.0;
+        // A gate has recorded the admission before a loose layer inside it refuses. What
+        // became of the request is then a second record of the same id, not a lost one.
+        ledger.is_decided.store(true, Ordering::Release);
+        ledger.is_refused.store(true, Ordering::Release);
+        // The budget is that of strangers. An address is shared: if a caller who is known were
+        // charged as well, one colleague's clumsy client would make strangers of all others.
+        if refusal.is_charged() && self.principal().is_none() {
+            ledger.charge();
+        }
+        let mut record = ledger.record(refusal.outcome(), refusal.layer(), refusal.reason());
+        record.status = Some(refusal.status());
+        record.authenticator = refusal.authenticator().or(record.authenticator);
+        ledger.recorder.write(&record);
+    }
+
+    /// Writes the record of a layer that stands where it must not.
+    pub(crate) fn record_misplacement(&self, layer: &'static str, misplaced: Misplaced) {
+        tracing::error!(
+            target: "portcullis",
+            request_id = %self.id(),
+            layer,
+            "{misplaced}",
+        );
+        // Not guarded by `is_decided`: a captured exchange has had its own record, and this
+        // one is about the request that carries it.
+        self.0.is_decided.store(true, Ordering::Release);
+        self.0.is_refused.store(true, Ordering::Release);
+        let mut record = self
+            .0
+            .record(Outcome::Failed, layer, reason::STACK_MISORDERED);
+        record.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
+        self.0.recorder.write(&record);
+    }
+
+    /// Writes the record of a call.
+    pub(crate) fn record_call(&self, operation: &str, at: Timestamp, result: Result<(), &Refusal>) {
+        let mut record = match result {
+            Ok(()) => {
+                let layer = Slot::StepUp.name();
+                self.0.record(Outcome::Admitted, layer, reason::PERMITTED)
+            }
+            Err(refusal) => {
+                let (outcome, layer) = (refusal.outcome(), refusal.layer());
+                self.0.record(outcome, layer, refusal.reason())
+            }
+        };
+        record.kind = RecordKind::Call;
+        record.at = at;
+        record.operation = Some(operation);
+        record.status = result.err().map(Refusal::status);
+        self.0.recorder.write(&record);
+    }
+
+    /// Writes a record about something that happened in this request.
+    pub(crate) fn record_event(&self, kind: RecordKind, layer: &'static str, code: ReasonCode) {
+        let mut record = self.0.record(Outcome::Admitted, layer, code);
+        record.kind = kind;
+        self.0.recorder.write_event(&record);
+    }
+}
+
+impl Ledger {
+    fn record(&self, outcome: Outcome, layer: &'static str, code: ReasonCode) -> Record<'_> {
+        let mut record = Record::new(
+            self.id,
+            self.at,
+            outcome,
+            layer,
+            code,
+            &self.method,
+            self.path.as_str(),
+        );
+        record.client_address = self
+            .arrival
+            .get()
+            .and_then(|arrival| arrival.client_address);
+        // Whom `authn` has let in is named, whatever a layer further in decides.
+        if let Some(Identity::Principal(principal)) = self.identity.get() {
+            record.principal = Some(principal.evidence());
+            record.authenticator = Some(principal.authenticator());
+        }
+        record.session = self.session.get().map(Session::id);
+        record
+    }
+
+    /// Charges the sender's budget.
+    fn charge(&self) {
+        let arrival = self.arrival.get();
+        if let Some(charge) = arrival.and_then(|arrival| arrival.charge.as_ref()) {
+            charge.spend();
+        }
+    }
+
+    fn record_admission(&self) {
+        let code = match self.identity.get() {
+            Some(Identity::Principal(_)) => reason::ADMITTED,
+            Some(Identity::Anonymous) => reason::ADMITTED_ANONYMOUS,
+            None => reason::ADMITTED_UNIDENTIFIED,
+        };
+        let layer = self.trail.iter().last().map_or("gate", Slot::name);
+        self.recorder
+            .write(&self.record(Outcome::Admitted, layer, code));
+    }
+}
+
+impl Drop for Ledger {
+    /// A request whose future was dropped before its response, by a client that went away or
+    /// by a panic, has its record all the same: of an admission, if every layer had let it in.
+    fn drop(&mut self) {
+        if *self.is_decided.get_mut() {
+            return;
+        }
+        if *self.is_deciding.get_mut() {
+            // It has cost what a refusal costs, and going away in time must not save anybody
+            // from paying.
+            self.charge();
+            let layer = self.trail.iter().last().map_or("gate", Slot::name);
+            self.recorder
+                .write(&self.record(Outcome::Failed, layer, reason::ABANDONED));
+        } else {
+            self.record_admission();
+        }
+    }
+}
