@@ -7,6 +7,7 @@ use http::HeaderValue;
 pub(crate) const USAGE: &str = "\
 usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
                             [--allow-origin ORIGIN]
+       example-agent-server tour
 
   --issuer URL      accept tokens of this provider; without it, a local one is started
   --resource URL    the public url of this agent: the audience that tokens must have
@@ -14,6 +15,14 @@ usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
   --listen ADDRESS  where to listen (default: a free port of 127.0.0.1)
   --allow-origin ORIGIN
                     lets the pages of this origin call: https://app.example";
+
+/// What somebody wants.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    Help,
+    Serve(Options),
+    Tour,
+}
 
 /// What was said.
 #[derive(Debug)]
@@ -24,20 +33,25 @@ pub(crate) struct Options {
     pub(crate) allow_origin: Option<HeaderValue>,
 }
 
-impl Options {
-    /// `None` if help was asked for.
-    pub(crate) fn parse(
-        mut arguments: impl Iterator<Item = String>,
-    ) -> Result<Option<Self>, String> {
-        let mut options = Self {
+impl Default for Options {
+    fn default() -> Self {
+        Self {
             issuer: None,
             resource: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             allow_origin: None,
-        };
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Wish, String> {
+        let mut options = Self::default();
         while let Some(name) = arguments.next() {
-            if name == "--help" || name == "-h" {
-                return Ok(None);
+            match name.as_str() {
+                "--help" | "-h" => return Ok(Wish::Help),
+                "tour" => return Ok(Wish::Tour),
+                _ => {}
             }
             let value = arguments
                 .next()
@@ -59,6 +73,6 @@ impl Options {
                 _ => return Err(format!("`{name}` is not known\n\n{USAGE}")),
             }
         }
-        Ok(Some(options))
+        Ok(Wish::Serve(options))
     }
 }

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 
-use portcullis::jwt::{Issuer, Jwt};
-use portcullis_testing::identity_provider::IdentityProvider;
+use portcullis::{
+    Clock as _, Timestamp,
+    jwt::{Issuer, Jwt},
+};
+use portcullis_testing::identity_provider::{IdentityProvider, Token};
 
 use crate::cli::Options;
 
@@ -40,13 +43,10 @@ impl Issuing {
     /// A token to try things out with, where that can be had without asking anybody.
     pub(crate) fn token(&self) -> Option<String> {
         match self {
-            Self::Local { provider, resource } => Some(
-                provider
-                    .token("alice")
-                    .with_audience(resource)
-                    .with_scope("notes.read")
-                    .mint(),
-            ),
+            Self::Local { provider, resource } => {
+                let now = portcullis::SystemClock::new().now();
+                Some(mint(provider, resource, "alice", "notes.read", now).mint())
+            }
             Self::Real { .. } => None,
         }
     }
@@ -66,4 +66,19 @@ impl Issuing {
             issuer
         })
     }
+}
+
+/// A token of somebody who signed in at a time.
+pub(crate) fn mint(
+    provider: &IdentityProvider,
+    resource: &str,
+    name: &str,
+    scopes: &str,
+    signed_in_at: Timestamp,
+) -> Token {
+    provider
+        .token(name)
+        .with_audience(resource)
+        .with_scope(scopes)
+        .with_claim("auth_time", signed_in_at.unix_seconds())
 }

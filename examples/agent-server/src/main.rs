@@ -2,38 +2,53 @@
 //!
 //! `cargo run -p example-agent-server` starts it on a free loopback port with an identity
 //! provider of its own, and prints what is guarded and how to call it.
-//! `-- --issuer https://idp.example` uses a real provider instead.
+//! `-- --issuer https://idp.example` uses a real provider instead, and `-- tour` plays the
+//! story of a caller and prints what the gate says to each step.
 #![expect(clippy::print_stdout, reason = "it tells its user what to type")]
 
 mod agent;
 mod cli;
 mod greeting;
 mod issuer;
+mod model;
 mod outside;
+mod tools;
+mod tour;
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     routing::{get, post},
 };
 use portcullis::{
-    Clock as _, ConfigErrors, Exchange, Gate, GateHandle, Principal, Scopes, Secret, Stack,
-    SystemClock,
+    Clock as _, Exchange, Principal, Scopes, Secret, Stack, SystemClock,
     api_keys::{ApiKeys, Grant, KeyRing},
     entropy,
     perimeter::PerimeterLayer,
+    session::SessionLayer,
+    stack::{Complete, StackBuilder},
+    step_up::{Requirement, StepUpLayer},
 };
 
-use crate::{cli::Options, issuer::Issuing};
+use crate::{
+    agent::Agent,
+    cli::{Options, Wish},
+    issuer::Issuing,
+    tools::{SEARCH, TRANSFER, Tools},
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().init();
-    let Some(options) = Options::parse(std::env::args().skip(1))? else {
-        println!("{}", cli::USAGE);
-        return Ok(());
+    let options = match Options::parse(std::env::args().skip(1))? {
+        Wish::Help => {
+            println!("{}", cli::USAGE);
+            return Ok(());
+        }
+        Wish::Tour => return tour::play().await,
+        Wish::Serve(options) => options,
     };
+    tracing_subscriber::fmt().init();
 
     let listener = tokio::net::TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
@@ -50,11 +65,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         SystemClock::new().now(),
     )?;
 
-    let (gate, handle) = gate(&resource, address, &options, &issuing, keys)?;
+    let (gate, handle) = gate(&resource, address, &options, &issuing, keys).build()?;
     handle.ready().await?;
     greeting::print(&gate, address, &issuing, key.expose());
 
-    let guarded = outside::around(gate.guard(agent()), options.allow_origin.as_ref());
+    let guarded = outside::around(
+        gate.guard(agent_routes(Agent {
+            clock: Arc::new(SystemClock::new()),
+            pause: Duration::from_millis(40),
+            tools: Tools::default(),
+        })),
+        options.allow_origin.as_ref(),
+    );
     axum::serve(listener, guarded)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
@@ -68,7 +90,7 @@ fn gate(
     options: &Options,
     issuing: &Issuing,
     keys: KeyRing,
-) -> Result<(Gate, GateHandle), ConfigErrors> {
+) -> StackBuilder<Complete> {
     let mut perimeter = PerimeterLayer::builder()
         // Beside the host of the resource, which may be another behind a proxy.
         .add_allowed_host(address.to_string())
@@ -83,15 +105,34 @@ fn gate(
         .add_authenticator(ApiKeys::new(keys))
         .add_anonymous_route("/health")
         .with_perimeter(perimeter)
-        .build()
+        .with_session(
+            SessionLayer::builder()
+                .with_idle(Duration::from_secs(15 * 60))
+                .with_absolute(ABSOLUTE),
+        )
+        .with_step_up(
+            StepUpLayer::builder()
+                .require(SEARCH, Requirement::new().with_scopes("notes.read"))
+                .require(
+                    TRANSFER,
+                    Requirement::new()
+                        .with_scopes("payments.write")
+                        .add_acr(tour::STRONG)
+                        .with_max_age(Duration::from_secs(300)),
+                ),
+        )
 }
 
+/// How long somebody is in at most, however busy.
+pub(crate) const ABSOLUTE: Duration = Duration::from_secs(8 * 3600);
+
 /// The agent, as if there were no gate.
-fn agent() -> Router {
+fn agent_routes(agent: Agent) -> Router {
     Router::new()
         .route("/chat", post(agent::chat))
         .route("/whoami", get(whoami))
         .route("/health", get(health))
+        .with_state(agent)
 }
 
 /// Who the gate says is calling.

@@ -13,7 +13,9 @@ const ORIGIN: &str = "https://app.example";
 
 async fn guarded() -> (GuardedRouter, Issuing, String) {
     let arguments = ["--allow-origin", ORIGIN].map(str::to_owned);
-    let options = Options::parse(arguments.into_iter()).unwrap().unwrap();
+    let Wish::Serve(options) = Options::parse(arguments.into_iter()).unwrap() else {
+        panic!("these are settings of a server");
+    };
     let issuing = Issuing::start(&options, RESOURCE).await.unwrap();
     let keys = KeyRing::new("demo", &Secret::new([7; 32]));
     let key = keys
@@ -23,9 +25,18 @@ async fn guarded() -> (GuardedRouter, Issuing, String) {
         )
         .unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 3000));
-    let (gate, handle) = gate(RESOURCE, address, &options, &issuing, keys).unwrap();
+    let (gate, handle) = gate(RESOURCE, address, &options, &issuing, keys)
+        .build()
+        .unwrap();
     handle.ready().await.unwrap();
-    let guarded = outside::around(gate.guard(agent()), options.allow_origin.as_ref());
+    let guarded = outside::around(
+        gate.guard(agent_routes(Agent {
+            clock: Arc::new(SystemClock::new()),
+            pause: Duration::ZERO,
+            tools: Tools::default(),
+        })),
+        options.allow_origin.as_ref(),
+    );
     (guarded, issuing, key.expose().to_owned())
 }
 
@@ -125,7 +136,8 @@ async fn a_page_of_another_origin_is_refused_before_its_token_is_looked_at() {
 #[test]
 fn the_command_line_says_what_it_wants() {
     let parse = |words: &[&str]| Options::parse(words.iter().map(ToString::to_string));
-    assert!(parse(&["--help"]).unwrap().is_none());
+    assert!(matches!(parse(&["--help"]), Ok(Wish::Help)));
+    assert!(matches!(parse(&["tour"]), Ok(Wish::Tour)));
     assert!(parse(&["--issuer"]).unwrap_err().contains("wants a value"));
     assert!(
         parse(&["--listen", "x"])
