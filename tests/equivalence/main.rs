@@ -20,6 +20,7 @@ use portcullis::{
     authn::AuthnLayer,
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::{Quota, QuotaBuilder, QuotaLayer},
+    session::{SessionBuilder, SessionLayer},
     stack::Stack,
     step_up::{Requirement, StepUpBuilder, StepUpLayer},
 };
@@ -138,6 +139,11 @@ async fn handler(
     Ok(response)
 }
 
+/// Idle so soon that sequences find a session back after it is over.
+fn session(builder: SessionBuilder) -> SessionBuilder {
+    builder.with_idle(Duration::from_secs(2)).with_limit(2)
+}
+
 fn stack() -> Side {
     let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
     let (gate, _) = Stack::builder()
@@ -149,6 +155,7 @@ fn stack() -> Side {
         .add_anonymous_route("/agents/public")
         .add_anonymous_route("/agents/public/vault")
         .with_perimeter(perimeter(PerimeterLayer::builder()))
+        .with_session(session(SessionLayer::builder()))
         .with_quota(quota(QuotaLayer::builder()))
         .with_step_up(step_up())
         .add_authenticator(TableAuth::new())
@@ -177,6 +184,11 @@ fn by_hand() -> Side {
         .add_authenticator(TableAuth::new())
         .build()
         .unwrap();
+    let session = session(SessionLayer::builder())
+        .with_audit(RecordingAudit::failing())
+        .with_clock(clock.clone())
+        .build()
+        .unwrap();
     let inside = quota(QuotaLayer::builder())
         .with_audit(RecordingAudit::failing())
         .with_clock(clock.clone())
@@ -190,6 +202,7 @@ fn by_hand() -> Side {
     let service = ServiceBuilder::new()
         .layer(outer)
         .layer(inner)
+        .layer(session)
         .layer(inside)
         .layer(innermost)
         .service_fn(handler);
@@ -250,6 +263,7 @@ fn without_id(record: &Recorded) -> String {
     format!("{record:?}")
         .replace(&format!("{:?}", record.request_id), "<id>")
         .replace(&id, "<id>")
+        .replace(&format!("{:?}", record.session), "<session>")
 }
 
 proptest! {

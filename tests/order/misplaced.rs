@@ -16,7 +16,7 @@ use portcullis_testing::{
     http_probe::HandlerProbe,
 };
 use portcullis_tests::{
-    fixtures::{authn, authn_and_step_up, gate, perimeter, quota, request_with, step_up},
+    fixtures::{authn, authn_and_step_up, gate, perimeter, quota, request_with, session, step_up},
     logs::Logs,
 };
 use tower::{Layer as _, Service, ServiceExt as _, buffer::Buffer};
@@ -137,6 +137,38 @@ arrangement!(
     "perimeter",
     &["`authn` ran before `perimeter`"],
     |audit, handler| authn(audit).layer(gate(&silent()).layer(handler))
+);
+
+arrangement!(
+    a_session_without_authn,
+    "session",
+    &[
+        "`session` ran, but `authn` had not",
+        "put `authn` further out"
+    ],
+    |audit, handler| session(audit).layer(handler)
+);
+
+arrangement!(
+    a_session_outside_authn,
+    "session",
+    &["`session` ran, but `authn` had not"],
+    |audit, handler| session(audit).layer(authn(&silent()).layer(handler))
+);
+
+arrangement!(
+    two_sessions,
+    "session",
+    &["`session` ran twice", "second `session` layer"],
+    |audit, handler| authn(audit)
+        .layer(session(&silent()).layer(session(&silent()).layer(handler)))
+);
+
+arrangement!(
+    a_session_inside_a_quota,
+    "session",
+    &["`quota` ran before `session`", "swap the two layers"],
+    |audit, handler| authn(audit).layer(quota(&silent()).layer(session(&silent()).layer(handler)))
 );
 
 arrangement!(
