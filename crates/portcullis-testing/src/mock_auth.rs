@@ -134,13 +134,15 @@ impl<S> Layer<S> for MockAuth {
     /// # Panics
     ///
     /// The operating system gives no randomness for request ids.
-    #[expect(clippy::panic, reason = "a slip in a test's set-up ends the test")]
     fn layer(&self, inner: S) -> Authn<S> {
-        let layer = AuthnLayer::builder()
-            .add_authenticator(self.clone())
-            .build();
-        layer
-            .unwrap_or_else(|problems| panic!("the layer of the mock cannot be built: {problems}"))
-            .layer(inner)
+        authn_layer(self.clone()).layer(inner)
     }
+}
+
+/// The real layer around a caller.
+#[track_caller]
+#[expect(clippy::panic, reason = "a slip in a test's set-up ends the test")]
+pub(crate) fn authn_layer(caller: MockAuth) -> AuthnLayer {
+    let layer = AuthnLayer::builder().add_authenticator(caller).build();
+    layer.unwrap_or_else(|problems| panic!("the layer of the mock cannot be built: {problems}"))
 }
