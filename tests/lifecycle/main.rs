@@ -10,6 +10,7 @@ mod auto_traits;
 mod body_errors;
 mod cancellation;
 mod debug;
+mod ends;
 mod layers;
 mod local;
 mod panics;

@@ -124,7 +124,10 @@ async fn a_stream_ends_with_its_session_after_a_last_event() {
         .iter()
         .map(|record| record.reason.as_str())
         .collect();
-    assert_eq!(reasons, ["admitted", "session_opened", "session_absolute"]);
+    assert_eq!(
+        reasons,
+        ["admitted", "session_opened", "session_absolute", "cut"]
+    );
 }
 
 #[tokio::test]

@@ -132,6 +132,9 @@ pub enum RecordKind {
     /// Whether a request was let in. Each request has exactly one, unless a layer inside a gate
     /// refuses what the gate has let in: then a second one says so.
     Decision,
+    /// A request that was let in has ended. Each such request has exactly one, beside its
+    /// decision, with the same id.
+    End,
     /// A session has begun.
     SessionStart,
     /// A session was ended, or what ran in it was, because it was over.
@@ -139,12 +142,13 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// A stable name: `call`, `decision`, `session_start`, `session_end`.
+    /// A stable name: `call`, `decision`, `end`, `session_start`, `session_end`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Call => "call",
             Self::Decision => "decision",
+            Self::End => "end",
             Self::SessionStart => "session_start",
             Self::SessionEnd => "session_end",
         }

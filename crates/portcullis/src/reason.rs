@@ -50,14 +50,22 @@ reasons! {
     CONFIRMATION_UNMET = "confirmation_unmet";
     /// The credential has expired since the request was let in.
     CREDENTIAL_EXPIRED = "credential_expired";
+    /// The answer to a request was complete.
+    COMPLETED = "completed";
     /// A credential is there, and no authenticator knows it.
     CREDENTIAL_UNKNOWN = "credential_unknown";
     /// There is no credential, and the route is not anonymous, or requires more of the caller.
     CREDENTIALS_MISSING = "credentials_missing";
     /// There are credentials of two kinds.
     CREDENTIALS_OF_TWO_KINDS = "credentials_of_two_kinds";
+    /// An answer was ended because its session was over.
+    CUT = "cut";
+    /// The client went away before the answer was complete.
+    DROPPED = "dropped";
     /// An authenticator accepted evidence that no consumer may rely on.
     EVIDENCE_INVALID = "evidence_invalid";
+    /// An answer failed on its way.
+    FAILED = "failed";
     /// The headers are too many or too long.
     HEADERS_TOO_LARGE = "headers_too_large";
     /// `Host` is missing, there twice, or not on the list.

@@ -74,6 +74,18 @@ impl Exchange {
         self.0.recorder.write(&record);
     }
 
+    /// Writes the record of the end of a request that was let in.
+    pub(crate) fn record_end(&self, code: ReasonCode) {
+        // What a layer has refused had its end with the refusal, and what is still being
+        // decided was not let in.
+        if self.is_refused() || self.0.is_deciding.load(Ordering::Acquire) {
+            return;
+        }
+        // Behind loose layers the decision is written with the response, which may never come.
+        self.record_admission();
+        self.record_event(RecordKind::End, self.0.innermost(), code);
+    }
+
     /// Writes a record about something that happened in this request.
     pub(crate) fn record_event(&self, kind: RecordKind, layer: &'static str, code: ReasonCode) {
         let mut record = self.0.record(Outcome::Admitted, layer, code);
@@ -106,6 +118,11 @@ impl Ledger {
         record
     }
 
+    /// The layer that the request came through last.
+    fn innermost(&self) -> &'static str {
+        self.trail.iter().last().map_or("gate", Slot::name)
+    }
+
     /// Charges the sender's budget.
     fn charge(&self) {
         let arrival = self.arrival.get();
@@ -120,7 +137,7 @@ impl Ledger {
             Some(Identity::Anonymous) => reason::ADMITTED_ANONYMOUS,
             None => reason::ADMITTED_UNIDENTIFIED,
         };
-        let layer = self.trail.iter().last().map_or("gate", Slot::name);
+        let layer = self.innermost();
         self.recorder
             .write(&self.record(Outcome::Admitted, layer, code));
     }
@@ -137,7 +154,7 @@ impl Drop for Ledger {
             // It has cost what a refusal costs, and going away in time must not save anybody
             // from paying.
             self.charge();
-            let layer = self.trail.iter().last().map_or("gate", Slot::name);
+            let layer = self.innermost();
             self.recorder
                 .write(&self.record(Outcome::Failed, layer, reason::ABANDONED));
         } else {

@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
+    closing::Closing,
     request_body::RequestBodies,
     response_body::ResponseBody,
     steps::{Flown, Landing, Passage, Steps},
@@ -129,7 +130,11 @@ where
                     let polled = match flown.over() {
                         Some(reason) => Err(reason),
                         None => match flown.exchange.run(|| future.poll(cx)) {
-                            Poll::Ready(response) => Ok(response?),
+                            Poll::Ready(Ok(response)) => Ok(response),
+                            Poll::Ready(Err(error)) => {
+                                flown.closing.iter_mut().for_each(Closing::fail);
+                                return Poll::Ready(Err(error));
+                            }
                             Poll::Pending => Err(ready!(steps.poll_over(flown, cx))),
                         },
                     };
@@ -138,19 +143,27 @@ where
                             let (mut parts, body) = response.into_parts();
                             let own = steps.respond(&mut parts, flown);
                             return Poll::Ready(Ok(match own {
-                                Some(own) => own.map(ResponseBody::own),
+                                Some(own) => {
+                                    flown.closing.iter_mut().for_each(Closing::complete);
+                                    own.map(ResponseBody::own)
+                                }
                                 None => {
                                     let guard = steps.guard(flown, &parts);
                                     let exchange = flown.exchange.clone();
-                                    let body = ResponseBody::handler(body, exchange, guard);
+                                    let closing = flown.closing.take();
+                                    let body =
+                                        ResponseBody::handler(body, exchange, guard, closing);
                                     Response::from_parts(parts, body)
                                 }
                             }));
                         }
                         // The handler is dropped where it stands.
-                        Err(reason) => State::Refused {
-                            response: steps.cut(&flown.exchange, reason),
-                        },
+                        Err(reason) => {
+                            flown.closing.iter_mut().for_each(Closing::cut);
+                            State::Refused {
+                                response: steps.cut(&flown.exchange, reason),
+                            }
+                        }
                     }
                 }
                 StateProjection::Refused { response } => {

@@ -6,6 +6,7 @@
 //! them all in one list, so that five layers cost one exchange, one future and one pair of
 //! bodies.
 
+mod closing;
 mod future;
 mod guard;
 mod request_body;

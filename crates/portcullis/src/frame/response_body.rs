@@ -11,7 +11,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use portcullis_core::EndReason;
 
-use super::guard::{Ending, Guard};
+use super::{
+    closing::Closing,
+    guard::{Ending, Guard},
+};
 use crate::{BoxError, exchange::Exchange};
 
 pin_project! {
@@ -27,7 +30,13 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Handler { #[pin] body: B, exchange: Exchange, guard: Option<Guard> },
+        Handler {
+            #[pin]
+            body: B,
+            exchange: Exchange,
+            guard: Option<Guard>,
+            closing: Option<Closing>,
+        },
         Cut { ending: Option<Ending>, reason: EndReason },
         Own { body: Bytes },
     }
@@ -35,12 +44,18 @@ pin_project! {
 
 impl<B> ResponseBody<B> {
     /// The handler's body. It is polled as a part of its request, as the handler was.
-    pub(super) fn handler(body: B, exchange: Exchange, guard: Option<Guard>) -> Self {
+    pub(super) fn handler(
+        body: B,
+        exchange: Exchange,
+        guard: Option<Guard>,
+        closing: Option<Closing>,
+    ) -> Self {
         Self {
             kind: Kind::Handler {
                 body,
                 exchange,
                 guard,
+                closing,
             },
         }
     }
@@ -70,7 +85,8 @@ where
                 body,
                 exchange,
                 guard,
-            } => match poll_guarded(body, exchange, guard, cx) {
+                closing,
+            } => match poll_guarded(body, exchange, guard, closing, cx) {
                 Guarded::Frame(frame) => return frame,
                 Guarded::Over(ending, reason) => {
                     // The handler's body is dropped here, and all that it holds.
@@ -96,7 +112,13 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Handler { body, .. } => body.is_end_stream(),
+            Kind::Handler { body, closing, .. } => {
+                let is_at_the_end = body.is_end_stream();
+                if let Some(closing) = closing {
+                    closing.tell(is_at_the_end);
+                }
+                is_at_the_end
+            }
             Kind::Own { body } => body.is_empty(),
             Kind::Cut { ending, .. } => ending.is_none(),
         }
@@ -127,6 +149,7 @@ fn poll_guarded<B>(
     mut body: Pin<&mut B>,
     exchange: &Exchange,
     guard: &mut Option<Guard>,
+    closing: &mut Option<Closing>,
     cx: &mut Context<'_>,
 ) -> Guarded
 where
@@ -136,13 +159,24 @@ where
     if let Some(guard) = guard
         && let Some(reason) = guard.over()
     {
+        closing.iter_mut().for_each(Closing::cut);
         return Guarded::Over(guard.ending(), reason);
     }
     let frame = exchange.run(|| body.as_mut().poll_frame(cx));
+    if let Some(closing) = closing {
+        match &frame {
+            Poll::Ready(None) => closing.complete(),
+            Poll::Ready(Some(Err(_))) => closing.fail(),
+            // Whoever reads may stop here.
+            Poll::Ready(Some(Ok(_))) if body.is_end_stream() => closing.complete(),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        }
+    }
     match (&frame, guard.as_mut()) {
         (_, None) => {}
         (Poll::Pending, Some(guard)) => {
             if let Poll::Ready(reason) = guard.poll_over(exchange, cx) {
+                closing.iter_mut().for_each(Closing::cut);
                 return Guarded::Over(guard.ending(), reason);
             }
         }
@@ -222,7 +256,12 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_a_known_length() {
-        let body = ResponseBody::handler(Full::new(Bytes::from_static(b"four")), exchange(), None);
+        let body = ResponseBody::handler(
+            Full::new(Bytes::from_static(b"four")),
+            exchange(),
+            None,
+            None,
+        );
         assert_eq!(body.size_hint().exact(), Some(4));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
         let own: ResponseBody<Full<Bytes>> = ResponseBody::own(Bytes::from_static(b"no"));
@@ -237,8 +276,8 @@ mod tests {
         let frames = tokio_test::stream_mock::StreamMockBuilder::new()
             .next(Err::<Frame<Bytes>, _>(std::io::Error::other("cut")))
             .build();
-        let inner = ResponseBody::handler(StreamBody::new(frames), exchange(), None);
-        let body = ResponseBody::handler(inner, exchange(), None);
+        let inner = ResponseBody::handler(StreamBody::new(frames), exchange(), None, None);
+        let body = ResponseBody::handler(inner, exchange(), None, None);
         let error: BodyError = body.collect().await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "cut");

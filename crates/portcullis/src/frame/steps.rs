@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts, response};
 use portcullis_core::EndReason;
 
-use super::guard::Guard;
+use super::{closing::Closing, guard::Guard};
 use crate::{
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
     reason,
@@ -102,6 +102,8 @@ pub(crate) struct Flown {
     pub(crate) exchange: Exchange,
     /// Whether this layer made the exchange.
     pub(crate) is_outermost: bool,
+    /// Writes down how the request ends, where this layer made the exchange.
+    pub(crate) closing: Option<Closing>,
     /// The request as one that runs in a session, once it has taken a while.
     pub(crate) running: Option<Running>,
 }
@@ -281,9 +283,11 @@ impl Steps {
         if self.is_innermost {
             exchange.record_admission();
         }
+        let closing = is_outermost.then(|| Closing::new(exchange.clone()));
         Flown {
             exchange,
             is_outermost,
+            closing,
             running: None,
         }
     }
