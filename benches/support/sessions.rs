@@ -1,9 +1,11 @@
 //! Sessions: the layer, the store at a million, and what a frame of a guarded stream costs.
 
 use std::{
+    cell::LazyCell,
     convert::Infallible,
     hint::black_box,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -14,7 +16,7 @@ use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use portcullis::{
-    EvidenceKind, Timestamp,
+    Check, EvidenceKind, Timestamp,
     session::{
         Change, FamilyKey, MemorySessions, OwnerKey, Revision, SessionId, SessionKey, SessionLayer,
         SessionRecord, SessionStore,
@@ -53,7 +55,7 @@ pub fn store(sessions: usize) -> MemorySessions {
     let store = MemorySessions::with_capacity(sessions * 2);
     for n in 0..sessions {
         let mut record = SessionRecord::new(
-            SessionKey::from_u128(owner(n).as_u128() ^ 1),
+            key(n),
             FamilyKey::from_u128(owner(n).as_u128() ^ 2),
             SessionId::from_u128(n as u128),
             EvidenceKind::User,
@@ -71,20 +73,42 @@ pub fn store(sessions: usize) -> MemorySessions {
     store
 }
 
-/// Finding a session among a million and noting activity in it, as each request does.
+/// Finding a session among a million, and noting activity in one: what each request does.
 #[must_use]
-pub fn touching() -> Variant {
-    let mut set_up = None;
-    let mut n = 0_usize;
-    Variant::new("session.touch_at_a_million", move || {
-        let store = set_up.get_or_insert_with(|| store(MANY));
-        // Far from the one before: what a cache holds of it does not help.
-        n = (n + 500_009) % MANY;
-        let (owner, key) = (owner(n), SessionKey::from_u128(owner(n).as_u128() ^ 1));
-        let found = black_box(SessionStore::check(store, owner, key));
-        let touched = store.touch_now(owner, key, SessionId::from_u128(n as u128), AT);
-        black_box((found, touched));
-    })
+pub fn at_a_million() -> Vec<Variant> {
+    let shared = Rc::new(LazyCell::new(|| store(MANY)));
+    let each = |name: &str, run: fn(&MemorySessions, usize)| {
+        let shared = Rc::clone(&shared);
+        let mut n = 0_usize;
+        Variant::new(name, move || {
+            // Far from the one before: what a cache holds of it does not help.
+            n = (n + 500_009) % MANY;
+            run(&shared, n);
+        })
+    };
+    vec![
+        each("session.find_at_a_million", |store, n| {
+            black_box(SessionStore::check(store, owner(n), key(n))).is_done();
+        }),
+        each("session.touch_at_a_million", |store, n| {
+            let id = SessionId::from_u128(n as u128);
+            black_box(store.touch_now(owner(n), key(n), id, AT)).is_done();
+        }),
+    ]
+}
+
+fn key(n: usize) -> SessionKey {
+    SessionKey::from_u128(owner(n).as_u128() ^ 1)
+}
+
+trait IsDone {
+    fn is_done(self);
+}
+
+impl<T> IsDone for Check<T> {
+    fn is_done(self) {
+        assert!(matches!(self, Check::Done(_)), "memory does not wait");
+    }
 }
 
 /// A body that always has one more frame.

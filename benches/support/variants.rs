@@ -7,7 +7,7 @@
 //! | `service.perimeter`, `service.authn`, `service.gate` | a layer, or the gate without settings, around it | `service.bare` |
 //! | `service.session` | sessions in memory, between `authn` and the service | `service.authn` |
 //! | `axum.gate_with_session` | the gate with sessions on the router | `axum.bare` |
-//! | `session.touch_at_a_million` | finding one of a million sessions, and noting activity in it | |
+//! | `session.find_at_a_million`, `session.touch_at_a_million` | finding one of a million sessions; noting activity in it | |
 //! | `stream.frame` | one frame of a stream behind the gate with sessions | `stream.frame_bare` |
 //! | `service.quota` | both quotas, between `authn` and the service | `service.authn` |
 //! | `service.step_up` | that layer inside `authn`, which it needs; all its requirements are met | `service.authn` |
@@ -155,8 +155,8 @@ pub fn of_sessions() -> Vec<Variant> {
             request_from_peer,
         )
         .with_floor("axum.bare"),
-        sessions::touching(),
     ];
+    variants.extend(sessions::at_a_million());
     variants.extend(sessions::streaming(&guarded, &any_credential()));
     variants
 }

@@ -1,50 +1,116 @@
-//! One session in memory.
+//! One session in memory, packed: there may be a million of them.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
-use portcullis_core::{EndReason, EvidenceKind, SessionId, SessionRecord, SessionState, Timestamp};
+use portcullis_core::{
+    EndReason, EvidenceKind, FamilyKey, SessionData, SessionId, SessionKey, SessionRecord,
+    SessionState, Timestamp,
+};
 
-/// A record whose activity can be noted by many at once.
+/// No time, where there may be one. Nobody authenticated so long ago.
+const NONE: i64 = i64::MIN;
+
+/// A record whose activity can be noted by many at once. Times are in milliseconds.
 pub(super) struct Row {
-    record: SessionRecord,
-    /// The record's, in milliseconds, and later than in there.
+    key: SessionKey,
+    family: FamilyKey,
+    id: SessionId,
+    opened_at: i64,
+    /// The record's, or later.
     active_at: AtomicI64,
-    /// Whether a provisional session has begun since.
+    ends_at: i64,
+    authenticated_at: i64,
+    barred_until: i64,
+    /// The time that belongs to the phase.
+    phase_at: i64,
+    data: Option<Arc<SessionData>>,
+    idle_seconds: u32,
+    phase: Phase,
+    kind: EvidenceKind,
+    /// Whether a provisional session has begun since it was put here.
     has_begun: AtomicBool,
+}
+
+/// A [`SessionState`] without its time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Provisional,
+    Live,
+    Ended(EndReason),
 }
 
 impl Row {
     pub(super) fn new(record: SessionRecord) -> Self {
+        let millis = |at: Option<Timestamp>| at.map_or(NONE, Timestamp::unix_millis);
+        let (phase, phase_at) = match record.state {
+            SessionState::Provisional(until) => (Phase::Provisional, Some(until)),
+            SessionState::Ended(at, reason) => (Phase::Ended(reason), Some(at)),
+            // Also any state that this store does not know, which no layer of ours writes.
+            _ => (Phase::Live, None),
+        };
         Self {
+            key: record.key,
+            family: record.family,
+            id: record.id,
+            opened_at: record.opened_at.unix_millis(),
             active_at: AtomicI64::new(record.active_at.unix_millis()),
+            ends_at: record.ends_at.unix_millis(),
+            authenticated_at: millis(record.authenticated_at),
+            barred_until: millis(record.barred_until),
+            phase_at: millis(phase_at),
+            idle_seconds: u32::try_from(record.idle().as_secs()).unwrap_or(u32::MAX),
+            phase,
+            kind: record.kind,
             has_begun: AtomicBool::new(false),
-            record,
+            data: record.data,
         }
     }
 
-    /// What was put, not what happened to it since: enough for what nothing changes.
-    pub(super) fn record(&self) -> &SessionRecord {
-        &self.record
+    pub(super) fn key(&self) -> SessionKey {
+        self.key
     }
 
     pub(super) fn to_record(&self) -> SessionRecord {
-        let mut record = self.record.clone();
-        if self.has_begun.load(Ordering::Acquire) {
-            record.state = SessionState::Live;
-        }
-        record.active_at = Timestamp::from_unix_millis(self.active_at.load(Ordering::Acquire));
+        let at = Timestamp::from_unix_millis;
+        let may_be = |millis: i64| (millis != NONE).then(|| at(millis));
+        let mut record = SessionRecord::new(
+            self.key,
+            self.family,
+            self.id,
+            self.kind,
+            at(self.opened_at),
+            Duration::from_secs(u64::from(self.idle_seconds)),
+            at(self.ends_at),
+        );
+        record.active_at = at(self.active_at.load(Ordering::Acquire));
+        record.authenticated_at = may_be(self.authenticated_at);
+        record.barred_until = may_be(self.barred_until);
+        record.data.clone_from(&self.data);
+        record.state = match self.phase {
+            Phase::Ended(reason) => SessionState::Ended(at(self.phase_at), reason),
+            Phase::Provisional if !self.has_begun.load(Ordering::Acquire) => {
+                SessionState::Provisional(at(self.phase_at))
+            }
+            Phase::Provisional | Phase::Live => SessionState::Live,
+        };
         record
     }
 
     /// As [`SessionRecord::touch`].
     pub(super) fn touch(&self, id: SessionId, at: Timestamp) {
-        if self.record.id != id {
+        if self.id != id {
             return;
         }
-        match self.record.state {
-            SessionState::Ended(..) => return,
-            SessionState::Provisional(_) => self.has_begun.store(true, Ordering::Release),
-            _ => {}
+        match self.phase {
+            Phase::Ended(_) => return,
+            Phase::Provisional => self.has_begun.store(true, Ordering::Release),
+            Phase::Live => {}
         }
         self.active_at.fetch_max(at.unix_millis(), Ordering::AcqRel);
     }

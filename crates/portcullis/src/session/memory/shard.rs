@@ -5,14 +5,15 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use portcullis_core::{OwnerKey, Revision, SessionKey, Sessions, Timestamp};
+use portcullis_core::{OwnerKey, Revision, SessionKey, SessionRecord, Sessions, Timestamp};
 
 use super::row::{Loss, Row};
 
 /// The sessions of some owners.
 #[derive(Default)]
 pub(super) struct Shard {
-    owners: HashMap<OwnerKey, Owner, AlreadyHashed>,
+    // Boxed: half of the table may be empty.
+    owners: HashMap<OwnerKey, Box<Owner>, AlreadyHashed>,
     /// How many sessions there are.
     len: usize,
     /// How often an owner was forgotten. The revisions of those who come after begin higher,
@@ -23,9 +24,58 @@ pub(super) struct Shard {
     full_until: Option<Timestamp>,
 }
 
+/// Nearly every owner has one session, which needs no list.
 struct Owner {
     revision: Revision,
-    rows: Vec<Row>,
+    first: Row,
+    #[expect(
+        clippy::box_collection,
+        reason = "8 bytes instead of 24, of which there may be a million"
+    )]
+    more: Option<Box<Vec<Row>>>,
+}
+
+impl Owner {
+    /// `None` if there is no session.
+    fn new(revision: Revision, records: Vec<SessionRecord>) -> Option<Self> {
+        let mut rows = records.into_iter().map(Row::new);
+        let first = rows.next()?;
+        let more: Vec<_> = rows.collect();
+        Some(Self {
+            revision,
+            first,
+            more: (!more.is_empty()).then(|| Box::new(more)),
+        })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        let more = self.more.iter().flat_map(|more| more.iter());
+        std::iter::once(&self.first).chain(more)
+    }
+
+    fn len(&self) -> usize {
+        1 + self.more.as_ref().map_or(0, |more| more.len())
+    }
+
+    /// Keeps some of the sessions. `false` if none is left.
+    fn retain(&mut self, keep: impl Fn(&Row) -> bool) -> bool {
+        if let Some(more) = &mut self.more {
+            more.retain(&keep);
+        }
+        let is_kept = keep(&self.first);
+        let successor = match &mut self.more {
+            Some(more) if !is_kept => more.pop(),
+            _ => None,
+        };
+        let is_any = is_kept || successor.is_some();
+        if let Some(successor) = successor {
+            self.first = successor;
+        }
+        if self.more.as_ref().is_some_and(|more| more.is_empty()) {
+            self.more = None;
+        }
+        is_any
+    }
 }
 
 impl Shard {
@@ -34,8 +84,7 @@ impl Shard {
     }
 
     pub(super) fn row(&self, owner: OwnerKey, key: SessionKey) -> Option<&Row> {
-        let rows = &self.owners.get(&owner)?.rows;
-        rows.iter().find(|row| row.record().key == key)
+        self.owners.get(&owner)?.rows().find(|row| row.key() == key)
     }
 
     pub(super) fn sessions(&self, owner: OwnerKey) -> Sessions {
@@ -43,7 +92,7 @@ impl Shard {
             .get(&owner)
             .map(|owner| Sessions {
                 revision: owner.revision,
-                records: owner.rows.iter().map(Row::to_record).collect(),
+                records: owner.rows().map(Row::to_record).collect(),
             })
             .unwrap_or_default()
     }
@@ -51,18 +100,18 @@ impl Shard {
     /// Puts the sessions of an owner in place of those that are there.
     pub(super) fn replace(&mut self, owner: OwnerKey, sessions: Sessions) {
         let replaced = self.owners.remove(&owner);
-        self.len -= replaced.as_ref().map_or(0, |owner| owner.rows.len());
-        if sessions.records.is_empty() {
-            self.forgettings += 1;
-            return;
-        }
+        self.len -= replaced.as_ref().map_or(0, |owner| owner.len());
         let revision = match replaced {
             None if self.forgettings > 0 => Revision::from_u64(self.forgettings << 32).next(),
             _ => sessions.revision,
         };
-        self.len += sessions.records.len();
-        let rows = sessions.records.into_iter().map(Row::new).collect();
-        self.owners.insert(owner, Owner { revision, rows });
+        match Owner::new(revision, sessions.records) {
+            Some(owned) => {
+                self.len += owned.len();
+                self.owners.insert(owner, Box::new(owned));
+            }
+            None => self.forgettings += 1,
+        }
     }
 
     /// Whether there is room for so many more, once what has to be forgotten is forgotten. The
@@ -119,19 +168,15 @@ impl Shard {
             .owners
             .iter()
             .filter(move |(owner, _)| **owner != except);
-        others.flat_map(|(_, owner)| &owner.rows)
+        others.flat_map(|(_, owner)| owner.rows())
     }
 
     fn retain(&mut self, except: OwnerKey, keep: impl Fn(&Row) -> bool) {
         let before = self.owners.len();
-        self.owners.retain(|key, owner| {
-            if *key != except {
-                owner.rows.retain(&keep);
-            }
-            !owner.rows.is_empty()
-        });
+        self.owners
+            .retain(|key, owner| *key == except || owner.retain(&keep));
         self.forgettings += (before - self.owners.len()) as u64;
-        self.len = self.owners.values().map(|owner| owner.rows.len()).sum();
+        self.len = self.owners.values().map(|owner| owner.len()).sum();
     }
 }
 
