@@ -35,7 +35,7 @@ use http::Request;
 use portcullis::stack::Gated;
 use portcullis_benches::{
     credentials::{ALGORITHMS, Tokens},
-    variants,
+    sessions, variants,
 };
 use tower::Service;
 
@@ -56,6 +56,11 @@ fn main() -> ExitCode {
     let samples = Samples::take(&mut variants);
     for variant in &variants {
         lines::of_variant(&samples, variant);
+    }
+    let is_asked_for = |text: &String| "session.two_threads_over_one".contains(text.as_str());
+    if texts.is_empty() || texts.iter().any(is_asked_for) {
+        let ratio = format!("{:.2}", sessions::two_threads_over_one());
+        print("session.two_threads_over_one", ratio, "ratio");
     }
     if are_counted {
         ExitCode::SUCCESS

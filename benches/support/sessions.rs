@@ -16,7 +16,7 @@ use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use portcullis::{
-    Check, EvidenceKind, Timestamp,
+    Check, Clock as _, EvidenceKind, SystemClock, Timestamp,
     session::{
         Change, FamilyKey, MemorySessions, OwnerKey, Revision, SessionId, SessionKey, SessionLayer,
         SessionRecord, SessionStore,
@@ -88,11 +88,11 @@ pub fn at_a_million() -> Vec<Variant> {
     };
     vec![
         each("session.find_at_a_million", |store, n| {
-            black_box(SessionStore::check(store, owner(n), key(n))).is_done();
+            black_box(SessionStore::check(store, owner(n), key(n))).assert_done();
         }),
         each("session.touch_at_a_million", |store, n| {
             let id = SessionId::from_u128(n as u128);
-            black_box(store.touch_now(owner(n), key(n), id, AT)).is_done();
+            black_box(store.touch_now(owner(n), key(n), id, AT)).assert_done();
         }),
     ]
 }
@@ -101,12 +101,12 @@ fn key(n: usize) -> SessionKey {
     SessionKey::from_u128(owner(n).as_u128() ^ 1)
 }
 
-trait IsDone {
-    fn is_done(self);
+trait AssertDone {
+    fn assert_done(self);
 }
 
-impl<T> IsDone for Check<T> {
-    fn is_done(self) {
+impl<T> AssertDone for Check<T> {
+    fn assert_done(self) {
         assert!(matches!(self, Check::Done(_)), "memory does not wait");
     }
 }
@@ -161,4 +161,32 @@ pub fn streaming(guarded: &portcullis::Gate, credential: &http::HeaderValue) -> 
         frames("stream.frame_bare", Box::pin(Endless)),
         frames("stream.frame", Box::pin(body)).with_floor("stream.frame_bare"),
     ]
+}
+
+/// How much more two threads touch in a store of a million than one alone, in the same time.
+#[must_use]
+pub fn two_threads_over_one() -> f64 {
+    const EACH: usize = 1_000_000;
+    let store = store(MANY);
+    let touch = |from: usize| {
+        for n in 0..EACH {
+            let n = (from + n * 500_009) % MANY;
+            let id = SessionId::from_u128(n as u128);
+            black_box(store.touch_now(owner(n), key(n), id, AT)).assert_done();
+        }
+    };
+    let clock = SystemClock::new();
+    let time = |run: &dyn Fn()| {
+        let start = clock.instant();
+        run();
+        clock.instant().duration_since(start).as_secs_f64()
+    };
+    let alone = time(&|| touch(0));
+    let together = time(&|| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| touch(0));
+            scope.spawn(|| touch(1));
+        });
+    });
+    2.0 * alone / together
 }
