@@ -60,6 +60,14 @@ async fn settle() {
     }
 }
 
+/// Lets time go by in steps in which everybody gets on.
+async fn pass(world: &World, seconds: u64) {
+    for _ in 0..seconds {
+        world.advance(1);
+        settle().await;
+    }
+}
+
 /// A body in the hands of a client that reads.
 struct Reader(ResponseBody<Events>);
 
@@ -207,10 +215,9 @@ async fn a_client_that_refreshes_its_token_in_time_keeps_its_stream() {
         let world = World::new();
         let mut reader = Reader::events(&world, "alice.user.0.100.-.read+write").await;
         let _ = reader.read().await;
-        world.advance(50);
+        pass(&world, 50).await;
         assert_eq!(world.ask(refreshed).await.0, 200);
-        world.advance(52);
-        settle().await;
+        pass(&world, 52).await;
         let read = reader.read().await.unwrap().unwrap();
         assert_eq!(read.ends_with(GOODBYE), is_cut, "{refreshed}: {read}");
         let reasons = world.audit.take();
@@ -318,8 +325,7 @@ async fn a_reader_that_goes_away_ends_its_activity() {
     let world = World::new();
     let mut reader = Reader::events(&world, "alice.user.0").await;
     let _ = reader.read().await;
-    world.advance(100);
-    settle().await;
+    pass(&world, 100).await;
     drop(reader);
     world.advance(59);
     assert_eq!(world.ask("alice.user.0").await.0, 200);

@@ -206,10 +206,11 @@ impl SessionRecord {
     }
 
     /// Notes activity: what every store does in [`touch`](super::SessionStore::touch). A
-    /// session that is not there any more, or is another one by now, stays as it is; activity
-    /// only ever becomes later; and a provisional session has begun.
+    /// session that is over at that time, or is another one by now, stays as it is: nothing that
+    /// comes late wakes it. Activity only ever becomes later, and a provisional session has
+    /// begun.
     pub fn touch(&mut self, id: SessionId, at: Timestamp) {
-        if self.id != id || matches!(self.state, SessionState::Ended(..)) {
+        if self.id != id || self.over(at).is_some() {
             return;
         }
         self.state = SessionState::Live;
@@ -282,6 +283,9 @@ mod tests {
         assert_eq!(record.active_at, AT + SECOND);
         record.touch(SessionId::from_u128(9), AT + 2 * SECOND);
         assert_eq!(record.active_at, AT + SECOND);
+        let idle = record.clone();
+        record.touch(record.id, AT + 61 * SECOND);
+        assert_eq!(record, idle, "it is over by then");
         record.state = SessionState::Ended(AT, EndReason::Ended);
         record.touch(record.id, AT + 2 * SECOND);
         assert_eq!(record.over(AT), Some(EndReason::Ended));

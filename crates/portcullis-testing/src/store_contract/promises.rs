@@ -38,7 +38,7 @@ pub enum StorePromise {
     /// Thousands of random steps have the outcome that they have on a plain map.
     TellsTheHistoryOfAPlainMap,
     /// A touch begins a provisional session, makes its activity later, never earlier, and
-    /// leaves alone what is ended, gone, or another session by now. The revision stays.
+    /// leaves alone what is over, gone, or another session by now. The revision stays.
     TouchesTheLiving,
 }
 
@@ -255,6 +255,7 @@ async fn touches_the_living<S: SessionStore>(store: Arc<S>) {
         (&record(3, 3), START + 8 * SECOND),
         (&record(3, 3), START + 5 * SECOND),
         (&renamed, START + 9 * SECOND),
+        (&record(3, 3), START + 7200 * SECOND),
         (&record(4, 4), START + SECOND),
     ] {
         touch(&*store, owner(1), record, at).await;

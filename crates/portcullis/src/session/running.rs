@@ -18,6 +18,8 @@ use crate::exchange::Exchange;
 use portcullis_core::{EndReason, Scopes, SessionId, SessionKey, Timestamp};
 
 const SHARDS: usize = 16;
+/// The most grants of one session that are told apart at once.
+const MAX_CREDENTIALS: usize = 32;
 
 /// The sessions in which something runs.
 #[derive(Default)]
@@ -238,14 +240,18 @@ impl Live {
     }
 
     fn note_credential(&self, credential: &(Scopes, Timestamp)) {
+        let now = self.shared.time.now();
         let mut state = self.state();
+        state.credentials.retain(|(_, end)| *end > now);
+        let has_room = state.credentials.len() < MAX_CREDENTIALS;
         let known = state
             .credentials
             .iter_mut()
             .find(|(scopes, _)| *scopes == credential.0);
         match known {
             Some((_, end)) => *end = credential.1.max(*end),
-            None => state.credentials.push(credential.clone()),
+            None if has_room => state.credentials.push(credential.clone()),
+            None => {}
         }
     }
 

@@ -104,15 +104,23 @@ impl Row {
 
     /// As [`SessionRecord::touch`].
     pub(super) fn touch(&self, id: SessionId, at: Timestamp) {
-        if self.id != id {
+        let millis = at.unix_millis();
+        let active_at = self.active_at.load(Ordering::Acquire);
+        let idle_at = active_at.saturating_add(i64::from(self.idle_seconds) * 1000);
+        if self.id != id || millis >= self.ends_at || millis >= idle_at {
             return;
         }
         match self.phase {
             Phase::Ended(_) => return,
-            Phase::Provisional => self.has_begun.store(true, Ordering::Release),
+            Phase::Provisional => {
+                if millis >= self.phase_at && !self.has_begun.load(Ordering::Acquire) {
+                    return;
+                }
+                self.has_begun.store(true, Ordering::Release);
+            }
             Phase::Live => {}
         }
-        self.active_at.fetch_max(at.unix_millis(), Ordering::AcqRel);
+        self.active_at.fetch_max(millis, Ordering::AcqRel);
     }
 
     /// What forgetting the session would cost.
