@@ -139,10 +139,12 @@ pub enum RecordKind {
     SessionStart,
     /// A session was ended, or what ran in it was, because it was over.
     SessionEnd,
+    /// A request came from elsewhere than its session did, and was let in all the same.
+    Drift,
 }
 
 impl RecordKind {
-    /// A stable name: `call`, `decision`, `end`, `session_start`, `session_end`.
+    /// A stable name: `call`, `decision`, `end`, `session_start`, `session_end`, `drift`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -151,6 +153,7 @@ impl RecordKind {
             Self::End => "end",
             Self::SessionStart => "session_start",
             Self::SessionEnd => "session_end",
+            Self::Drift => "drift",
         }
     }
 }

@@ -5,11 +5,13 @@
 //! needs to get one thing right, [`SessionStore::commit`]: all changes or none, and only if
 //! nobody else has changed the owner's sessions in between.
 
+mod binding;
 mod data;
 mod record;
 mod store;
 
 pub use self::{
+    binding::BindingReference,
     data::SessionData,
     record::{EndReason, FamilyKey, OwnerKey, SessionId, SessionKey, SessionRecord, SessionState},
     store::{Change, Commit, Revision, SessionStore, Sessions, StoreError},

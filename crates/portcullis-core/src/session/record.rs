@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::SessionData;
+use super::{BindingReference, SessionData};
 use crate::{EvidenceKind, Timestamp};
 
 macro_rules! hashes {
@@ -98,6 +98,8 @@ pub struct SessionRecord {
     pub barred_until: Option<Timestamp>,
     /// How long it may be inactive, in seconds.
     idle: u32,
+    /// Where it came from, where a `binding` layer compares that.
+    pub binding: BindingReference,
     /// What a handler keeps in it.
     pub data: Option<Arc<SessionData>>,
 }
@@ -172,6 +174,7 @@ impl SessionRecord {
             authenticated_at: None,
             barred_until: None,
             idle: u32::try_from(idle.as_secs()).unwrap_or(u32::MAX).max(1),
+            binding: BindingReference::default(),
             data: None,
         }
     }

@@ -1,6 +1,12 @@
 //! The promises, one by one.
 
-use std::{future::Future, sync::Arc, thread, time::Duration};
+use std::{
+    future::Future,
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use portcullis_core::{
     Change, Commit, EndReason, Revision, SessionData, SessionId, SessionState, SessionStore,
@@ -187,6 +193,11 @@ async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
     whole.authenticated_at = Some(START - SECOND);
     whole.barred_until = Some(START - 2 * SECOND);
     whole.state = SessionState::Ended(START + SECOND, EndReason::Revoked);
+    whole.binding.ipv4 = NonZeroU32::new(u32::MAX);
+    whole.binding.ipv6 = NonZeroU32::new(1);
+    whole.binding.user_agent = NonZeroU64::new(u64::MAX);
+    whole.binding.device = NonZeroU64::new(1);
+    whole.binding.authenticated_at = START - 3 * SECOND;
     whole.data = Some(Arc::new(data));
     let mut provisional = record(0, 0);
     provisional.state = SessionState::Provisional(START + 5 * SECOND);

@@ -7,8 +7,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Change, Commit, Revision, SessionId, SessionKey, SessionRecord, SessionStore, Sessions,
-    StoreError,
+    BindingReference, Change, Commit, Revision, SessionId, SessionKey, SessionRecord, SessionStore,
+    Sessions, StoreError,
 };
 
 use super::*;
@@ -26,6 +26,7 @@ enum Flaw {
     None,
     CommitsAnyRevision,
     CommitsHalf,
+    ForgetsBinding,
     ForgetsData,
     ForgetsTouchOnCommit,
     IgnoresOwner,
@@ -112,6 +113,9 @@ impl SessionStore for Plain {
             let Change::Put(record) = change else {
                 continue;
             };
+            if self.flaw == Flaw::ForgetsBinding {
+                record.binding = BindingReference::default();
+            }
             if self.flaw == Flaw::ForgetsData {
                 record.data = None;
             }
@@ -167,6 +171,7 @@ fn every_flaw_is_found() {
     let flaws = [
         Flaw::CommitsAnyRevision,
         Flaw::CommitsHalf,
+        Flaw::ForgetsBinding,
         Flaw::ForgetsData,
         Flaw::ForgetsTouchOnCommit,
         Flaw::IgnoresOwner,

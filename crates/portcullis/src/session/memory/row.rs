@@ -9,8 +9,8 @@ use std::{
 };
 
 use portcullis_core::{
-    EndReason, EvidenceKind, FamilyKey, SessionData, SessionId, SessionKey, SessionRecord,
-    SessionState, Timestamp,
+    BindingReference, EndReason, EvidenceKind, FamilyKey, SessionData, SessionId, SessionKey,
+    SessionRecord, SessionState, Timestamp,
 };
 
 /// No time, where there may be one. Nobody authenticated so long ago.
@@ -30,6 +30,8 @@ pub(super) struct Row {
     /// The time that belongs to the phase.
     phase_at: i64,
     data: Option<Arc<SessionData>>,
+    /// Boxed: without a `binding` layer no session has one.
+    binding: Option<Box<BindingReference>>,
     idle_seconds: u32,
     phase: Phase,
     kind: EvidenceKind,
@@ -69,6 +71,8 @@ impl Row {
             kind: record.kind,
             has_begun: AtomicBool::new(false),
             data: record.data,
+            binding: (record.binding != BindingReference::default())
+                .then(|| Box::new(record.binding)),
         }
     }
 
@@ -92,6 +96,7 @@ impl Row {
         record.authenticated_at = may_be(self.authenticated_at);
         record.barred_until = may_be(self.barred_until);
         record.data.clone_from(&self.data);
+        record.binding = self.binding.as_deref().copied().unwrap_or_default();
         record.state = match self.phase {
             Phase::Ended(reason) => SessionState::Ended(at(self.phase_at), reason),
             Phase::Provisional if !self.has_begun.load(Ordering::Acquire) => {
