@@ -35,6 +35,7 @@
 //! | `perimeter` | client address, original path, body limit | 400 403 413 414 429 431 |
 //! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | `session` | session, and its deadlines | 401 429 503 |
+//! | `binding` | nothing: it compares | 401 503 |
 //! | `quota` | nothing: it counts | 429 |
 //! | `step_up` | requirements of operations | 400 401 403 |
 //!
@@ -43,8 +44,9 @@
 //! | you want to | look at |
 //! |---|---|
 //! | guard a whole server | [`stack`] |
-//! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`quota`], [`step_up`] |
+//! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`binding`], [`quota`], [`step_up`] |
 //! | end what a caller began | [`session`] |
+//! | notice that a session has moved | [`binding`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
 //! | accept API keys | `api_keys` (feature `api-keys`) |
 //! | write an authenticator of your own | [`Authenticator`] |
@@ -71,6 +73,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod authn;
 pub mod authorize;
+pub mod binding;
 mod challenge;
 mod endpoints;
 mod exchange;

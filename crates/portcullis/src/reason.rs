@@ -60,6 +60,12 @@ reasons! {
     CREDENTIALS_OF_TWO_KINDS = "credentials_of_two_kinds";
     /// An answer was ended because its session was over.
     CUT = "cut";
+    /// The session has another device id, or this request has none.
+    DRIFT_DEVICE = "drift_device";
+    /// The session came from another network.
+    DRIFT_NETWORK = "drift_network";
+    /// The session has another `User-Agent`, or this request has none.
+    DRIFT_USER_AGENT = "drift_user_agent";
     /// The client went away before the answer was complete.
     DROPPED = "dropped";
     /// An authenticator accepted evidence that no consumer may rely on.

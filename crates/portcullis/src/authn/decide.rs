@@ -131,6 +131,11 @@ impl Step for Authenticate {
 }
 
 impl Authenticate {
+    /// Whether a header never comes further in.
+    pub(crate) fn removes(&self, name: &HeaderName) -> bool {
+        self.consumed.contains(name)
+    }
+
     /// Whether there is a credential, in one place and in a place where it may be.
     fn presented(&self, request: &RequestView<'_>) -> Result<bool, ReasonCode> {
         let authorization = request

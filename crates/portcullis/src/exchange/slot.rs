@@ -20,6 +20,8 @@ pub enum Slot {
     Authn,
     /// The session, and what ends with it.
     Session,
+    /// Where the session came from, and whether that still holds.
+    Binding,
     /// What a principal and a client may ask for in a while.
     Quota,
     /// What is required of the caller for a request and for the calls inside it.
@@ -28,10 +30,11 @@ pub enum Slot {
 
 impl Slot {
     /// Every slot, from outside in.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Perimeter,
         Self::Authn,
         Self::Session,
+        Self::Binding,
         Self::Quota,
         Self::StepUp,
     ];
@@ -43,6 +46,7 @@ impl Slot {
             Self::Perimeter => "perimeter",
             Self::Authn => "authn",
             Self::Session => "session",
+            Self::Binding => "binding",
             Self::Quota => "quota",
             Self::StepUp => "step_up",
         }
@@ -55,6 +59,7 @@ impl Slot {
             Self::Perimeter => "client address, original path, body limit",
             Self::Authn => "principal, or that the caller is anonymous",
             Self::Session => "session, and its deadlines",
+            Self::Binding => "nothing: it compares",
             Self::Quota => "nothing: it counts",
             Self::StepUp => "requirements of operations",
         }
@@ -67,6 +72,7 @@ impl Slot {
             Self::Perimeter => &[400, 403, 413, 414, 429, 431],
             Self::Authn => &[400, 401, 429, 503],
             Self::Session => &[401, 429, 503],
+            Self::Binding => &[401, 503],
             Self::Quota => &[429],
             Self::StepUp => &[400, 401, 403],
         }
@@ -78,6 +84,7 @@ impl Slot {
         match self {
             Self::Perimeter | Self::Authn => &[],
             Self::Session | Self::Quota | Self::StepUp => &[Self::Authn],
+            Self::Binding => &[Self::Session],
         }
     }
 

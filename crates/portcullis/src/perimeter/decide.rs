@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method, StatusCode, header, request::Parts, response};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts, response};
 use portcullis_core::ReasonCode;
 
 use super::{
@@ -124,6 +124,11 @@ impl Step for Inspect {
 }
 
 impl Inspect {
+    /// Whether a header never comes further in.
+    pub(crate) fn removes(&self, name: &HeaderName) -> bool {
+        self.identity_headers.names(name)
+    }
+
     /// Cheap checks first, and what names the request before what it carries.
     fn inspect(&self, parts: &Parts, exchange: &Exchange) -> Result<(), (StatusCode, ReasonCode)> {
         if parts.method == Method::CONNECT {

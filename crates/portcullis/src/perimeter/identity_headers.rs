@@ -87,7 +87,8 @@ impl IdentityHeaders {
         }
     }
 
-    fn names(&self, name: &HeaderName) -> bool {
+    /// Whether a header is removed.
+    pub(crate) fn names(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
         // Every name in the lists begins with one of these; most headers do not.
         let is_listed = matches!(

@@ -180,7 +180,13 @@ impl KeepSession {
                 }
                 refusal(&self.shared.policy, exchange, caller.kind, reason)
             }
-            Bar::Forgotten => challenge(exchange, caller.kind, reason::SESSION_FORGOTTEN, None),
+            Bar::Forgotten => challenge(
+                LAYER,
+                exchange,
+                caller.kind,
+                reason::SESSION_FORGOTTEN,
+                None,
+            ),
             Bar::Limit(next) => {
                 Refusal::new(LAYER, StatusCode::TOO_MANY_REQUESTS, reason::SESSION_LIMIT)
                     .with_retry_after(next)
@@ -201,18 +207,19 @@ pub(super) fn refusal(
         EndReason::Absolute => Some(policy.absolute),
         _ => None,
     };
-    challenge(exchange, kind, code(over), max_age)
+    challenge(LAYER, exchange, kind, code(over), max_age)
 }
 
 /// A user whose time is up has to authenticate again, and is told so; all others are told
 /// that their credential is not good any more.
-fn challenge(
+pub(crate) fn challenge(
+    layer: &'static str,
     exchange: &Exchange,
     kind: EvidenceKind,
     code: ReasonCode,
     max_age: Option<Duration>,
 ) -> Refusal {
-    let refusal = Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code);
+    let refusal = Refusal::new(layer, StatusCode::UNAUTHORIZED, code);
     let Some(challenges) = exchange.challenges() else {
         return refusal;
     };
@@ -228,7 +235,7 @@ fn challenge(
 }
 
 /// What a future gives that does not wait.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => Some(outcome),
         Poll::Pending => None,
@@ -252,16 +259,32 @@ const fn code(over: EndReason) -> ReasonCode {
 }
 
 fn unavailable(exchange: &Exchange, failure: &Failure) -> Refusal {
-    let code = match failure {
-        Failure::Full => reason::SESSION_STORE_FULL,
-        Failure::Store(error) => {
-            tracing::error!(
-                target: "portcullis",
-                request_id = %exchange.id(),
-                "the session store cannot say whether a caller is in: {error}",
-            );
-            reason::SESSION_STORE_UNAVAILABLE
-        }
-    };
-    Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, code).with_retry_after(RETRY)
+    match failure {
+        Failure::Full => Refusal::new(
+            LAYER,
+            StatusCode::SERVICE_UNAVAILABLE,
+            reason::SESSION_STORE_FULL,
+        )
+        .with_retry_after(RETRY),
+        Failure::Store(error) => store_unavailable(LAYER, exchange, error),
+    }
+}
+
+/// The answer where the store cannot say.
+pub(crate) fn store_unavailable(
+    layer: &'static str,
+    exchange: &Exchange,
+    error: &StoreError,
+) -> Refusal {
+    tracing::error!(
+        target: "portcullis",
+        request_id = %exchange.id(),
+        "the session store cannot say whether a caller is in: {error}",
+    );
+    Refusal::new(
+        layer,
+        StatusCode::SERVICE_UNAVAILABLE,
+        reason::SESSION_STORE_UNAVAILABLE,
+    )
+    .with_retry_after(RETRY)
 }

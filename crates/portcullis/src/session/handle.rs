@@ -1,5 +1,7 @@
 //! The session in the hands of a handler.
 
+mod origin;
+
 use std::{
     fmt,
     future::Future,
@@ -13,8 +15,8 @@ use std::{
 
 use pin_project_lite::pin_project;
 use portcullis_core::{
-    Check, EndReason, EvidenceKind, Scopes, SessionData, SessionId, SessionRecord, SessionState,
-    StoreError, Timestamp,
+    BindingReference, Check, EndReason, EvidenceKind, Scopes, SessionData, SessionId,
+    SessionRecord, SessionState, StoreError, Timestamp,
 };
 
 use super::{
@@ -39,6 +41,7 @@ struct Inner {
     id: SessionId,
     opened_at: Timestamp,
     ends_at: Timestamp,
+    binding: BindingReference,
     /// Whether nobody had answered in it when this request came.
     is_new: bool,
     is_activity: bool,
@@ -96,6 +99,7 @@ impl Session {
             id: record.id,
             opened_at: record.opened_at,
             ends_at: record.ends_at,
+            binding: record.binding,
             is_new: matches!(record.state, SessionState::Provisional(_)),
             is_activity,
             credential,

@@ -1,6 +1,6 @@
 //! What a session is found by.
 
-use std::hash::Hasher as _;
+use std::{hash::Hasher as _, num::NonZeroU64};
 
 use portcullis_core::{Evidence, EvidenceKind, FamilyKey, OwnerKey, SessionKey, entropy};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
@@ -28,6 +28,26 @@ impl Keying {
     pub(super) fn owner(&self, issuer: &str, subject: &str) -> OwnerKey {
         self.keys(&Evidence::new(EvidenceKind::User, issuer, subject))
             .owner
+    }
+
+    /// A mark of something that is compared within one session, and alike in no other.
+    /// `label` says what it is a mark of.
+    pub(super) fn mark<'a>(
+        &self,
+        session: SessionKey,
+        label: &str,
+        values: impl IntoIterator<Item = &'a [u8]>,
+    ) -> NonZeroU64 {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hasher.write_u128(session.as_u128());
+        let mut add = |bytes: &[u8]| {
+            // A length begins each, so that no two lists read alike.
+            hasher.write_u64(bytes.len() as u64);
+            hasher.write(bytes);
+        };
+        add(label.as_bytes());
+        values.into_iter().for_each(add);
+        NonZeroU64::new(hasher.finish128().h1).unwrap_or(NonZeroU64::MIN)
     }
 
     pub(super) fn keys(&self, evidence: &Evidence) -> Keys {
@@ -79,6 +99,26 @@ mod tests {
             .with_issued_at(portcullis_core::Timestamp::UNIX_EPOCH);
         assert_eq!(keying.keys(&again), keys);
         assert_ne!(Keying::new().unwrap().keys(&alice()), keys, "another key");
+    }
+
+    #[test]
+    fn a_mark_is_of_a_session_a_label_and_each_value() {
+        let (keying, session) = (Keying::new().unwrap(), SessionKey::from_u128(1));
+        let mark = |session, label, values: &[&'static [u8]]| {
+            keying.mark(session, label, values.iter().copied())
+        };
+        let one = mark(session, "device", &[b"ab"]);
+        assert_eq!(one, mark(session, "device", &[b"ab"]));
+        for other in [
+            mark(SessionKey::from_u128(2), "device", &[b"ab"]),
+            mark(session, "agent", &[b"ab"]),
+            mark(session, "device", &[b"a", b"b"]),
+            mark(session, "device", &[b"ab", b""]),
+            mark(session, "device", &[]),
+            Keying::new().unwrap().mark(session, "device", [&b"ab"[..]]),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

@@ -104,8 +104,8 @@ mod sweep;
 mod time;
 
 pub use portcullis_core::{
-    Change, Commit, EndReason, FamilyKey, OwnerKey, Revision, SessionData, SessionId, SessionKey,
-    SessionRecord, SessionState, SessionStore, Sessions, StoreError,
+    BindingReference, Change, Commit, EndReason, FamilyKey, OwnerKey, Revision, SessionData,
+    SessionId, SessionKey, SessionRecord, SessionState, SessionStore, Sessions, StoreError,
 };
 
 pub use self::{
@@ -116,6 +116,6 @@ pub use self::{
 };
 pub(crate) use self::{
     builder::SessionSettings,
-    decide::{AllSessions, KeepSession},
+    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
     running::Running,
 };

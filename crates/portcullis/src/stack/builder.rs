@@ -2,12 +2,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use portcullis_core::{ConfigErrors, IntoAuthenticator};
+use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator};
 
 use super::{Gate, GateHandle};
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::{AuthnSettings, authn_setters, keep},
+    binding::{BindingBuilder, BindingSettings},
     frame::{Step, Steps},
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
@@ -29,6 +30,7 @@ impl Stack {
             settings: AuthnSettings::default(),
             perimeter: PerimeterSettings::default(),
             session: None,
+            binding: None,
             quota: None,
             step_up: None,
             state: PhantomData,
@@ -54,6 +56,7 @@ pub struct StackBuilder<State> {
     settings: AuthnSettings,
     perimeter: PerimeterSettings,
     session: Option<SessionSettings>,
+    binding: Option<BindingSettings>,
     quota: Option<QuotaSettings>,
     step_up: Option<StepUpSettings>,
     state: PhantomData<State>,
@@ -74,6 +77,7 @@ impl<State> StackBuilder<State> {
             settings: self.settings,
             perimeter: self.perimeter,
             session: self.session,
+            binding: self.binding,
             quota: self.quota,
             step_up: self.step_up,
             state: PhantomData,
@@ -92,6 +96,14 @@ impl<State> StackBuilder<State> {
     /// it began runs on.
     pub fn with_session(mut self, session: SessionBuilder) -> Self {
         self.session = Some(session.into_settings());
+        self
+    }
+
+    /// Compares where a session came from with where its requests come from. Off by default,
+    /// and needs [`with_session`](Self::with_session). Its clock, sink and base path are the
+    /// stack's.
+    pub fn with_binding(mut self, binding: BindingBuilder) -> Self {
+        self.binding = Some(binding.into_settings());
         self
     }
 
@@ -125,16 +137,57 @@ impl StackBuilder<Complete> {
             self.perimeter.assemble(&self.ambient, resource),
             &mut errors,
         );
+        if self.binding.is_some() && self.session.is_none() {
+            errors.push(ConfigError::new(
+                "with_binding",
+                "was called without `with_session`, so there is nothing to compare with; call \
+                 `with_session` as well, or leave it out",
+            ));
+        }
         let session = self
             .session
             .and_then(|session| keep(session.assemble(&self.ambient), &mut errors));
+        let binding = self.binding.map(BindingSettings::assemble);
+        let binding = keep(binding.transpose(), &mut errors);
+        let device = binding
+            .as_ref()
+            .and_then(|binding| binding.as_ref()?.device_header());
+        if let Some(name) = device
+            && (authn.as_ref().is_some_and(|authn| authn.step.removes(name))
+                || perimeter
+                    .as_ref()
+                    .is_some_and(|perimeter| perimeter.removes(name)))
+        {
+            errors.push(ConfigError::new(
+                "with_binding",
+                format!(
+                    "reads a device id from `{name}`, which is removed further out; name \
+                     another header"
+                ),
+            ));
+        }
         let quota = self.quota.map(|quota| quota.assemble(&self.ambient));
         let quota = keep(quota.transpose(), &mut errors);
         let step_up = self.step_up.map(StepUpSettings::assemble).transpose();
         let step_up = keep(step_up, &mut errors);
         let shared = keep(self.ambient.build(), &mut errors);
-        let (Some(authn), Some(perimeter), Some(quota), Some(step_up), Some(shared), true) =
-            (authn, perimeter, quota, step_up, shared, errors.is_empty())
+        let (
+            Some(authn),
+            Some(perimeter),
+            Some(binding),
+            Some(quota),
+            Some(step_up),
+            Some(shared),
+            true,
+        ) = (
+            authn,
+            perimeter,
+            binding,
+            quota,
+            step_up,
+            shared,
+            errors.is_empty(),
+        )
         else {
             return Err(errors);
         };
@@ -150,6 +203,9 @@ impl StackBuilder<Complete> {
         let sessions = session.as_ref().map(KeepSession::sessions);
         if let Some(session) = session {
             steps.push(Arc::new(session));
+        }
+        if let Some(binding) = binding {
+            steps.push(Arc::new(binding));
         }
         if let Some(quota) = quota {
             steps.push(Arc::new(quota));
