@@ -1,7 +1,7 @@
 //! The inner service can be reached, in the three ways of `tower-http`.
 
 use portcullis_testing::audit::RecordingAudit;
-use portcullis_tests::fixtures::{authn, gate, perimeter, quota, session, step_up};
+use portcullis_tests::fixtures::{authn, binding, gate, perimeter, quota, session, step_up};
 use tower::Layer as _;
 
 macro_rules! reaches_the_inner_service {
@@ -19,5 +19,5 @@ macro_rules! reaches_the_inner_service {
 
 mod reached_through {
     use super::*;
-    reaches_the_inner_service!(authn, gate, perimeter, quota, session, step_up);
+    reaches_the_inner_service!(authn, binding, gate, perimeter, quota, session, step_up);
 }

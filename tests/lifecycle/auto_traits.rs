@@ -8,6 +8,7 @@ use portcullis::{
     ActorView, Authorize, BodyError, Denial, Endpoints, Exchange, PeerAddress, Permit, Principal,
     RequestBody, ResponseBody,
     authn::{Authn, AuthnBuilder, AuthnLayer},
+    binding::{BindingBuilder, BindingLayer, Bound, Reaction},
     perimeter::{Perimeter, PerimeterBuilder, PerimeterLayer},
     quota::{Metered, Quota, QuotaBuilder, QuotaLayer},
     stack::{Complete, Gate, GateHandle, Gated, GuardedRouter, StackBuilder},
@@ -16,7 +17,7 @@ use portcullis::{
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, authn_and_quota, gate, perimeter, quota, session, step_up},
+    fixtures::{authn, authn_and_quota, binding, gate, perimeter, quota, session, step_up},
 };
 use static_assertions_of_this_file::{clone, send, sync, unpin};
 use tower::{Layer as _, Service};
@@ -40,16 +41,18 @@ macro_rules! all_of {
 #[test]
 fn layers_services_and_handles_go_anywhere() {
     all_of!(clone send sync unpin:
-        AuthnLayer, PerimeterLayer, QuotaLayer, StepUpLayer, Gate, GateHandle, GuardedRouter,
-        Endpoints, Authn<Echo>, Perimeter<Echo>, Metered<Echo>, StepUp<Echo>, Gated<Echo>,
-        Exchange, Principal, ActorView, PeerAddress, Quota, Requirement, Denial,
+        AuthnLayer, PerimeterLayer, BindingLayer, QuotaLayer, StepUpLayer, Gate, GateHandle,
+        GuardedRouter, Endpoints, Authn<Echo>, Perimeter<Echo>, Bound<Echo>, Metered<Echo>,
+        StepUp<Echo>, Gated<Echo>, Exchange, Principal, ActorView, PeerAddress, Quota, Reaction,
+        Requirement, Denial,
     );
 }
 
 #[test]
 fn builders_can_be_sent() {
     all_of!(send:
-        AuthnBuilder, PerimeterBuilder, QuotaBuilder, StepUpBuilder, StackBuilder<Complete>,
+        AuthnBuilder, PerimeterBuilder, BindingBuilder, QuotaBuilder, StepUpBuilder,
+        StackBuilder<Complete>,
     );
 }
 
@@ -80,6 +83,7 @@ fn futures_can_be_sent_when_the_handlers_can() {
     future_is_send(&authn(&audit).layer(Echo::new()));
     future_is_send(&perimeter(&audit).layer(Echo::new()));
     future_is_send(&session(&audit).layer(Echo::new()));
+    future_is_send(&binding(&audit).layer(Echo::new()));
     future_is_send(&quota(&audit).layer(Echo::new()));
     future_is_send(&step_up(&audit).layer(Echo::new()));
     future_is_send(&gate(&audit).layer(Echo::new()));
@@ -99,6 +103,7 @@ fn a_service_that_cannot_be_sent_is_a_service_all_the_same() {
     is_service(&authn(&audit).layer(tower::service_fn(handler)));
     is_service(&perimeter(&audit).layer(tower::service_fn(handler)));
     is_service(&session(&audit).layer(tower::service_fn(handler)));
+    is_service(&binding(&audit).layer(tower::service_fn(handler)));
     is_service(&quota(&audit).layer(tower::service_fn(handler)));
     is_service(&step_up(&audit).layer(tower::service_fn(handler)));
     is_service(&gate(&audit).layer(tower::service_fn(handler)));

@@ -15,7 +15,7 @@ use portcullis::audit::Outcome;
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, authn_and_quota, gate, perimeter, request_with},
+    fixtures::{authn, authn_and_binding, authn_and_quota, gate, perimeter, request_with},
 };
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer as _, Service, ServiceExt as _};
@@ -99,6 +99,11 @@ async fn dropped_while_the_authenticator_is_asked<L: Around<Echo>>(make: fn(&Rec
 #[tokio::test]
 async fn abandoned_while_authn_asks() {
     dropped_while_the_authenticator_is_asked(authn).await;
+}
+
+#[tokio::test]
+async fn abandoned_while_authn_asks_around_a_binding() {
+    dropped_while_the_authenticator_is_asked(authn_and_binding).await;
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use portcullis::{
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     fixtures::{
-        authn_builder, perimeter_builder, quota_builder, request, session_builder, stack_builder,
-        step_up_builder,
+        authn_builder, binding_builder, perimeter_builder, quota_builder, request, session_builder,
+        stack_builder, step_up_builder,
     },
     logs::Logs,
 };
@@ -84,6 +84,9 @@ async fn no_debug_output_holds_a_credential() {
     let session = session_builder(&audit);
     shown.add("the session's builder", &session);
     shown.add("the session's layer", &session.build().unwrap());
+    let binding = binding_builder(&audit);
+    shown.add("the binding's builder", &binding);
+    shown.add("the binding's layer", &binding.build().unwrap());
     let quota = quota_builder(&audit);
     shown.add("the quota's builder", &quota);
     shown.add("the quota's layer", &quota.build().unwrap());

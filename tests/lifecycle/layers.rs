@@ -30,7 +30,7 @@ where
 }
 
 /// Runs functions over a way to make a layer as tests of `authn`, `perimeter`, `session`,
-/// `quota`, `step_up` and the gate.
+/// `binding`, `quota`, `step_up` and the gate.
 macro_rules! for_each_layer {
     ($($test:ident),* $(,)?) => {
         mod authn {
@@ -51,6 +51,13 @@ macro_rules! for_each_layer {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(portcullis_tests::fixtures::authn_and_session, "admitted").await;
+            })*
+        }
+
+        mod binding {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(portcullis_tests::fixtures::authn_and_binding, "admitted").await;
             })*
         }
 

@@ -7,7 +7,8 @@ use http::{Request, Response};
 use portcullis::Exchange;
 use portcullis_testing::{audit::RecordingAudit, http_probe::LocalBody};
 use portcullis_tests::fixtures::{
-    authn, authn_and_quota, authn_and_session, authn_and_step_up, gate, perimeter, request_with,
+    authn, authn_and_binding, authn_and_quota, authn_and_session, authn_and_step_up, gate,
+    perimeter, request_with,
 };
 use tower::{Layer as _, ServiceExt as _};
 
@@ -53,6 +54,11 @@ async fn the_perimeter_serves_on_one_thread() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_session_serves_on_one_thread() {
     serves_on_one_thread!(authn_and_session, "a");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_binding_serves_on_one_thread() {
+    serves_on_one_thread!(authn_and_binding, "a");
 }
 
 #[tokio::test(flavor = "current_thread")]

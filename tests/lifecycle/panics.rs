@@ -16,7 +16,7 @@ use portcullis::audit::Outcome;
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     echo::Echo,
-    fixtures::{authn, authn_and_quota, gate, request_with},
+    fixtures::{authn, authn_and_binding, authn_and_quota, gate, request_with},
 };
 use tokio_test::task;
 use tower::{Service, ServiceExt as _};
@@ -90,6 +90,11 @@ async fn an_authenticator_panics<L: Around<Echo>>(make: fn(&RecordingAudit) -> L
 #[tokio::test]
 async fn an_authenticator_panics_in_authn() {
     an_authenticator_panics(authn).await;
+}
+
+#[tokio::test]
+async fn an_authenticator_panics_around_a_binding() {
+    an_authenticator_panics(authn_and_binding).await;
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use portcullis_testing::{
 use portcullis_tests::{
     echo::Echo,
     fixtures::{
-        authn, authn_and_quota, authn_and_session, authn_and_step_up, gate, perimeter, request_with,
+        authn, authn_and_binding, authn_and_quota, authn_and_session, authn_and_step_up, gate,
+        perimeter, request_with,
     },
 };
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
@@ -107,8 +108,9 @@ async fn perimeter_passes_back_pressure_on() {
 }
 
 #[tokio::test]
-async fn a_quota_passes_back_pressure_on() {
+async fn the_layers_inside_authn_pass_back_pressure_on() {
     back_pressure_passes::<Request<String>, _, _>(authn_and_quota(&RecordingAudit::new())).await;
+    back_pressure_passes::<Request<String>, _, _>(authn_and_binding(&RecordingAudit::new())).await;
     back_pressure_passes::<Request<String>, _, _>(authn_and_session(&RecordingAudit::new())).await;
 }
 

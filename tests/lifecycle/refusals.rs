@@ -10,8 +10,8 @@ use portcullis_testing::{
     http_probe::{HandlerProbe, body_text},
 };
 use portcullis_tests::fixtures::{
-    PAYMENTS, VAULT, authn, authn_and_quota, authn_and_step_up, gate, perimeter, request,
-    request_with, stack_builder,
+    PAYMENTS, VAULT, authn, authn_and_binding, authn_and_quota, authn_and_step_up, gate, perimeter,
+    request, request_with, stack_builder,
 };
 use tower::{Layer as _, Service, ServiceExt as _};
 
@@ -162,10 +162,11 @@ async fn what_authn_refuses_is_not_called() {
     refuses(authn, by_authn()).await;
 }
 
-/// What `authn` refuses does not come as far as the quota.
+/// What `authn` refuses does not come as far as the layers inside.
 #[tokio::test]
-async fn what_authn_refuses_around_a_quota_is_not_called() {
+async fn what_authn_refuses_does_not_come_further_in() {
     refuses(authn_and_quota, by_authn()).await;
+    refuses(authn_and_binding, by_authn()).await;
 }
 
 #[tokio::test]

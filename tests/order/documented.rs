@@ -6,7 +6,7 @@ use http::{Request, Response};
 use portcullis::{Exchange, Slot, Stack};
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
-    fixtures::{authn, gate, perimeter, quota, request_with, session, step_up},
+    fixtures::{authn, binding, gate, perimeter, quota, request_with, session, step_up},
     logs::Logs,
     table_auth::TableAuth,
 };
@@ -79,7 +79,8 @@ async fn requests_come_through_in_the_order_of_the_table() {
     let gated = gate(&audit).layer(handler());
     assert_eq!(gated.oneshot(request()).await.unwrap().status(), 200);
     let inner = quota(&audit).layer(step_up(&audit).layer(handler()));
-    let loose = perimeter(&audit).layer(authn(&audit).layer(session(&audit).layer(inner)));
+    let inner = session(&audit).layer(binding(&audit).layer(inner));
+    let loose = perimeter(&audit).layer(authn(&audit).layer(inner));
     assert_eq!(loose.oneshot(request()).await.unwrap().status(), 200);
     audit.assert_decisions(2);
 }

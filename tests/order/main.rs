@@ -5,5 +5,6 @@
 )]
 
 mod absent;
+mod bindings;
 mod documented;
 mod misplaced;

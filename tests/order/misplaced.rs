@@ -23,9 +23,9 @@ use tower::{Layer as _, Service, ServiceExt as _, buffer::Buffer};
 use tracing::Level;
 
 /// Both a request that is decided at once and one that needs I/O on its way.
-const TOKENS: [&str; 2] = ["good-alice", "io-good-alice"];
+pub(crate) const TOKENS: [&str; 2] = ["good-alice", "io-good-alice"];
 
-async fn send<S, B>(service: S, token: &str) -> Response<Bytes>
+pub(crate) async fn send<S, B>(service: S, token: &str) -> Response<Bytes>
 where
     S: Service<Request<String>, Response = Response<B>>,
     S::Error: Into<BoxError>,
@@ -38,7 +38,7 @@ where
 
 /// The one record about the wrong order, and nothing but what is allowed besides.
 #[track_caller]
-fn assert_misordered(
+pub(crate) fn assert_misordered(
     audit: &RecordingAudit,
     response: &Response<Bytes>,
     logs: &Logs,
@@ -91,8 +91,9 @@ macro_rules! arrangement {
     };
 }
 
+pub(crate) use arrangement;
 /// Inner loose layers write no records of their own: their sink must stay empty.
-fn silent() -> RecordingAudit {
+pub(crate) fn silent() -> RecordingAudit {
     RecordingAudit::failing()
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::request::Builder;
 use portcullis::{
     authn::{AuthnBuilder, AuthnLayer},
+    binding::{BindingBuilder, BindingLayer},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::{Quota, QuotaBuilder, QuotaLayer},
     session::{SessionBuilder, SessionLayer},
@@ -123,10 +124,32 @@ pub fn session(audit: &RecordingAudit) -> SessionLayer {
     session_builder(audit).build().expect("the settings work")
 }
 
+/// The settings of a `binding` layer that notes every difference, and refuses nobody.
+pub fn binding_builder(audit: &RecordingAudit) -> BindingBuilder {
+    BindingLayer::builder().with_audit(audit.clone())
+}
+
+/// A `binding` layer that notes every difference. It stands inside [`session`].
+#[expect(clippy::expect_used, reason = "fixed settings that work")]
+pub fn binding(audit: &RecordingAudit) -> BindingLayer {
+    binding_builder(audit).build().expect("the settings work")
+}
+
 /// [`session`] in the one place where it can stand alone: just inside [`authn`].
 #[must_use]
 pub fn authn_and_session(audit: &RecordingAudit) -> util::Stack<SessionLayer, AuthnLayer> {
     util::Stack::new(session(&RecordingAudit::failing()), authn(audit))
+}
+
+/// [`binding`] in the one place where it can stand alone: inside [`authn`] and [`session`].
+#[must_use]
+pub fn authn_and_binding(
+    audit: &RecordingAudit,
+) -> util::Stack<BindingLayer, util::Stack<SessionLayer, AuthnLayer>> {
+    util::Stack::new(
+        binding(&RecordingAudit::failing()),
+        authn_and_session(audit),
+    )
 }
 
 /// [`quota`] in the one place where it can stand alone: just inside [`authn`].
@@ -167,6 +190,7 @@ pub fn stack_builder(audit: &RecordingAudit) -> StackBuilder<Complete> {
         .with_challenge_scopes("notes.read")
         .with_perimeter(PerimeterLayer::builder().with_max_body(MAX_BODY))
         .with_session(session_builder(audit))
+        .with_binding(binding_builder(audit))
         .with_quota(quota_builder(audit))
         .with_step_up(step_up_builder())
         .add_authenticator(TableAuth::new())
