@@ -13,6 +13,7 @@ use portcullis::{
     Authenticator, BodyError, Check, Clock as _, Description, Evidence, Gate, GateHandle,
     PeerAddress, RequestView, Scopes, Secret, Stack, Verdict,
     api_keys::{ApiKeys, Grant, KeyRing},
+    binding::BindingBuilder,
     jwt::{Issuer, Jwt},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
@@ -55,6 +56,7 @@ pub(crate) struct Settings {
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
+    pub(crate) binding: Option<BindingBuilder>,
 }
 
 /// An authenticator that vouches for whatever it likes.
@@ -115,6 +117,7 @@ impl Settings {
             key_header: None,
             plug_in: None,
             session: None,
+            binding: None,
             step_up: None,
         }
     }
@@ -140,6 +143,9 @@ impl Settings {
         }
         if let Some(session) = self.session {
             stack = stack.with_session(session);
+        }
+        if let Some(binding) = self.binding {
+            stack = stack.with_binding(binding);
         }
         if let Some(step_up) = self.step_up {
             stack = stack.with_step_up(step_up);

@@ -1,6 +1,7 @@
 //! The rows, by what they attack.
 
 mod api_keys;
+mod bindings;
 mod cache;
 mod exchange;
 mod heads;
@@ -34,6 +35,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     api_keys::play(harness).await;
     quotas::play(harness).await;
     sessions::play(harness).await;
+    bindings::play(harness).await;
     exchange::play(harness).await;
     step_up::play(harness).await;
     timing::play(harness).await;
