@@ -27,6 +27,7 @@ use portcullis::{
     Authenticator, Check, Clock as _, Description, Evidence, EvidenceKind, PeerAddress,
     RequestView, Scopes, SystemClock, Verdict,
     authn::AuthnLayer,
+    binding::BindingLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaBuilder, QuotaLayer},
     session::SessionLayer,
@@ -293,7 +294,7 @@ fn a_quota() {
 }
 
 /// A session adds the handler's handle on it, and nothing else, to a request of somebody who
-/// is in already.
+/// is in already; and comparing where it comes from adds nothing.
 #[test]
 fn a_session() {
     async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -303,6 +304,7 @@ fn a_session() {
         let builder = Stack::builder()
             .with_resource(RESOURCE)
             .with_session(SessionLayer::builder())
+            .with_binding(BindingLayer::builder())
             .add_authenticator(Cached::new());
         builder.build().unwrap().0
     };
