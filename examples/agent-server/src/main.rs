@@ -21,9 +21,11 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use http::HeaderName;
 use portcullis::{
     Clock as _, Exchange, Principal, Scopes, Secret, Stack, SystemClock,
     api_keys::{ApiKeys, Grant, KeyRing},
+    binding::{BindingLayer, Reaction},
     entropy,
     perimeter::PerimeterLayer,
     session::SessionLayer,
@@ -109,6 +111,11 @@ fn gate(
             SessionLayer::builder()
                 .with_idle(Duration::from_secs(15 * 60))
                 .with_absolute(ABSOLUTE),
+        )
+        .with_binding(
+            BindingLayer::builder()
+                .with_device_header(HeaderName::from_static("x-device-id"))
+                .with_device(Reaction::Ask),
         )
         .with_step_up(
             StepUpLayer::builder()

@@ -45,6 +45,7 @@ pub(crate) async fn play() -> Outcome {
     tour.nobody().await?;
     tour.alice_reads().await?;
     tour.alice_pays().await?;
+    tour.somebody_else_has_the_token().await?;
     tour.time_goes_by().await?;
     tour.a_stream_meets_its_end().await?;
     println!("\nThat was the tour: {} steps, each as told.", tour.step);
@@ -151,6 +152,40 @@ impl Tour {
             .await?;
         self.expects(&answer, "sent 500 cents to bob for alice")?;
         self.recorded("permitted")
+    }
+
+    async fn somebody_else_has_the_token(&mut self) -> Outcome {
+        self.chapter("Somebody else has the token");
+        let token = self.token_of("carol", "notes.read", None, Duration::ZERO);
+        self.client.device = Some("carol-laptop");
+        self.asks(
+            "GET /whoami from carol's laptop",
+            "/whoami",
+            Some(&token),
+            200,
+            "admitted",
+        )
+        .await?;
+        self.client.device = Some("elsewhere");
+        self.asks(
+            "GET /whoami with her token, from another device",
+            "/whoami",
+            Some(&token),
+            401,
+            "drift_device",
+        )
+        .await?;
+        self.client.device = Some("carol-laptop");
+        self.asks(
+            "GET /whoami from carol's laptop, which nobody has logged out",
+            "/whoami",
+            Some(&token),
+            200,
+            "admitted",
+        )
+        .await?;
+        self.client.device = None;
+        Ok(())
     }
 
     async fn time_goes_by(&mut self) -> Outcome {
@@ -304,12 +339,12 @@ impl Tour {
         Ok(answer)
     }
 
-    /// The reason of the last record, once it is there.
+    /// The reason of the last record that is not of a request's end.
     fn reason(&self) -> String {
         let records = self.audit.records();
-        records
-            .last()
-            .map_or(String::new(), |record| record.reason.as_str().to_owned())
+        let mut records = records.iter().rev();
+        let last = records.find(|record| record.kind != RecordKind::End);
+        last.map_or(String::new(), |record| record.reason.as_str().to_owned())
     }
 
     fn prints(&mut self, what: &str, status: u16, reason: &str) {

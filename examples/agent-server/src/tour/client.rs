@@ -11,6 +11,8 @@ type Failure = Box<dyn Error>;
 
 pub(crate) struct Client {
     address: SocketAddr,
+    /// What the client says of the device that it runs on.
+    pub(crate) device: Option<&'static str>,
 }
 
 /// A stream of server-sent events.
@@ -21,7 +23,10 @@ pub(crate) struct Events {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address }
+        Self {
+            address,
+            device: None,
+        }
     }
 
     /// The status of a request.
@@ -60,6 +65,9 @@ impl Client {
             .header("content-type", "application/json");
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(device) = self.device {
+            request = request.header("x-device-id", device);
         }
         let request = request.body(Full::new(Bytes::from(body)))?;
         Ok(sender.send_request(request).await?)
