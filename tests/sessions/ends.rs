@@ -3,8 +3,11 @@
 use std::{convert::Infallible, time::Duration};
 
 use http::{Method, Response, StatusCode};
-use portcullis::{Exchange, session::Session};
-use portcullis_testing::clock::VirtualClock;
+use portcullis::{
+    Exchange,
+    session::{MemorySessions, Session},
+};
+use portcullis_testing::{clock::VirtualClock, faulty_store::FaultyStore};
 
 use crate::people::{World, request, request_for};
 
@@ -116,6 +119,24 @@ async fn a_handler_ends_the_session() {
     assert_eq!(world.ask("reporting.key").await.0, 401);
 }
 
+/// A store that is asked lets others run in between; the session is over there all the same.
+#[tokio::test]
+async fn a_handler_ends_the_session_in_a_store_that_is_asked() {
+    let store = FaultyStore::new(MemorySessions::default());
+    let world = World::with(|session| session.with_store(store.clone()));
+    let logout = tower::service_fn(async |request: http::Request<_>| {
+        // It has waited for something, so it is listed as running.
+        tokio::task::yield_now().await;
+        let exchange = Exchange::of(request.extensions()).unwrap();
+        let session: Session = exchange.session().unwrap().clone();
+        session.end().await.unwrap();
+        Ok::<_, Infallible>(Response::new(String::from("bye")))
+    });
+    assert_eq!(world.ask_with(request("alice.user.0"), logout).await.0, 200);
+    assert_eq!(world.ask("alice.user.0").await.0, 401);
+    world.assert_refused("session_ended", 401);
+}
+
 #[tokio::test]
 async fn the_operator_ends_all_sessions_of_a_principal() {
     let world = World::new();
@@ -149,6 +170,30 @@ async fn a_clock_that_is_set_makes_no_session_longer() {
     world.advance(60);
     assert_eq!(world.ask("alice.user.0").await.0, 401, "ahead for a while");
     assert!(VirtualClock::START < portcullis::Timestamp::MAX);
+}
+
+/// As after the machine was asleep for a night: those who were in are out, and everybody can
+/// come in again soon.
+#[tokio::test]
+async fn a_clock_that_stays_ahead_is_believed_in_the_end() {
+    let world = World::new();
+    assert_eq!(world.ask("alice.user.0").await.0, 200);
+    world.clock.step_wall_forward(Duration::from_secs(8 * 3600));
+    assert_eq!(world.ask("alice.user.0").await.0, 401);
+    let later = 8 * 3600 + 1;
+    for _ in 0..70 {
+        let _ = world.ask(&format!("alice.user.{later}")).await;
+        world.advance(1);
+    }
+    assert_eq!(
+        world.ask(&format!("alice.user.{}", later + 100)).await.0,
+        200
+    );
+    world.advance(30);
+    assert_eq!(
+        world.ask(&format!("alice.user.{}", later + 100)).await.0,
+        200
+    );
 }
 
 #[tokio::test]

@@ -330,3 +330,27 @@ async fn a_reader_that_goes_away_ends_its_activity() {
     world.advance(59);
     assert_eq!(world.ask("alice.user.0").await.0, 200);
 }
+
+/// What ran in a session is ended also where its caller has a new one already.
+#[tokio::test]
+async fn a_stream_does_not_outlive_its_session_by_way_of_the_next_one() {
+    let world = World::new();
+    let mut reader = Reader::events(&world, "reporting.key").await;
+    let _ = reader.read().await;
+    pass(&world, 598).await;
+    let _ = reader.read().await;
+    // Between two looks of whoever looks after it: the old one is over, the next one runs.
+    world.advance(2);
+    let mut next = Reader::events(&world, "reporting.key").await;
+    let _ = next.read().await;
+    pass(&world, 3).await;
+    let last = reader.read().await.unwrap().unwrap();
+    assert!(last.ends_with(GOODBYE), "{last:?}");
+    assert!(
+        next.read()
+            .await
+            .unwrap()
+            .unwrap()
+            .starts_with("data: tick")
+    );
+}

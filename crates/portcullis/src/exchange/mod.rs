@@ -269,6 +269,11 @@ impl Exchange {
         let _ = self.0.session.set(session);
     }
 
+    /// Whether every layer has let the request in.
+    pub(crate) fn is_let_in(&self) -> bool {
+        !self.is_refused() && !self.0.is_deciding.load(Ordering::Acquire)
+    }
+
     /// Whether a layer has refused the request.
     pub(crate) fn is_refused(&self) -> bool {
         self.0.is_refused.load(Ordering::Acquire)

@@ -17,7 +17,7 @@ use super::{
     handle::Session,
     policy::Policy,
     rules::{Bar, Caller},
-    shared::{Failure, Shared},
+    shared::{Failure, Shared, to_the_end},
 };
 use crate::{
     challenge::Wanted,
@@ -113,7 +113,9 @@ pub(crate) struct AllSessions(Arc<Shared>);
 
 impl AllSessions {
     pub(crate) async fn end(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
-        self.0.end_all(self.0.keying.owner(issuer, subject)).await
+        let owner = self.0.keying.owner(issuer, subject);
+        let shared = Arc::clone(&self.0);
+        to_the_end(async move { shared.end_all(owner).await }).await
     }
 }
 
@@ -147,7 +149,7 @@ impl KeepSession {
         if let Some(credential) = &credential {
             // A client that has refreshed its token in time keeps its streams.
             let registry = &self.shared.registry;
-            registry.note_credential(caller.keys.session, record.id, credential);
+            registry.note_credential(record.id, credential);
         }
         let is_activity = !self.is_passive(parts, exchange);
         let session = Session::new(&self.shared, &caller.keys, record, is_activity, credential);

@@ -23,7 +23,7 @@ use super::{
     decide::refusal,
     keys::Keys,
     running::{Live, Registry, Running},
-    shared::Shared,
+    shared::{Shared, to_the_end},
 };
 use crate::{exchange::Exchange, refusal::Refusal};
 
@@ -47,6 +47,8 @@ struct Inner {
     is_activity: bool,
     credential: Option<(Scopes, Timestamp)>,
     live: OnceLock<Arc<Live>>,
+    /// When the request came, by steady time.
+    came_at: Timestamp,
     /// Whether the handler has ended it.
     is_ended: AtomicBool,
 }
@@ -104,6 +106,7 @@ impl Session {
             is_activity,
             credential,
             live: OnceLock::new(),
+            came_at: shared.time.steady(),
             is_ended: AtomicBool::new(false),
         }))
     }
@@ -154,20 +157,28 @@ impl Session {
     }
 
     /// Ends the session: here at once, and everywhere when the store has it. Whoever had it
-    /// comes in again by authenticating anew.
+    /// comes in again by authenticating anew. The answer of the handler that does this is not
+    /// cut; everything else that runs in the session is.
+    ///
+    /// It is done to the end, also when whoever waits for it goes away.
     ///
     /// # Errors
     ///
     /// The store cannot say whether it did. What runs on this server has ended all the same.
     pub async fn end(&self) -> Result<(), StoreError> {
         self.0.is_ended.store(true, Ordering::Release);
-        let Inner {
-            shared, keys, id, ..
-        } = &*self.0;
-        shared
-            .end(keys.owner, keys.session, *id, EndReason::Ended)
-            .await?;
-        Ok(())
+        let inner = Arc::clone(&self.0);
+        to_the_end(async move {
+            let (owner, key) = (inner.keys.owner, inner.keys.session);
+            let ended = inner.shared.end(owner, key, inner.id, EndReason::Ended);
+            ended.await.map(drop)
+        })
+        .await
+    }
+
+    /// Whether the handler of this request has ended the session.
+    pub(super) fn is_ended_by_its_handler(&self) -> bool {
+        self.0.is_ended.load(Ordering::Acquire)
     }
 
     /// What is kept in the session.
@@ -248,7 +259,9 @@ impl Session {
             ..
         } = &*self.0;
         let is_ended = self.0.is_ended.load(Ordering::Acquire);
-        if (*is_activity || *is_new) && !is_ended {
+        let age = shared.time.steady().saturating_since(self.0.came_at);
+        let is_activity = *is_activity && age < shared.policy.max_running;
+        if (is_activity || *is_new) && !is_ended {
             shared.touch(keys, *id);
         }
     }
@@ -299,7 +312,7 @@ impl Session {
     fn live(&self) -> &Arc<Live> {
         self.0
             .live
-            .get_or_init(|| Registry::live(&self.0.shared, &self.0.keys, self.0.id))
+            .get_or_init(|| Registry::live(&self.0.shared, &self.0.keys, self.0.id, self.0.ends_at))
     }
 }
 

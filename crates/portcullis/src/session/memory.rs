@@ -30,8 +30,9 @@ const NEVER: i64 = i64::MIN;
 /// is still good; and a session that had ended can be opened again by the credential that
 /// opened it. Two servers do not see each other's sessions.
 ///
-/// All sessions of one principal are in one of 64 parts, each with its share of the room: a
-/// limit of sessions per principal keeps anybody from filling one.
+/// All sessions of one principal are in one of 64 parts, each with its share of the room. What
+/// is over is kept there for as long as there is room, one for each client of a principal: an
+/// account with thousands of clients can fill its part, and have others forgotten who are over.
 ///
 /// When it is full, it makes room by forgetting sessions that are over. From then on, whoever
 /// authenticated no later than the users of those cannot open a session without

@@ -72,7 +72,9 @@
 //! - what a handler has spawned with [`Session::run`] is dropped;
 //! - [`Session::ended`] completes.
 //!
-//! That happens within a second, also where the client has stopped reading.
+//! That happens within a second, also where the client has stopped reading (then the body
+//! itself waits for the connection, but nothing works for it any more). That another server has
+//! ended a session is seen within 15 seconds, where the store has to be asked for it.
 //!
 //! # What is answered
 //!

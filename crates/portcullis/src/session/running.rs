@@ -13,9 +13,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{decide::record_end, keys::Keys, shared::Shared, sweep::Sweeper};
+use super::{decide::record_end, handle::Session, keys::Keys, shared::Shared, sweep::Sweeper};
 use crate::exchange::Exchange;
-use portcullis_core::{EndReason, Scopes, SessionId, SessionKey, Timestamp};
+use portcullis_core::{EndReason, Scopes, SessionId, Timestamp};
 
 const SHARDS: usize = 16;
 /// The most grants of one session that are told apart at once.
@@ -24,7 +24,7 @@ const MAX_CREDENTIALS: usize = 32;
 /// The sessions in which something runs.
 #[derive(Default)]
 pub(super) struct Registry {
-    shards: [Mutex<HashMap<SessionKey, Weak<Live>>>; SHARDS],
+    shards: [Mutex<HashMap<SessionId, Weak<Live>>>; SHARDS],
     sweeper: Sweeper,
 }
 
@@ -33,6 +33,8 @@ pub(super) struct Live {
     pub(super) shared: Arc<Shared>,
     pub(super) keys: Keys,
     pub(super) id: SessionId,
+    /// When it ends, however active it is.
+    pub(super) ends_at: Timestamp,
     state: Mutex<State>,
     over: Over,
 }
@@ -51,7 +53,7 @@ pub(super) struct State {
 pub(super) struct Request {
     pub(super) started_at: Timestamp,
     /// Whether it keeps the session active.
-    pub(super) is_activity: bool,
+    is_activity: bool,
     /// What it was let in with, and until when.
     pub(super) credential: Option<(Scopes, Timestamp)>,
     over: Over,
@@ -99,17 +101,23 @@ pub(crate) struct Running {
 }
 
 impl Registry {
-    /// The session, as one in which something runs.
-    pub(super) fn live(shared: &Arc<Shared>, keys: &Keys, id: SessionId) -> Arc<Live> {
-        let mut shard = shared.registry.shard(keys.session);
-        let known = shard.get(&keys.session).and_then(Weak::upgrade);
-        if let Some(live) = known.filter(|live| live.id == id) {
+    /// The session, as one in which something runs. By its id: what ran in the one before it,
+    /// under the same key, is still to be ended.
+    pub(super) fn live(
+        shared: &Arc<Shared>,
+        keys: &Keys,
+        id: SessionId,
+        ends_at: Timestamp,
+    ) -> Arc<Live> {
+        let mut shard = shared.registry.shard(id);
+        if let Some(live) = shard.get(&id).and_then(Weak::upgrade) {
             return live;
         }
         let live = Arc::new(Live {
             shared: Arc::clone(shared),
             keys: *keys,
             id,
+            ends_at,
             state: Mutex::new(State {
                 requests: Vec::new(),
                 credentials: Vec::new(),
@@ -119,7 +127,7 @@ impl Registry {
             }),
             over: Over::default(),
         });
-        shard.insert(keys.session, Arc::downgrade(&live));
+        shard.insert(id, Arc::downgrade(&live));
         drop(shard);
         shared.registry.sweeper.wake(shared);
         live
@@ -147,29 +155,26 @@ impl Registry {
     }
 
     /// Ends what runs in a session.
-    pub(super) fn end(&self, key: SessionKey, id: SessionId, reason: EndReason) {
-        let live = self.shard(key).get(&key).and_then(Weak::upgrade);
-        if let Some(live) = live.filter(|live| live.id == id) {
+    pub(super) fn end(&self, id: SessionId, reason: EndReason) {
+        if let Some(live) = self.find(id) {
             live.end(reason);
         }
     }
 
     /// Tells a session in which something runs of one more credential.
-    pub(super) fn note_credential(
-        &self,
-        key: SessionKey,
-        id: SessionId,
-        credential: &(Scopes, Timestamp),
-    ) {
-        let live = self.shard(key).get(&key).and_then(Weak::upgrade);
-        if let Some(live) = live.filter(|live| live.id == id) {
+    pub(super) fn note_credential(&self, id: SessionId, credential: &(Scopes, Timestamp)) {
+        if let Some(live) = self.find(id) {
             live.note_credential(credential);
         }
     }
 
-    fn shard(&self, key: SessionKey) -> MutexGuard<'_, HashMap<SessionKey, Weak<Live>>> {
+    fn find(&self, id: SessionId) -> Option<Arc<Live>> {
+        self.shard(id).get(&id).and_then(Weak::upgrade)
+    }
+
+    fn shard(&self, id: SessionId) -> MutexGuard<'_, HashMap<SessionId, Weak<Live>>> {
         let [first, rest @ ..] = &self.shards;
-        let index = key.as_u128() as usize % SHARDS;
+        let index = id.as_u128() as usize % SHARDS;
         lock(
             index
                 .checked_sub(1)
@@ -209,7 +214,8 @@ impl Live {
         let requests = state.requests.clone();
         // Not under the lock: a waker may run anything.
         drop(state);
-        requests.iter().for_each(|request| request.end(reason));
+        let others = requests.iter().filter(|request| !request.has_ended_it());
+        others.for_each(|request| request.end(reason));
         listeners.into_values().for_each(Waker::wake);
     }
 
@@ -230,9 +236,11 @@ impl Live {
         });
         self.state().requests.push(Arc::clone(&request));
         // It may have ended before it was listed.
-        if let Some(reason) = self.over() {
+        if let Some(reason) = self.over().filter(|_| !request.has_ended_it()) {
             request.end(reason);
         }
+        // Its task may have gone down with the runtime of another request.
+        self.shared.registry.sweeper.wake(&self.shared);
         Running {
             live: Arc::clone(self),
             request,
@@ -283,13 +291,13 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let mut shard = self.shared.registry.shard(self.keys.session);
+        let mut shard = self.shared.registry.shard(self.id);
         // Another may stand there by now.
         if shard
-            .get(&self.keys.session)
+            .get(&self.id)
             .is_some_and(|live| live.strong_count() == 0)
         {
-            shard.remove(&self.keys.session);
+            shard.remove(&self.id);
         }
     }
 }
@@ -311,6 +319,18 @@ impl State {
 impl Request {
     pub(super) fn over(&self) -> Option<EndReason> {
         self.over.get()
+    }
+
+    /// Whether its own handler has ended the session. That answer is not cut: the handler says
+    /// goodbye itself.
+    fn has_ended_it(&self) -> bool {
+        let session = self.exchange.session();
+        session.is_some_and(Session::is_ended_by_its_handler)
+    }
+
+    /// Whether it keeps the session active: it was let in, and is no look alone.
+    pub(super) fn counts(&self) -> bool {
+        self.is_activity && self.exchange.is_let_in() && self.over().is_none()
     }
 
     pub(super) fn end(&self, reason: EndReason) {
@@ -358,7 +378,7 @@ impl Drop for Running {
             .steady()
             .saturating_since(self.request.started_at)
             < self.live.shared.policy.max_running;
-        if self.request.is_activity && is_in_time && self.over().is_none() {
+        if is_in_time && self.request.counts() {
             self.live.shared.touch(&self.live.keys, self.live.id);
         }
     }

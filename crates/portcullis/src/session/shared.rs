@@ -1,6 +1,6 @@
 //! What all requests of one layer have in common.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::Future, sync::Arc};
 
 use portcullis_core::{
     Change, Check, Commit, EndReason, OwnerKey, SessionId, SessionKey, SessionRecord, SessionState,
@@ -113,7 +113,7 @@ impl Shared {
     ) -> Result<bool, StoreError> {
         let at = self.time.steady();
         // What runs here first: that needs no store, and cannot fail.
-        self.registry.end(key, id, reason);
+        self.registry.end(id, reason);
         self.change(owner, key, id, |record| {
             record.state = SessionState::Ended(at, reason);
         })
@@ -131,7 +131,7 @@ impl Shared {
                 .filter(|record| record.over(now).is_none());
             let mut changes = Vec::new();
             for record in living {
-                self.registry.end(record.key, record.id, EndReason::Revoked);
+                self.registry.end(record.id, EndReason::Revoked);
                 let mut ended = record.clone();
                 ended.state = SessionState::Ended(at, EndReason::Revoked);
                 changes.push(Change::Put(ended));
@@ -178,6 +178,18 @@ impl Shared {
             .commit(owner, sessions.revision, changes, now)
             .await
     }
+}
+
+/// Runs something to its end, also when whoever waits for it goes away: a handler that ends a
+/// session may be dropped for that very reason.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return work.await;
+    };
+    let done = runtime.spawn(work).await;
+    done.unwrap_or_else(|_| Err(StoreError::new("the task that asked the store failed")))
 }
 
 fn fresh_id() -> Result<SessionId, StoreError> {

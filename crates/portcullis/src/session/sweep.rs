@@ -2,12 +2,13 @@
 
 use std::{
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, Weak},
     task::{Poll, Waker},
     time::Duration,
 };
 
-use portcullis_core::{Check, EndReason, SessionRecord, StoreError, Timestamp};
+use portcullis_core::{Check, EndReason, SessionRecord, Timestamp};
 use tokio::task::AbortHandle;
 
 use super::{
@@ -82,67 +83,75 @@ async fn sweep(layer: Weak<Shared>) {
             return;
         };
         for live in shared.registry.all() {
-            look(&live).await;
+            // A store, a sink or a waker of somebody else must not take all sessions down.
+            if catch_unwind(AssertUnwindSafe(|| look(&live))).is_err() {
+                tracing::error!(target: "portcullis", "something panicked where a session was looked after");
+            }
         }
     }
 }
 
-/// Ends what is over in a session.
-async fn look(live: &Live) {
+/// Ends what is over in a session. What needs no store comes first, and a store that has to be
+/// asked is asked in a task of its own: a slow one keeps nobody in.
+fn look(live: &Arc<Live>) {
     let shared = &live.shared;
     let now = shared.time.now();
     if live.over().is_some() {
         return;
     }
+    end_by_credential(live, now);
+    if now >= live.ends_at {
+        return live.end(EndReason::Absolute);
+    }
     if is_active(live, now) {
         shared.touch(&live.keys, live.id);
     }
-    match record(live, now).await {
-        Ok(Looked::Found(record)) if record.id == live.id => {
-            if let Some(reason) = record.over(shared.time.now()) {
-                return live.end(reason);
+    let (owner, key) = (live.keys.owner, live.keys.session);
+    match shared.store.check(owner, key) {
+        Check::Done(found) => judge(live, found.as_ref()),
+        Check::NeedsIo => {
+            let mut state = live.state();
+            let looked_at = state.looked_at;
+            if looked_at.is_some_and(|at| now.saturating_since(at) < LOOK) {
+                return;
             }
+            state.looked_at = Some(now);
+            drop(state);
+            tokio::spawn(ask(Arc::clone(live)));
         }
-        // Somebody else ended it, or it is another session by now.
-        Ok(Looked::Found(_) | Looked::Gone) => return live.end(EndReason::Revoked),
-        Ok(Looked::NotNow) => {}
+    }
+}
+
+/// Asks the store whether a session still lives.
+async fn ask(live: Arc<Live>) {
+    match live.shared.store.load(live.keys.owner).await {
+        Ok(sessions) => judge(&live, sessions.get(live.keys.session)),
         Err(error) => {
             tracing::warn!(target: "portcullis", "the store cannot say whether a session lives: {error}");
         }
     }
-    end_by_credential(live, now);
 }
 
-enum Looked {
-    Found(Box<SessionRecord>),
-    Gone,
-    /// The store has been asked not long ago.
-    NotNow,
-}
-
-async fn record(live: &Live, now: Timestamp) -> Result<Looked, StoreError> {
-    let (owner, key) = (live.keys.owner, live.keys.session);
-    let found = match live.shared.store.check(owner, key) {
-        Check::Done(found) => found,
-        Check::NeedsIo => {
-            let looked_at = live.state().looked_at;
-            if looked_at.is_some_and(|at| now.saturating_since(at) < LOOK) {
-                return Ok(Looked::NotNow);
-            }
-            live.state().looked_at = Some(now);
-            live.shared.store.load(owner).await?.get(key).cloned()
-        }
+/// Ends a session that the store knows to be over.
+fn judge(live: &Live, found: Option<&SessionRecord>) {
+    let over = match found {
+        Some(record) if record.id == live.id => record.over(live.shared.time.now()),
+        // Somebody else ended it, or it is another session by now.
+        _ => Some(EndReason::Revoked),
     };
-    Ok(found.map_or(Looked::Gone, |record| Looked::Found(Box::new(record))))
+    if let Some(reason) = over {
+        live.end(reason);
+    }
 }
 
 /// Whether a request runs that keeps the session active.
 fn is_active(live: &Live, now: Timestamp) -> bool {
     let max_running = live.shared.policy.max_running;
     let state = live.state();
-    state.requests.iter().any(|request| {
-        request.is_activity && request.over().is_none() && now < request.started_at + max_running
-    })
+    state
+        .requests
+        .iter()
+        .any(|request| request.counts() && now < request.started_at + max_running)
 }
 
 /// Ends requests whose credential has ended.
