@@ -13,6 +13,7 @@
 //! | have a session store that fails | [`faulty_store::FaultyStore`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | give a handler a session | [`mock_session::MockSession`] |
+//! | have it come from somewhere else | [`mock_binding::MockBinding`] |
 //! | let a handler do things, or not | [`mock_step_up::MockStepUp`] |
 //! | see whether a layer calls what it wraps, and how | [`http_probe`] |
 //! | run a real server as the other side | [`counterpart::Counterpart`] |
@@ -80,6 +81,7 @@ pub mod faulty_store;
 pub mod http_probe;
 pub mod identity_provider;
 pub mod mock_auth;
+pub mod mock_binding;
 pub mod mock_session;
 pub mod mock_step_up;
 pub mod store_contract;

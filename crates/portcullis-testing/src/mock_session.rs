@@ -50,14 +50,10 @@ impl MockSession {
     ///
     /// The settings do not work.
     #[track_caller]
-    #[expect(clippy::panic, reason = "a slip in a test's set-up ends the test")]
     pub fn new(caller: MockAuth, settings: SessionBuilder) -> Self {
-        let session = settings
-            .build()
-            .unwrap_or_else(|problems| panic!("the layer of the mock cannot be built: {problems}"));
         Self {
             authn: authn_layer(caller),
-            session,
+            session: session_layer(settings),
         }
     }
 
@@ -78,4 +74,12 @@ impl<S> Layer<S> for MockSession {
     fn layer(&self, inner: S) -> Self::Service {
         self.authn.layer(self.session.layer(inner))
     }
+}
+
+/// The real layer with these settings.
+#[track_caller]
+#[expect(clippy::panic, reason = "a slip in a test's set-up ends the test")]
+pub(crate) fn session_layer(settings: SessionBuilder) -> SessionLayer {
+    let layer = settings.build();
+    layer.unwrap_or_else(|problems| panic!("the layer of the mock cannot be built: {problems}"))
 }
