@@ -1,6 +1,9 @@
 //! A store that cannot say lets nobody in, and leaves nothing half done.
 
-use portcullis::session::MemorySessions;
+use portcullis::{
+    Secret,
+    session::{MemorySessions, SessionLayer},
+};
 use portcullis_testing::faulty_store::FaultyStore;
 
 use crate::people::World;
@@ -29,4 +32,38 @@ async fn an_answer_that_got_lost_is_an_error_and_the_session_is_found_again() {
     store.set_losing_answers(false);
     assert_eq!(world.ask("alice.user.0").await.0, 200);
     assert_eq!(store.get_ref().len(), 1);
+}
+
+/// A store that outlasts the layer: who was out is out, and who was in is in.
+#[tokio::test]
+async fn with_a_key_a_store_is_of_use_to_the_next_layer() {
+    let store = FaultyStore::new(MemorySessions::default());
+    let world = |key: Option<[u8; 16]>| {
+        World::with(|session| {
+            let session = session.with_store(store.clone());
+            match key {
+                Some(key) => session.with_key(Secret::new(key)),
+                None => session,
+            }
+        })
+    };
+    let before = world(Some([7; 16]));
+    assert_eq!(before.ask("alice.user.0").await.0, 200);
+    let ended = before
+        .handle
+        .end_sessions("https://idp.example", "alice")
+        .await;
+    assert_eq!(ended.unwrap(), 1);
+    assert_eq!(world(Some([7; 16])).ask("alice.user.0").await.0, 401);
+    assert_eq!(world(Some([8; 16])).ask("alice.user.0").await.0, 200);
+    assert_eq!(world(None).ask("alice.user.0").await.0, 200);
+    let error = SessionLayer::builder()
+        .with_key(Secret::new([7; 15]))
+        .build();
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .starts_with("`with_key`: is not 16 bytes")
+    );
 }

@@ -53,7 +53,8 @@ hashes! {
     SessionId;
 }
 
-/// One session, as a store keeps it: plain data.
+/// One session, as a store keeps it: plain data. A store that writes it as bytes makes it again
+/// by [`new`](Self::new), and by setting the fields that are left.
 ///
 /// # Example
 ///
@@ -109,11 +110,11 @@ pub struct SessionRecord {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum SessionState {
-    /// Nobody has answered in it yet. It counts until then.
+    /// Nobody has answered in it yet. It counts until this time.
     Provisional(Timestamp),
     /// It has begun.
     Live,
-    /// Something ended it.
+    /// Something ended it, at this time.
     Ended(Timestamp, EndReason),
 }
 

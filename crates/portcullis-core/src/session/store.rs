@@ -18,7 +18,15 @@ use crate::{Check, Timestamp};
 /// An error is answered with 503: a store that cannot say is never taken for one that holds
 /// nothing. After an error, a commit may have happened or not; it has not happened by half.
 ///
-/// The macro `session_store_contract!` of `portcullis-testing` proves a store.
+/// A touch that gets lost costs a session its last activity, no more: a store may write them
+/// down later than it answers. The methods that answer at once are independent of each other.
+///
+/// The keys are hashes with the key of the layer that asks. What is kept is of use to another
+/// layer, after a restart or on another server, only if both have the same one: `with_key` of
+/// the layer's settings.
+///
+/// The macro `session_store_contract!` of `portcullis-testing` proves a store. One that keeps
+/// its records elsewhere is best proved in a wrapper that opens it anew for each question.
 ///
 /// # Example
 ///
@@ -157,7 +165,8 @@ impl Sessions {
         self.records.iter_mut().find(|record| record.key == key)
     }
 
-    /// Makes changes, and goes on to the next revision.
+    /// Makes changes, one after the other, and goes on to the next revision. A record that takes
+    /// the place of another takes over its activity ([`SessionRecord::succeed`]).
     pub fn apply(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Change, Commit, EndReason, Revision, SessionData, SessionId, SessionState, SessionStore,
-    Sessions,
+    Change, Commit, EndReason, EvidenceKind, Revision, SessionData, SessionId, SessionRecord,
+    SessionState, SessionStore, Sessions,
 };
 
 use super::{START, commit, history, key, load, look, owner, prove, record, touch};
@@ -201,7 +201,38 @@ async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
     whole.data = Some(Arc::new(data));
     let mut provisional = record(0, 0);
     provisional.state = SessionState::Provisional(START + 5 * SECOND);
-    for record in [whole, provisional] {
+    let kinds = [
+        EvidenceKind::Client,
+        EvidenceKind::Standing,
+        EvidenceKind::User,
+    ];
+    let others = kinds.into_iter().zip([1, 77, 86_400]).map(|(kind, idle)| {
+        let (template, idle) = (record(3, 3), idle * SECOND);
+        let end = template.ends_at;
+        SessionRecord::new(
+            template.key,
+            template.family,
+            template.id,
+            kind,
+            START,
+            idle,
+            end,
+        )
+    });
+    let reasons = [
+        EndReason::Abandoned,
+        EndReason::Absolute,
+        EndReason::CredentialExpired,
+        EndReason::Ended,
+        EndReason::Idle,
+        EndReason::Revoked,
+    ];
+    let ended = reasons.map(|reason| {
+        let mut ended = record(4, 4);
+        ended.state = SessionState::Ended(START, reason);
+        ended
+    });
+    for record in [whole, provisional].into_iter().chain(others).chain(ended) {
         let before = load(&*store, owner(u128::MAX)).await.revision;
         let changes = vec![Change::Put(record.clone())];
         commit(&*store, owner(u128::MAX), before, changes).await;

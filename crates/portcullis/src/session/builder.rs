@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{ConfigError, ConfigErrors, SessionStore};
+use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore};
 
 use super::{
     KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, running::Registry,
@@ -28,6 +28,7 @@ pub struct SessionBuilder {
 pub(crate) struct SessionSettings {
     policy: Policy,
     store: Option<Arc<dyn AnySessionStore>>,
+    key: Option<Secret>,
     passive: Vec<Box<str>>,
 }
 
@@ -91,9 +92,18 @@ impl SessionBuilder {
     }
 
     /// Where sessions are kept. In the memory of this process by default:
-    /// [`MemorySessions`].
+    /// [`MemorySessions`]. One that outlasts the process needs [`with_key`](Self::with_key).
     pub fn with_store(mut self, store: impl SessionStore) -> Self {
         self.settings.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The key of the hashes by which sessions are found: 16 random bytes, kept where the
+    /// server's other secrets are. Without it one is drawn when the layer is built, and what a
+    /// store keeps is of use to that layer alone: a store that outlasts the process, or that
+    /// several servers share, needs a key.
+    pub fn with_key(mut self, key: Secret) -> Self {
+        self.settings.key = Some(key);
         self
     }
 
@@ -161,11 +171,7 @@ impl SessionSettings {
                 ));
             }
         }
-        let keying = Keying::new().map_err(|error| {
-            let problem = format!("the operating system gives no randomness: {error}");
-            errors.push(ConfigError::new("build", problem));
-        });
-        let Ok(keying) = keying else {
+        let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
             return Err(errors);
         };
         let store = self.store.unwrap_or_else(|| {
@@ -187,6 +193,23 @@ impl SessionSettings {
             passive: self.passive,
         })
     }
+}
+
+fn keying(key: Option<&Secret>, errors: &mut ConfigErrors) -> Option<Keying> {
+    if let Some(key) = key {
+        let keying = Keying::with_key(key);
+        if keying.is_none() {
+            let problem = "is not 16 bytes; draw 16 random bytes once, and keep them where the \
+                           server's other secrets are";
+            errors.push(ConfigError::new("with_key", problem));
+        }
+        return keying;
+    }
+    let drawn = Keying::new().map_err(|error| {
+        let problem = format!("the operating system gives no randomness: {error}");
+        errors.push(ConfigError::new("build", problem));
+    });
+    drawn.ok()
 }
 
 impl fmt::Debug for SessionSettings {

@@ -2,7 +2,7 @@
 
 use std::{hash::Hasher as _, num::NonZeroU64};
 
-use portcullis_core::{Evidence, EvidenceKind, FamilyKey, OwnerKey, SessionKey, entropy};
+use portcullis_core::{Evidence, EvidenceKind, FamilyKey, OwnerKey, Secret, SessionKey, entropy};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 /// Makes the keys of callers: keyed hashes of what an authenticator vouches for, and of
@@ -22,6 +22,11 @@ pub(super) struct Keys {
 impl Keying {
     pub(super) fn new() -> std::io::Result<Self> {
         entropy::bytes().map(Self)
+    }
+
+    /// With a key that outlasts the process. `None` if it is not 16 bytes.
+    pub(super) fn with_key(key: &Secret) -> Option<Self> {
+        key.expose().try_into().ok().map(Self)
     }
 
     /// Whose sessions those of a principal are.
