@@ -14,8 +14,11 @@ use futures_util::{StreamExt as _, stream};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
-use portcullis::{BodyError, Clock as _, Exchange, RequestBody, ResponseBody, session::EndReason};
-use portcullis_testing::clock::VirtualClock;
+use portcullis::{
+    BodyError, Clock as _, Exchange, RequestBody, ResponseBody, Secret,
+    session::{EndReason, MemorySessions},
+};
+use portcullis_testing::{clock::VirtualClock, faulty_store::FaultyStore};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::people::{World, request, request_for};
@@ -353,4 +356,27 @@ async fn a_stream_does_not_outlive_its_session_by_way_of_the_next_one() {
             .unwrap()
             .starts_with("data: tick")
     );
+}
+
+/// What another server wrote into the store that both ask is seen within 15 seconds, and a
+/// second for the look.
+#[tokio::test]
+async fn a_stream_ends_when_another_server_has_ended_its_session() {
+    let store = FaultyStore::new(MemorySessions::default());
+    let server = || {
+        let shared = store.clone();
+        World::with(|session| session.with_store(shared).with_key(Secret::new([7; 16])))
+    };
+    let (here, there) = (server(), server());
+    let mut reader = Reader::events(&here, "alice.user.0").await;
+    pass(&here, 20).await;
+    assert!(!reader.read().await.unwrap().unwrap().ends_with(GOODBYE));
+    let ended = there
+        .handle
+        .end_sessions("https://idp.example", "alice")
+        .await;
+    assert_eq!(ended.unwrap(), 1);
+    pass(&here, 17).await;
+    let last = reader.read().await.unwrap().unwrap();
+    assert!(last.ends_with(GOODBYE), "{last:?}");
 }
