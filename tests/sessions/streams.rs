@@ -369,7 +369,9 @@ async fn a_stream_ends_when_another_server_has_ended_its_session() {
     };
     let (here, there) = (server(), server());
     let mut reader = Reader::events(&here, "alice.user.0").await;
-    pass(&here, 20).await;
+    // From here on it is looked after; the store is asked at once, and again in 15 seconds.
+    let _ = reader.read().await;
+    pass(&here, 3).await;
     assert!(!reader.read().await.unwrap().unwrap().ends_with(GOODBYE));
     let ended = there
         .handle
