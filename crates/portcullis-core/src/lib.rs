@@ -80,8 +80,9 @@ pub use request_view::{Authorization, MalformedAuthorization, RequestView};
 pub use scope::{InvalidScope, Scopes};
 pub use secret::Secret;
 pub use session::{
-    BindingReference, Change, Commit, EndReason, FamilyKey, OwnerKey, Revision, SessionData,
-    SessionId, SessionKey, SessionRecord, SessionState, SessionStore, Sessions, StoreError,
+    BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,
+    Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
+    Sessions, StoreError,
 };
 pub use timestamp::Timestamp;
 pub use verdict::{Check, Rejection, RejectionKind, Unavailable, Verdict};

@@ -6,12 +6,14 @@
 //! nobody else has changed the owner's sessions in between.
 
 mod binding;
+mod bytes;
 mod data;
 mod record;
 mod store;
 
 pub use self::{
     binding::BindingReference,
+    bytes::InvalidSessionBytes,
     data::SessionData,
     record::{EndReason, FamilyKey, OwnerKey, SessionId, SessionKey, SessionRecord, SessionState},
     store::{Change, Commit, Revision, SessionStore, Sessions, StoreError},

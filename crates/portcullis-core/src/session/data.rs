@@ -51,6 +51,13 @@ impl SessionData {
     }
 }
 
+impl<N: Into<Box<str>>, V: Into<Box<[u8]>>> FromIterator<(N, V)> for SessionData {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
+        let values = values.into_iter();
+        Self(values.map(|(n, v)| (n.into(), v.into())).collect())
+    }
+}
+
 impl fmt::Debug for SessionData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lengths = self.iter().map(|(name, value)| (name, value.len()));

@@ -53,8 +53,9 @@ hashes! {
     SessionId;
 }
 
-/// One session, as a store keeps it: plain data. A store that writes it as bytes makes it again
-/// by [`new`](Self::new), and by setting the fields that are left.
+/// One session, as a store keeps it: plain data. A store that keeps bytes has
+/// [`to_bytes`](Self::to_bytes) and [`from_bytes`](Self::from_bytes); one that keeps columns
+/// makes it again by [`new`](Self::new), and by setting the fields that are left.
 ///
 /// # Example
 ///

@@ -25,6 +25,9 @@ use crate::{Check, Timestamp};
 /// layer, after a restart or on another server, only if both have the same one: `with_key` of
 /// the layer's settings.
 ///
+/// A store of keys and values keeps all that an owner has as one value
+/// ([`Sessions::to_bytes`]). Whatever it cannot read again is an error, never nothing.
+///
 /// The macro `session_store_contract!` of `portcullis-testing` proves a store. One that keeps
 /// its records elsewhere is best proved in a wrapper that opens it anew for each question.
 ///
