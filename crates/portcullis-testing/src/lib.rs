@@ -18,6 +18,8 @@
 //! | see whether a layer calls what it wraps, and how | [`http_probe`] |
 //! | run a real server as the other side | [`counterpart::Counterpart`] |
 //!
+//! [`guide`] goes from one handler to the whole server, step by step.
+//!
 //! # A whole server
 //!
 //! The stack that production runs, with another clock and sink, and tokens of an identity
@@ -78,6 +80,7 @@ pub mod clock;
 pub mod contract;
 pub mod counterpart;
 pub mod faulty_store;
+pub mod guide;
 pub mod http_probe;
 pub mod identity_provider;
 pub mod mock_auth;

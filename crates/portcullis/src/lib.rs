@@ -55,7 +55,7 @@
 //! | require more for a route or an operation | [`step_up`] |
 //! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
 //! | read what was decided | [`audit`], [`reason`] |
-//! | test your server | the crate `portcullis-testing` |
+//! | test your server | the module `guide` of the crate `portcullis-testing` |
 //!
 //! # Features
 //!

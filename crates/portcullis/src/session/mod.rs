@@ -76,6 +76,12 @@
 //! itself waits for the connection, but nothing works for it any more). That another server has
 //! ended a session is seen within 15 seconds, where the store has to be asked for it.
 //!
+//! # From elsewhere
+//!
+//! Where a session came from is no part of what finds it, or whoever travels would be logged out
+//! and a thief could open a session of his own beside the owner's. The layer
+//! [`binding`](crate::binding), further in, compares it, and refuses one request at most.
+//!
 //! # What is answered
 //!
 //! | request | status | challenge |
