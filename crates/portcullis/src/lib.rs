@@ -43,6 +43,7 @@
 //!
 //! | you want to | look at |
 //! |---|---|
+//! | begin | [`guide`] |
 //! | guard a whole server | [`stack`] |
 //! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`binding`], [`quota`], [`step_up`] |
 //! | end what a caller began | [`session`] |
@@ -81,6 +82,7 @@ mod exchange;
 pub mod extract;
 mod frame;
 mod gcra;
+pub mod guide;
 mod json;
 mod path;
 mod peer;
