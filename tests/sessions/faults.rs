@@ -1,8 +1,11 @@
 //! A store that cannot say lets nobody in, and leaves nothing half done.
 
 use portcullis::{
-    Secret,
-    session::{MemorySessions, SessionLayer},
+    Secret, Timestamp,
+    session::{
+        Change, Commit, MemorySessions, OwnerKey, Revision, SessionBuilder, SessionId, SessionKey,
+        SessionLayer, SessionStore, Sessions, StoreError,
+    },
 };
 use portcullis_testing::faulty_store::FaultyStore;
 
@@ -57,13 +60,43 @@ async fn with_a_key_a_store_is_of_use_to_the_next_layer() {
     assert_eq!(world(Some([7; 16])).ask("alice.user.0").await.0, 401);
     assert_eq!(world(Some([8; 16])).ask("alice.user.0").await.0, 200);
     assert_eq!(world(None).ask("alice.user.0").await.0, 200);
-    let error = SessionLayer::builder()
-        .with_key(Secret::new([7; 15]))
-        .build();
-    assert!(
-        error
-            .unwrap_err()
-            .to_string()
-            .starts_with("`with_key`: is not 16 bytes")
-    );
+}
+
+#[test]
+fn what_a_restart_would_not_find_again_is_an_error_when_the_layer_is_built() {
+    let problem = |session: SessionBuilder| session.build().unwrap_err().to_string();
+    let short = SessionLayer::builder().with_key(Secret::new([7; 15]));
+    assert!(problem(short).starts_with("`with_key`: is not 16 bytes"));
+    let durable = || SessionLayer::builder().with_store(Durable(MemorySessions::default()));
+    assert!(problem(durable()).starts_with("`with_key`: is missing, and the store is durable"));
+    assert!(durable().with_key(Secret::new([7; 16])).build().is_ok());
+}
+
+/// A store that does not say that it is not durable.
+struct Durable(MemorySessions);
+
+impl SessionStore for Durable {
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        self.0.load(owner).await
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        self.0.commit(owner, expected, changes, now).await
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.touch(owner, key, id, at).await
+    }
 }

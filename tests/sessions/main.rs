@@ -17,8 +17,8 @@ use portcullis::session::MemorySessions;
 use portcullis_testing::faulty_store::FaultyStore;
 
 portcullis_testing::session_store_contract!(memory, async {
-    MemorySessions::with_capacity(10_000)
+    MemorySessions::with_capacity(40_000)
 });
 portcullis_testing::session_store_contract!(memory_that_is_asked, async {
-    FaultyStore::new(MemorySessions::with_capacity(10_000))
+    FaultyStore::new(MemorySessions::with_capacity(40_000))
 });

@@ -124,4 +124,8 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
     fn forgotten(&self) -> Option<Timestamp> {
         self.0.store.forgotten()
     }
+
+    fn is_durable(&self) -> bool {
+        self.0.store.is_durable()
+    }
 }

@@ -390,51 +390,19 @@ async fn clocks(harness: &mut Harness) {
 }
 
 async fn flood(harness: &mut Harness) {
-    let store = std::sync::Arc::new(MemorySessions::with_capacity(10));
-    let guard = guard(SessionLayer::builder().with_store(Shared(std::sync::Arc::clone(&store))));
+    let store = FaultyStore::new(MemorySessions::with_capacity(10));
+    let guard = guard(SessionLayer::builder().with_store(store.clone()));
     for n in 0..1000 {
         let _ = guard.status_of(&format!("nobody-{n}")).await;
     }
     let _ = guard.audit.take();
     harness.judged(
         "a thousand callers without a credential",
-        match store.len() {
+        match store.get_ref().len() {
             0 => Ok(()),
             kept => Err(format!("{kept} sessions are kept")),
         },
     );
-}
-
-/// A store that somebody else looks into.
-struct Shared(std::sync::Arc<MemorySessions>);
-
-impl portcullis::session::SessionStore for Shared {
-    async fn load(
-        &self,
-        owner: portcullis::session::OwnerKey,
-    ) -> Result<portcullis::session::Sessions, portcullis::session::StoreError> {
-        self.0.load(owner).await
-    }
-
-    async fn commit(
-        &self,
-        owner: portcullis::session::OwnerKey,
-        expected: portcullis::session::Revision,
-        changes: Vec<portcullis::session::Change>,
-        now: Timestamp,
-    ) -> Result<portcullis::session::Commit, portcullis::session::StoreError> {
-        self.0.commit(owner, expected, changes, now).await
-    }
-
-    async fn touch(
-        &self,
-        owner: portcullis::session::OwnerKey,
-        key: portcullis::session::SessionKey,
-        id: portcullis::session::SessionId,
-        at: Timestamp,
-    ) -> Result<(), portcullis::session::StoreError> {
-        self.0.touch(owner, key, id, at).await
-    }
 }
 
 /// A store that has to forget what was over does not let it in again.

@@ -18,18 +18,27 @@ use crate::{Check, Timestamp};
 /// An error is answered with 503: a store that cannot say is never taken for one that holds
 /// nothing. After an error, a commit may have happened or not; it has not happened by half.
 ///
-/// A touch that gets lost costs a session its last activity, no more: a store may write them
-/// down later than it answers. The methods that answer at once are independent of each other.
+/// A touch that gets lost costs a session its last activity, and one that has not begun its
+/// beginning, no more: a store may write them down later than it answers. The methods that
+/// answer at once are independent of each other.
+///
+/// A touch and a commit of the same owner exclude each other, or a touch that has read the
+/// sessions before a commit and writes them after it takes back what was committed: perhaps the
+/// end of a session. Only other owners never wait for them.
+///
+/// The futures are dropped when nobody waits for them any more. Whatever must not stop halfway
+/// goes on elsewhere, such as in `tokio::task::spawn_blocking`.
 ///
 /// The keys are hashes with the key of the layer that asks. What is kept is of use to another
 /// layer, after a restart or on another server, only if both have the same one: `with_key` of
-/// the layer's settings.
+/// the layer's settings, which a store that [is durable](Self::is_durable) needs.
 ///
 /// A store of keys and values keeps all that an owner has as one value
 /// ([`Sessions::to_bytes`]). Whatever it cannot read again is an error, never nothing.
 ///
 /// The macro `session_store_contract!` of `portcullis-testing` proves a store. One that keeps
-/// its records elsewhere is best proved in a wrapper that opens it anew for each question.
+/// its records elsewhere is proved twice more: opened anew for each question (`Reopened`), and as
+/// two that are asked by turns, as two servers would (`ByTurns`).
 ///
 /// # Example
 ///
@@ -55,22 +64,21 @@ use crate::{Check, Timestamp};
 ///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>, _now: Timestamp,
 ///     ) -> Result<Commit, StoreError> {
 ///         let mut all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
-///         let sessions = all.entry(owner).or_default();
-///         if sessions.revision != expected {
-///             return Ok(Commit::Conflict);
-///         }
-///         sessions.apply(changes);
-///         Ok(Commit::Done)
+///         Ok(all.entry(owner).or_default().commit(expected, changes))
 ///     }
 ///
 ///     async fn touch(
 ///         &self, owner: OwnerKey, key: SessionKey, id: SessionId, at: Timestamp,
 ///     ) -> Result<(), StoreError> {
 ///         let mut all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
-///         if let Some(record) = all.get_mut(&owner).and_then(|sessions| sessions.get_mut(key)) {
-///             record.touch(id, at);
+///         if let Some(sessions) = all.get_mut(&owner) {
+///             sessions.touch(key, id, at);
 ///         }
 ///         Ok(())
+///     }
+///
+///     fn is_durable(&self) -> bool {
+///         false
 ///     }
 /// }
 /// ```
@@ -90,9 +98,9 @@ pub trait SessionStore: Send + Sync + 'static {
     fn load(&self, owner: OwnerKey) -> impl Future<Output = Result<Sessions, StoreError>> + Send;
 
     /// Makes all the changes, if the revision of the owner's sessions is `expected`, as
-    /// [`Sessions::apply`] does it; otherwise none. The revision then is the next one, or any
-    /// that these sessions have not had before; a store may forget an owner who has none left,
-    /// revision and all.
+    /// [`Sessions::commit`] does it; otherwise none. The revision then is the next one, or any
+    /// that these sessions have not had before. A store may forget an owner who has no sessions
+    /// left; if he has some again, their revision is one that he has not had before either.
     ///
     /// `now` is the time by which a store that has to make room tells what is over.
     ///
@@ -141,6 +149,15 @@ pub trait SessionStore: Send + Sync + 'static {
     fn forgotten(&self) -> Option<Timestamp> {
         None
     }
+
+    /// Whether what is kept is there for another layer too: after a restart, or on another
+    /// server. Such a store needs a key by which the layers find the same
+    /// (`with_key`); without one the settings are an error.
+    ///
+    /// `true`, unless a store says otherwise.
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 /// All sessions of one owner.
@@ -166,6 +183,27 @@ impl Sessions {
     /// The session that is found by a key.
     pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut SessionRecord> {
         self.records.iter_mut().find(|record| record.key == key)
+    }
+
+    /// What a store does in [`commit`](SessionStore::commit), once it has what is kept: makes the
+    /// changes, if this is the revision that is expected.
+    pub fn commit(&mut self, expected: Revision, changes: Vec<Change>) -> Commit {
+        if self.revision != expected {
+            return Commit::Conflict;
+        }
+        self.apply(changes);
+        Commit::Done
+    }
+
+    /// What a store does in [`touch`](SessionStore::touch), once it has what is kept. Says whether
+    /// there is anything new to keep.
+    pub fn touch(&mut self, key: SessionKey, id: SessionId, at: Timestamp) -> bool {
+        let Some(record) = self.get_mut(key) else {
+            return false;
+        };
+        let before = (record.state, record.active_at);
+        record.touch(id, at);
+        before != (record.state, record.active_at)
     }
 
     /// Makes changes, one after the other, and goes on to the next revision. A record that takes
@@ -252,3 +290,60 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{EvidenceKind, FamilyKey};
+
+    const AT: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn record() -> SessionRecord {
+        SessionRecord::new(
+            SessionKey::from_u128(1),
+            FamilyKey::from_u128(2),
+            SessionId::from_u128(3),
+            EvidenceKind::User,
+            AT,
+            60 * SECOND,
+            AT + 600 * SECOND,
+        )
+    }
+
+    #[test]
+    fn a_commit_is_made_on_the_revision_that_it_expects() {
+        let mut sessions = Sessions::default();
+        let put = || vec![Change::Put(record())];
+        assert_eq!(
+            sessions.commit(Revision::from_u64(1), put()),
+            Commit::Conflict
+        );
+        assert_eq!(sessions, Sessions::default());
+        assert_eq!(sessions.commit(Revision::default(), put()), Commit::Done);
+        assert_eq!(sessions.revision, Revision::from_u64(1));
+        assert_eq!(
+            sessions.commit(Revision::default(), put()),
+            Commit::Conflict
+        );
+    }
+
+    #[test]
+    fn a_touch_says_whether_it_changed_anything() {
+        let mut sessions = Sessions::default();
+        assert!(!sessions.touch(record().key, record().id, AT));
+        sessions.apply(vec![Change::Put(record())]);
+        assert!(!sessions.touch(record().key, record().id, AT));
+        assert!(sessions.touch(record().key, record().id, AT + SECOND));
+        assert!(!sessions.touch(record().key, record().id, AT));
+        assert!(!sessions.touch(record().key, SessionId::from_u128(9), AT + 2 * SECOND));
+    }
+}

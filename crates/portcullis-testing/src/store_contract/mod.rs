@@ -1,19 +1,24 @@
 //! What every session store owes, as tests:
 //! [`session_store_contract!`](crate::session_store_contract).
 
+mod handles;
 mod history;
 mod promises;
+mod races;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
 
 use portcullis_core::{
-    Check, EvidenceKind, FamilyKey, OwnerKey, SessionId, SessionKey, SessionRecord, SessionStore,
-    Timestamp,
+    Change, Check, Commit, EndReason, EvidenceKind, FamilyKey, OwnerKey, Revision, SessionId,
+    SessionKey, SessionRecord, SessionState, SessionStore, Sessions, Timestamp,
 };
 
-pub use self::promises::StorePromise;
+pub use self::{
+    handles::{ByTurns, Reopened},
+    promises::StorePromise,
+};
 use crate::{
     clock::VirtualClock,
     contract::{block_on, within_a_minute},
@@ -23,8 +28,8 @@ use crate::{
 /// [`SessionStore`](portcullis_core::SessionStore).
 ///
 /// The first argument is the name of the module; the second is an expression for a future that
-/// makes an empty store with room for a few thousand sessions. Every test makes its own, inside
-/// a tokio runtime, so a server that the store asks can be started there.
+/// makes an empty store with room for some tens of thousands of sessions. Every test makes its
+/// own, inside a tokio runtime, so a server that the store asks can be started there.
 ///
 /// The tests are those of [`StorePromise`](crate::store_contract::StorePromise).
 ///
@@ -49,19 +54,14 @@ use crate::{
 ///         &self, owner: OwnerKey, expected: Revision, changes: Vec<Change>, _now: Timestamp,
 ///     ) -> Result<Commit, StoreError> {
 ///         let mut all = self.0.lock().unwrap();
-///         let sessions = all.entry(owner).or_default();
-///         if sessions.revision != expected {
-///             return Ok(Commit::Conflict);
-///         }
-///         sessions.apply(changes);
-///         Ok(Commit::Done)
+///         Ok(all.entry(owner).or_default().commit(expected, changes))
 ///     }
 ///
 ///     async fn touch(
 ///         &self, owner: OwnerKey, key: SessionKey, id: SessionId, at: Timestamp,
 ///     ) -> Result<(), StoreError> {
 ///         if let Some(sessions) = self.0.lock().unwrap().get_mut(&owner) {
-///             sessions.get_mut(key).into_iter().for_each(|record| record.touch(id, at));
+///             sessions.touch(key, id, at);
 ///         }
 ///         Ok(())
 ///     }
@@ -73,6 +73,26 @@ use crate::{
 /// #         promise.prove(async { Plain::default() });
 /// #     }
 /// # }
+/// ```
+///
+/// A store that keeps its sessions elsewhere is proved in all three ways in which it is used:
+///
+/// ```
+/// # use portcullis::session::MemorySessions;
+/// # use portcullis_testing::session_store_contract;
+/// # fn new_directory() -> String { String::new() }
+/// # fn open(directory: String) -> MemorySessions { MemorySessions::default() }
+/// use portcullis_testing::store_contract::{ByTurns, Reopened};
+///
+/// session_store_contract!(one, async { open(new_directory()) });
+/// session_store_contract!(reopened, async {
+///     let directory = new_directory();
+///     Reopened::new(move || open(directory.clone()))
+/// });
+/// session_store_contract!(by_turns, async {
+///     let directory = new_directory();
+///     ByTurns::new(open(directory.clone()), open(directory))
+/// });
 /// ```
 #[macro_export]
 macro_rules! session_store_contract {
@@ -90,8 +110,11 @@ macro_rules! session_store_contract {
                 holds_many_owners: HoldsManyOwners,
                 keeps_owners_apart: KeepsOwnersApart,
                 keeps_what_is_put: KeepsWhatIsPut,
+                loses_no_end: LosesNoEnd,
                 loses_no_touch: LosesNoTouch,
+                meets_no_revision_twice: MeetsNoRevisionTwice,
                 refuses_an_old_revision: RefusesAnOldRevision,
+                remembers_what_is_over: RemembersWhatIsOver,
                 tells_the_history_of_a_plain_map: TellsTheHistoryOfAPlainMap,
                 touches_the_living: TouchesTheLiving,
             );
@@ -144,6 +167,23 @@ async fn look(
     }
 }
 
+/// Ends a session, whatever is changed in between.
+async fn end(store: &impl SessionStore, owner: OwnerKey, key: SessionKey) {
+    loop {
+        let sessions = load(store, owner).await;
+        let mut changes = Vec::new();
+        if let Some(found) = sessions.get(key) {
+            let mut ended = found.clone();
+            ended.state = SessionState::Ended(START, EndReason::Revoked);
+            changes.push(Change::Put(ended));
+        }
+        match commit(store, owner, sessions.revision, changes).await {
+            Commit::Done => break,
+            outcome => assert_eq!(outcome, Commit::Conflict),
+        }
+    }
+}
+
 /// Notes activity, as the layer does it.
 #[expect(
     clippy::panic,
@@ -162,23 +202,33 @@ async fn touch(store: &impl SessionStore, owner: OwnerKey, record: &SessionRecor
     clippy::panic,
     reason = "a store that fails in its contract ends the test"
 )]
-async fn load(store: &impl SessionStore, owner: OwnerKey) -> portcullis_core::Sessions {
+async fn load(store: &impl SessionStore, owner: OwnerKey) -> Sessions {
     within_a_minute("load", store.load(owner))
         .await
         .unwrap_or_else(|error| panic!("`load` failed: {error}"))
+}
+
+async fn commit(
+    store: &impl SessionStore,
+    owner: OwnerKey,
+    expected: Revision,
+    changes: Vec<Change>,
+) -> Commit {
+    commit_at(store, owner, expected, changes, START).await
 }
 
 #[expect(
     clippy::panic,
     reason = "a store that fails in its contract ends the test"
 )]
-async fn commit(
+async fn commit_at(
     store: &impl SessionStore,
     owner: OwnerKey,
-    expected: portcullis_core::Revision,
-    changes: Vec<portcullis_core::Change>,
-) -> portcullis_core::Commit {
-    within_a_minute("commit", store.commit(owner, expected, changes, START))
+    expected: Revision,
+    changes: Vec<Change>,
+    now: Timestamp,
+) -> Commit {
+    within_a_minute("commit", store.commit(owner, expected, changes, now))
         .await
         .unwrap_or_else(|error| panic!("`commit` failed: {error}"))
 }

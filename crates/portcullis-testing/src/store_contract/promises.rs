@@ -4,7 +4,6 @@ use std::{
     future::Future,
     num::{NonZeroU32, NonZeroU64},
     sync::Arc,
-    thread,
     time::Duration,
 };
 
@@ -13,10 +12,12 @@ use portcullis_core::{
     SessionState, SessionStore, Sessions,
 };
 
-use super::{START, commit, history, key, load, look, owner, prove, record, touch};
-use crate::contract::block_on;
+use super::{
+    START, commit, commit_at, history, key, load, look, owner, prove, races, record, touch,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MILLI: Duration = Duration::from_millis(1);
 
 /// Something that every session store owes. The macro
 /// [`session_store_contract!`](crate::session_store_contract) makes one test of each.
@@ -37,10 +38,17 @@ pub enum StorePromise {
     KeepsOwnersApart,
     /// Every field of a record comes back as it was put, and so does its data.
     KeepsWhatIsPut,
+    /// A touch that comes at the same time does not take back the end of a session.
+    LosesNoEnd,
     /// A touch that comes between a load and its commit is not lost.
     LosesNoTouch,
+    /// An owner who had no sessions left begins at a revision that he has not had before.
+    MeetsNoRevisionTwice,
     /// A commit that expects an older revision, or one that is yet to come, changes nothing.
     RefusesAnOldRevision,
+    /// What is over is found again a year later, or the store says that it has
+    /// [forgotten](SessionStore::forgotten) it.
+    RemembersWhatIsOver,
     /// Thousands of random steps have the outcome that they have on a plain map.
     TellsTheHistoryOfAPlainMap,
     /// A touch begins a provisional session, makes its activity later, never earlier, and
@@ -50,7 +58,7 @@ pub enum StorePromise {
 
 impl StorePromise {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::BeginsEmpty,
         Self::ChecksWhatItLoads,
         Self::CommitsAllOrNothing,
@@ -58,8 +66,11 @@ impl StorePromise {
         Self::HoldsManyOwners,
         Self::KeepsOwnersApart,
         Self::KeepsWhatIsPut,
+        Self::LosesNoEnd,
         Self::LosesNoTouch,
+        Self::MeetsNoRevisionTwice,
         Self::RefusesAnOldRevision,
+        Self::RemembersWhatIsOver,
         Self::TellsTheHistoryOfAPlainMap,
         Self::TouchesTheLiving,
     ];
@@ -74,12 +85,15 @@ impl StorePromise {
             Self::BeginsEmpty => prove(store, begins_empty),
             Self::ChecksWhatItLoads => prove(store, checks_what_it_loads),
             Self::CommitsAllOrNothing => prove(store, commits_all_or_nothing),
-            Self::CommitsOneOfManyAtOnce => prove(store, commits_one_of_many_at_once),
+            Self::CommitsOneOfManyAtOnce => prove(store, races::commits_one_of_many_at_once),
             Self::HoldsManyOwners => prove(store, holds_many_owners),
             Self::KeepsOwnersApart => prove(store, keeps_owners_apart),
             Self::KeepsWhatIsPut => prove(store, keeps_what_is_put),
+            Self::LosesNoEnd => prove(store, races::loses_no_end),
             Self::LosesNoTouch => prove(store, loses_no_touch),
+            Self::MeetsNoRevisionTwice => prove(store, meets_no_revision_twice),
             Self::RefusesAnOldRevision => prove(store, refuses_an_old_revision),
+            Self::RemembersWhatIsOver => prove(store, remembers_what_is_over),
             Self::TellsTheHistoryOfAPlainMap => prove(store, history::is_that_of_a_plain_map),
             Self::TouchesTheLiving => prove(store, touches_the_living),
         }
@@ -123,44 +137,8 @@ async fn commits_all_or_nothing<S: SessionStore>(store: Arc<S>) {
     assert_eq!(load(&*store, owner(1)).await, sessions, "nothing of it");
 }
 
-async fn commits_one_of_many_at_once<S: SessionStore>(store: Arc<S>) {
-    const THREADS: u128 = 4;
-    const EACH: u128 = 25;
-    // Everybody counts on in the name of the same session, and begins again if somebody was
-    // faster. Whoever is let through on what is no longer so takes back another's step.
-    let count = |store: Arc<S>| async move {
-        loop {
-            let sessions = load(&*store, owner(1)).await;
-            let so_far = sessions.get(key(0)).map_or(0, |found| found.id.as_u128());
-            let changes = vec![Change::Put(record(0, so_far + 1))];
-            match commit(&*store, owner(1), sessions.revision, changes).await {
-                Commit::Done => break,
-                outcome => assert_eq!(outcome, Commit::Conflict),
-            }
-        }
-    };
-    let threads: Vec<_> = (0..THREADS)
-        .map(|_| {
-            let store = Arc::clone(&store);
-            thread::spawn(move || {
-                block_on(async {
-                    for _ in 0..EACH {
-                        count(Arc::clone(&store)).await;
-                    }
-                });
-            })
-        })
-        .collect();
-    for thread in threads {
-        assert!(thread.join().is_ok(), "a thread of the race failed");
-    }
-    let sessions = load(&*store, owner(1)).await;
-    let counted = sessions.get(key(0)).map(|found| found.id.as_u128());
-    assert_eq!(counted, Some(THREADS * EACH), "no step is taken back");
-    assert_eq!(sessions.revision, Revision::from_u64(100));
-}
-
 async fn holds_many_owners<S: SessionStore>(store: Arc<S>) {
+    put(&*store, u128::MAX, 300).await;
     for number in 0..2000 {
         let changes = vec![Change::Put(record(number % 3, number))];
         let outcome = commit(&*store, owner(number), Revision::default(), changes).await;
@@ -170,9 +148,28 @@ async fn holds_many_owners<S: SessionStore>(store: Arc<S>) {
         let found = look(&*store, owner(number), key(number % 3)).await;
         assert_eq!(found, Some(record(number % 3, number)), "owner {number}");
     }
+    let many = load(&*store, owner(u128::MAX)).await.records.len();
+    assert_eq!(many, 300, "the sessions of one owner");
 }
 
 async fn keeps_owners_apart<S: SessionStore>(store: Arc<S>) {
+    // Every bit of a key counts, of an owner's and of a session's.
+    let alike: Vec<u128> = (0..128).map(|bit| 1 << bit).collect();
+    for &number in &alike {
+        let changes = vec![Change::Put(record(number, number))];
+        let outcome = commit(&*store, owner(!number), Revision::default(), changes).await;
+        assert_eq!(outcome, Commit::Done, "owner {:032x}", !number);
+    }
+    let all = alike
+        .iter()
+        .map(|&number| Change::Put(record(number, !number)));
+    commit(&*store, owner(0), Revision::default(), all.collect()).await;
+    for &number in &alike {
+        let found = load(&*store, owner(!number)).await.records;
+        assert_eq!(found, [record(number, number)], "owner {:032x}", !number);
+        let found = look(&*store, owner(0), key(number)).await;
+        assert_eq!(found, Some(record(number, !number)), "key {number:032x}");
+    }
     put(&*store, 1, 1).await;
     assert_eq!(look(&*store, owner(2), key(0)).await, None);
     let other = vec![Change::Put(record(0, 9))];
@@ -190,9 +187,13 @@ async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
     data.insert("empty", *b"");
     data.insert("every byte", (0..=255).collect::<Vec<u8>>());
     let mut whole = record(u128::MAX, u128::MAX - 1);
-    whole.authenticated_at = Some(START - SECOND);
+    // Times are kept to the millisecond.
+    whole.opened_at = START + 3 * MILLI;
+    whole.active_at = START + 5 * MILLI;
+    whole.ends_at = START + 86_400 * SECOND + 7 * MILLI;
+    whole.authenticated_at = Some(START - SECOND - 11 * MILLI);
     whole.barred_until = Some(START - 2 * SECOND);
-    whole.state = SessionState::Ended(START + SECOND, EndReason::Revoked);
+    whole.state = SessionState::Ended(START + SECOND + 13 * MILLI, EndReason::Revoked);
     whole.binding.ipv4 = NonZeroU32::new(u32::MAX);
     whole.binding.ipv6 = NonZeroU32::new(1);
     whole.binding.user_agent = NonZeroU64::new(u64::MAX);
@@ -263,6 +264,65 @@ async fn loses_no_touch<S: SessionStore>(store: Arc<S>) {
         found.and_then(|record| record.authenticated_at),
         Some(START)
     );
+}
+
+async fn meets_no_revision_twice<S: SessionStore>(store: Arc<S>) {
+    let mut past = Vec::new();
+    for life in 0..3 {
+        let before = load(&*store, owner(1)).await;
+        assert_eq!(before.records, [], "life {life}");
+        let born = vec![Change::Put(record(0, life))];
+        let outcome = commit(&*store, owner(1), before.revision, born).await;
+        assert_eq!(outcome, Commit::Done, "life {life}");
+        let alive = load(&*store, owner(1)).await.revision;
+        for old in &past {
+            let late = vec![Change::Put(record(0, 99))];
+            let outcome = commit(&*store, owner(1), *old, late).await;
+            assert_eq!(outcome, Commit::Conflict, "what was loaded in another life");
+        }
+        past.push(alive);
+        let gone = vec![Change::Remove(key(0))];
+        let outcome = commit(&*store, owner(1), alive, gone).await;
+        assert_eq!(outcome, Commit::Done, "life {life}");
+    }
+}
+
+async fn remembers_what_is_over<S: SessionStore>(store: Arc<S>) {
+    const YEAR: Duration = Duration::from_secs(366 * 86_400);
+    let authenticated_at = |number: u64| START + Duration::from_secs(number);
+    let over = |number: u64| {
+        let mut record = record(0, number.into());
+        record.authenticated_at = Some(authenticated_at(number));
+        // Every other one was ended; the others will be idle.
+        if number.is_multiple_of(2) {
+            record.state = SessionState::Ended(START, EndReason::Ended);
+        }
+        record
+    };
+    for number in 0..100 {
+        let changes = vec![Change::Put(over(number))];
+        commit(&*store, owner(number.into()), Revision::default(), changes).await;
+    }
+    // A year later somebody else comes by, and the store has reason to tidy up.
+    for number in 100..200 {
+        let mut late = record(0, 0);
+        late.active_at = START + YEAR;
+        late.ends_at = START + 2 * YEAR;
+        let changes = vec![Change::Put(late)];
+        let revision = Revision::default();
+        commit_at(&*store, owner(number), revision, changes, START + YEAR).await;
+    }
+    for number in 0..100 {
+        let found = look(&*store, owner(number.into()), key(0)).await;
+        let is_known = found == Some(over(number));
+        let is_owned_up_to = store
+            .forgotten()
+            .is_some_and(|until| until >= authenticated_at(number));
+        assert!(
+            is_known || is_owned_up_to,
+            "owner {number}: it is gone, and nothing says so: {found:?}"
+        );
+    }
 }
 
 async fn refuses_an_old_revision<S: SessionStore>(store: Arc<S>) {

@@ -28,14 +28,19 @@ enum Flaw {
     CommitsHalf,
     ForgetsBinding,
     ForgetsData,
+    ForgetsTheEmpty,
+    ForgetsTheOld,
     ForgetsTouchOnCommit,
+    IgnoresHalfOfAnOwner,
     IgnoresOwner,
     IgnoresRevisionOfStrangers,
     KeepsRevision,
     LoadsThenCommits,
     Overflows,
     StaleCheck,
+    SecondsOnly,
     TouchGoesBack,
+    TouchReadsThenWrites,
     TouchRaisesRevision,
     TouchWakesTheDead,
 }
@@ -50,6 +55,9 @@ impl Plain {
 
     fn owner(&self, owner: OwnerKey) -> OwnerKey {
         match self.flaw {
+            Flaw::IgnoresHalfOfAnOwner => {
+                OwnerKey::from_u128(owner.as_u128() & u128::from(u64::MAX))
+            }
             Flaw::IgnoresOwner => OwnerKey::from_u128(0),
             _ => owner,
         }
@@ -79,7 +87,7 @@ impl SessionStore for Plain {
         owner: OwnerKey,
         expected: Revision,
         mut changes: Vec<Change>,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<Commit, StoreError> {
         let is_expected = |all: &HashMap<OwnerKey, Sessions>| match all.get(&self.owner(owner)) {
             Some(sessions) => sessions.revision == expected,
@@ -119,6 +127,9 @@ impl SessionStore for Plain {
             if self.flaw == Flaw::ForgetsData {
                 record.data = None;
             }
+            if self.flaw == Flaw::SecondsOnly {
+                record.opened_at = Timestamp::from_unix_seconds(record.opened_at.unix_seconds());
+            }
             if self.flaw == Flaw::ForgetsTouchOnCommit {
                 sessions.records.retain(|old| old.key != record.key);
             }
@@ -127,6 +138,17 @@ impl SessionStore for Plain {
         sessions.apply(changes);
         if self.flaw == Flaw::KeepsRevision {
             sessions.revision = revision;
+        }
+        if self.flaw == Flaw::ForgetsTheEmpty && sessions.records.is_empty() {
+            all.remove(&self.owner(owner));
+        }
+        if self.flaw == Flaw::ForgetsTheOld {
+            let hour = std::time::Duration::from_secs(3600);
+            for sessions in all.values_mut() {
+                sessions
+                    .records
+                    .retain(|old| old.over(now - hour).is_none());
+            }
         }
         Ok(Commit::Done)
     }
@@ -138,6 +160,14 @@ impl SessionStore for Plain {
         id: SessionId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        if self.flaw == Flaw::TouchReadsThenWrites {
+            let mut read = self.load(owner).await?;
+            (0..20).for_each(|_| std::thread::yield_now());
+            if read.touch(key, id, at) {
+                self.all.lock().unwrap().insert(owner, read);
+            }
+            return Ok(());
+        }
         let mut all = self.all.lock().unwrap();
         let Some(sessions) = all.get_mut(&self.owner(owner)) else {
             return Ok(());
@@ -149,13 +179,79 @@ impl SessionStore for Plain {
             match self.flaw {
                 Flaw::TouchGoesBack => record.active_at = at,
                 Flaw::TouchWakesTheDead => {
-                    record.state = portcullis_core::SessionState::Live;
+                    record.state = SessionState::Live;
                 }
                 _ => record.touch(id, at),
             }
         }
         Ok(())
     }
+}
+
+/// One of several that keep their sessions in the same place, which believes what it has written
+/// itself.
+struct Caching {
+    place: std::sync::Arc<Plain>,
+    seen: Mutex<HashMap<OwnerKey, Sessions>>,
+}
+
+impl Caching {
+    fn new(place: &std::sync::Arc<Plain>) -> Self {
+        Self {
+            place: std::sync::Arc::clone(place),
+            seen: Mutex::default(),
+        }
+    }
+}
+
+impl SessionStore for Caching {
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        if let Some(seen) = self.seen.lock().unwrap().get(&owner) {
+            return Ok(seen.clone());
+        }
+        self.place.load(owner).await
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        let outcome = self.place.commit(owner, expected, changes, now).await;
+        let written = self.place.load(owner).await?;
+        self.seen.lock().unwrap().insert(owner, written);
+        outcome
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.place.touch(owner, key, id, at).await?;
+        let written = self.place.load(owner).await?;
+        self.seen.lock().unwrap().insert(owner, written);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_cache_is_found_by_who_asks_two_by_turns() {
+    let two = async {
+        let place = std::sync::Arc::new(Plain::default());
+        ByTurns::new(Caching::new(&place), Caching::new(&place))
+    };
+    let proof = AssertUnwindSafe(|| StorePromise::TellsTheHistoryOfAPlainMap.prove(two));
+    assert!(catch_unwind(proof).is_err());
+    let anew = async {
+        let place = std::sync::Arc::new(Plain::default());
+        Reopened::new(move || Caching::new(&place))
+    };
+    StorePromise::TellsTheHistoryOfAPlainMap.prove(anew);
 }
 
 #[test]
@@ -173,14 +269,19 @@ fn every_flaw_is_found() {
         Flaw::CommitsHalf,
         Flaw::ForgetsBinding,
         Flaw::ForgetsData,
+        Flaw::ForgetsTheEmpty,
+        Flaw::ForgetsTheOld,
         Flaw::ForgetsTouchOnCommit,
+        Flaw::IgnoresHalfOfAnOwner,
         Flaw::IgnoresOwner,
         Flaw::IgnoresRevisionOfStrangers,
         Flaw::KeepsRevision,
         Flaw::LoadsThenCommits,
         Flaw::Overflows,
+        Flaw::SecondsOnly,
         Flaw::StaleCheck,
         Flaw::TouchGoesBack,
+        Flaw::TouchReadsThenWrites,
         Flaw::TouchRaisesRevision,
         Flaw::TouchWakesTheDead,
     ];
@@ -193,11 +294,8 @@ fn every_flaw_is_found() {
                 catch_unwind(AssertUnwindSafe(proof)).is_ok()
             };
             // A flaw of a race shows in one of some runs.
-            let tries = if flaw == Flaw::LoadsThenCommits {
-                50
-            } else {
-                1
-            };
+            let is_race = matches!(flaw, Flaw::LoadsThenCommits | Flaw::TouchReadsThenWrites);
+            let tries = if is_race { 50 } else { 1 };
             (0..tries).all(|_| StorePromise::ALL.iter().all(holds))
         })
         .collect();

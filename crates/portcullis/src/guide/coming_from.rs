@@ -1,4 +1,4 @@
-//! For who knows axum-login, tower-sessions or tower_governor.
+//! For who knows axum-login, tower-sessions or `tower_governor`.
 //!
 //! Those are made for web sites: a browser, a cookie, a form. An agent server meets programs that
 //! bring a token with every request, and answers that run for longer than a session should. What
@@ -32,7 +32,7 @@
 //! | `Session::flush` | [`Session::end`](crate::Session::end), which also ends what is running |
 //! | an expired session is simply gone | what ended is remembered, so that the same login does not open it again |
 //!
-//! # tower_governor
+//! # `tower_governor`
 //!
 //! | there | here |
 //! |---|---|

@@ -3,7 +3,7 @@
 //! | page | for whom |
 //! |---|---|
 //! | [`first_gate`] | who has a router and wants it guarded, today |
-//! | [`coming_from`] | who uses axum-login, tower-sessions or tower_governor |
+//! | [`coming_from`] | who uses axum-login, tower-sessions or `tower_governor` |
 //!
 //! Each layer has a page of its own, with two examples, what it answers, and what it costs:
 //! [`perimeter`](crate::perimeter), [`authn`](crate::authn), [`session`](crate::session),

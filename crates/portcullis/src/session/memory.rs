@@ -190,6 +190,10 @@ impl SessionStore for MemorySessions {
             millis => Some(Timestamp::from_unix_millis(millis)),
         }
     }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
 }
 
 fn read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {

@@ -112,8 +112,9 @@ mod sweep;
 mod time;
 
 pub use portcullis_core::{
-    BindingReference, Change, Commit, EndReason, FamilyKey, OwnerKey, Revision, SessionData,
-    SessionId, SessionKey, SessionRecord, SessionState, SessionStore, Sessions, StoreError,
+    BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,
+    Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
+    Sessions, StoreError,
 };
 
 pub use self::{

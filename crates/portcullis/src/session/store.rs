@@ -35,6 +35,7 @@ pub(super) trait AnySessionStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> Asking<'static, ()>;
     fn forgotten(&self) -> Option<Timestamp>;
+    fn is_durable(&self) -> bool;
 }
 
 impl<S: SessionStore> AnySessionStore for S {
@@ -78,5 +79,9 @@ impl<S: SessionStore> AnySessionStore for S {
 
     fn forgotten(&self) -> Option<Timestamp> {
         SessionStore::forgotten(self)
+    }
+
+    fn is_durable(&self) -> bool {
+        SessionStore::is_durable(self)
     }
 }

@@ -1,0 +1,172 @@
+//! One store in several hands.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use portcullis_core::{
+    Change, Check, Commit, OwnerKey, Revision, SessionId, SessionKey, SessionRecord, SessionStore,
+    Sessions, StoreError, Timestamp,
+};
+
+/// A store that is opened anew for each question: whatever it has not kept where it keeps its
+/// sessions is gone.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::session::{MemorySessions, SessionStore};
+/// use portcullis_testing::store_contract::Reopened;
+///
+/// let store = Reopened::new(MemorySessions::default); // forgets everything, of course
+/// assert!(!store.is_durable());
+/// ```
+pub struct Reopened<F>(F);
+
+impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> Reopened<F> {
+    /// By what opens it.
+    pub fn new(open: F) -> Self {
+        Self(open)
+    }
+}
+
+impl<F> fmt::Debug for Reopened<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reopened").finish_non_exhaustive()
+    }
+}
+
+impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reopened<F> {
+    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+        (self.0)().check(owner, key)
+    }
+
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        (self.0)().load(owner).await
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        (self.0)().commit(owner, expected, changes, now).await
+    }
+
+    fn touch_now(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Check<()> {
+        (self.0)().touch_now(owner, key, id, at)
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        (self.0)().touch(owner, key, id, at).await
+    }
+
+    fn forgotten(&self) -> Option<Timestamp> {
+        (self.0)().forgotten()
+    }
+
+    fn is_durable(&self) -> bool {
+        (self.0)().is_durable()
+    }
+}
+
+/// Two that keep their sessions in the same place, asked by turns, as two servers would: neither
+/// may rely on what it has seen there itself.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::session::{MemorySessions, SessionStore};
+/// use portcullis_testing::store_contract::ByTurns;
+///
+/// let store = ByTurns::new(MemorySessions::default(), MemorySessions::default());
+/// assert!(!store.is_durable()); // and not the same place, of course
+/// ```
+#[derive(Debug)]
+pub struct ByTurns<S> {
+    one: S,
+    other: S,
+    asked: AtomicUsize,
+}
+
+impl<S: SessionStore> ByTurns<S> {
+    /// By the two of them.
+    pub fn new(one: S, other: S) -> Self {
+        Self {
+            one,
+            other,
+            asked: AtomicUsize::new(0),
+        }
+    }
+
+    fn next(&self) -> &S {
+        if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            &self.one
+        } else {
+            &self.other
+        }
+    }
+}
+
+impl<S: SessionStore> SessionStore for ByTurns<S> {
+    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+        self.next().check(owner, key)
+    }
+
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        self.next().load(owner).await
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        self.next().commit(owner, expected, changes, now).await
+    }
+
+    fn touch_now(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Check<()> {
+        self.next().touch_now(owner, key, id, at)
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.next().touch(owner, key, id, at).await
+    }
+
+    fn forgotten(&self) -> Option<Timestamp> {
+        self.next().forgotten()
+    }
+
+    fn is_durable(&self) -> bool {
+        self.one.is_durable() || self.other.is_durable()
+    }
+}
