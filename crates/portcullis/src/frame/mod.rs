@@ -22,7 +22,7 @@ pub use self::{
 pub(crate) use self::{
     request_body::{KeepBody, WrapBody},
     service::Shell,
-    steps::{Decision, Pending, Step, Steps},
+    steps::{Cutter, Decision, Pending, Step, Steps},
 };
 
 /// The accessors that every service of ours has.

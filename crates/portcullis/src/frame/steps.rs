@@ -15,7 +15,6 @@ use portcullis_core::EndReason;
 use super::{closing::Closing, guard::Guard};
 use crate::{
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
-    reason,
     refusal::Refusal,
     session::Running,
 };
@@ -41,17 +40,17 @@ pub(crate) trait Step: Send + Sync + 'static {
         None
     }
 
-    /// Whether what is inside ends when the request's session does.
-    fn guards_streams(&self) -> bool {
-        false
+    /// Who answers where the request's session ends before its handler has, if what is inside
+    /// ends with the session.
+    fn cutter(self: Arc<Self>) -> Option<Arc<dyn Cutter>> {
+        None
     }
+}
 
-    /// The answer in place of a handler that has not answered when its session ended.
-    fn cut(&self, exchange: &Exchange, reason: EndReason) -> Refusal {
-        let _ = exchange;
-        tracing::debug!(target: "portcullis", "nobody answers for a session that is over: {reason:?}");
-        Refusal::new("gate", StatusCode::UNAUTHORIZED, reason::SESSION_REVOKED)
-    }
+/// Answers for handlers that have not done so when their session ended.
+pub(crate) trait Cutter: Send + Sync + 'static {
+    /// The answer in place of the handler's.
+    fn cut(&self, exchange: &Exchange, over: EndReason) -> Refusal;
 }
 
 /// What a step decided.
@@ -72,8 +71,8 @@ pub(crate) type Pending =
 pub(crate) struct Steps {
     steps: Vec<Arc<dyn Step>>,
     shared: Shared,
-    /// The step that ends what runs inside, if there is one.
-    guard: Option<Arc<dyn Step>>,
+    /// Of the step that ends what runs inside, if there is one.
+    cutter: Option<Arc<dyn Cutter>>,
     /// Whether nothing of ours decides further in, so that the admission can be recorded
     /// before the handler runs.
     is_innermost: bool,
@@ -117,11 +116,11 @@ impl Flown {
 
 impl Steps {
     pub(crate) fn new(steps: Vec<Arc<dyn Step>>, shared: Shared) -> Self {
-        let guard = steps.iter().find(|step| step.guards_streams()).cloned();
+        let cutter = steps.iter().find_map(|step| Arc::clone(step).cutter());
         Self {
             steps,
             shared,
-            guard,
+            cutter,
             is_innermost: false,
         }
     }
@@ -179,7 +178,7 @@ impl Steps {
 
     /// Has the task woken when the request's session is over, where this layer looks after that.
     pub(crate) fn poll_over(&self, flown: &mut Flown, cx: &Context<'_>) -> Poll<EndReason> {
-        if self.guard.is_none() {
+        if self.cutter.is_none() {
             return Poll::Pending;
         }
         if flown.running.is_none() {
@@ -193,14 +192,14 @@ impl Steps {
     }
 
     /// The answer in place of a handler that has not answered when its session ended.
-    pub(crate) fn cut(&self, exchange: &Exchange, reason: EndReason) -> Option<Response<Bytes>> {
-        let refusal = self.guard.as_ref()?.cut(exchange, reason);
+    pub(crate) fn cut(&self, exchange: &Exchange, over: EndReason) -> Option<Response<Bytes>> {
+        let refusal = self.cutter.as_ref()?.cut(exchange, over);
         Some(refusal.into_response(exchange.id()))
     }
 
     /// What looks after the body of a response, where this layer does.
     pub(super) fn guard(&self, flown: &mut Flown, parts: &response::Parts) -> Option<Guard> {
-        self.guard.as_ref()?;
+        self.cutter.as_ref()?;
         flown.exchange.session()?;
         Some(Guard::new(flown.running.take(), parts))
     }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     challenge::Wanted,
     exchange::{Exchange, Slot},
-    frame::{Decision, Pending, Step},
+    frame::{Cutter, Decision, Pending, Step},
     reason,
     refusal::Refusal,
     route,
@@ -96,10 +96,12 @@ impl Step for KeepSession {
         None
     }
 
-    fn guards_streams(&self) -> bool {
-        true
+    fn cutter(self: Arc<Self>) -> Option<Arc<dyn Cutter>> {
+        Some(self)
     }
+}
 
+impl Cutter for KeepSession {
     fn cut(&self, exchange: &Exchange, over: EndReason) -> Refusal {
         let kind = exchange.principal().map(|principal| principal.kind());
         let kind = kind.unwrap_or(EvidenceKind::Standing);
