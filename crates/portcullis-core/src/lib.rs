@@ -52,6 +52,7 @@
 //! One that has to ask somebody returns [`Check::NeedsIo`] and is then called a second time,
 //! through [`Authenticator::verify`].
 
+mod already_hashed;
 mod audit;
 mod authenticator;
 mod clock;
@@ -69,6 +70,8 @@ mod session;
 mod timestamp;
 mod verdict;
 
+#[doc(hidden)]
+pub use already_hashed::AlreadyHashed;
 pub use audit::{AuditSink, Outcome, Record, RecordKind, RequestId, SinkError};
 pub use authenticator::{Authenticator, IntoAuthenticator, NotReady, Site};
 pub use clock::{Clock, Sleep, SystemClock};

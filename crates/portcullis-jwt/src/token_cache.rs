@@ -3,14 +3,9 @@
 //! No token is kept: an entry is found by a 128-bit hash with a key that only this process
 //! knows. Whoever wants to be taken for somebody else has to guess 128 bits.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, Hasher},
-    num::NonZeroUsize,
-    sync::Arc,
-};
+use std::{fmt, num::NonZeroUsize, sync::Arc};
 
-use portcullis_core::Evidence;
+use portcullis_core::{AlreadyHashed, Evidence};
 use quick_cache::{UnitWeighter, sync::Cache};
 use siphasher::sip128::SipHasher13;
 
@@ -66,35 +61,5 @@ impl fmt::Debug for TokenCache {
             .field("len", &self.entries.len())
             .field("capacity", &self.entries.capacity())
             .finish_non_exhaustive()
-    }
-}
-
-/// The keys are hashes already: half of one does.
-#[derive(Clone, Copy, Debug, Default)]
-struct AlreadyHashed;
-
-impl BuildHasher for AlreadyHashed {
-    type Hasher = LowHalf;
-
-    fn build_hasher(&self) -> LowHalf {
-        LowHalf(0)
-    }
-}
-
-struct LowHalf(u64);
-
-impl Hasher for LowHalf {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{ConfigError, ConfigErrors};
+use portcullis_core::{AlreadyHashed, ConfigError, ConfigErrors};
 
-use super::{
-    Quota, QuotaLayer,
-    decide::Count,
-    key::{AlreadyHashed, Keys},
-};
+use super::{Quota, QuotaLayer, decide::Count, key::Keys};
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{StatusCode, request::Parts};
-use portcullis_core::ReasonCode;
+use portcullis_core::{AlreadyHashed, ReasonCode};
 
-use super::key::{AlreadyHashed, Key, Keys};
+use super::key::{Key, Keys};
 use crate::{
     exchange::{Exchange, Slot},
     frame::{Decision, Step},

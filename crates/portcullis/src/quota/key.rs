@@ -1,7 +1,7 @@
 //! Whose quota.
 
 use std::{
-    hash::{BuildHasher, Hash, Hasher},
+    hash::{Hash, Hasher},
     io,
 };
 
@@ -22,12 +22,6 @@ pub(super) struct Key {
     low: u64,
     high: u64,
 }
-
-/// The keys are hashes already: half of one does.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AlreadyHashed;
-
-pub(super) struct LowHalf(u64);
 
 impl Keys {
     pub(super) fn new() -> io::Result<Self> {
@@ -52,30 +46,6 @@ impl Keys {
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.low);
-    }
-}
-
-impl BuildHasher for AlreadyHashed {
-    type Hasher = LowHalf;
-
-    fn build_hasher(&self) -> LowHalf {
-        LowHalf(0)
-    }
-}
-
-impl Hasher for LowHalf {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, half: u64) {
-        self.0 = half;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

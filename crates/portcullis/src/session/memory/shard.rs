@@ -1,11 +1,10 @@
 //! A part of the sessions in memory.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hasher},
-};
+use std::collections::HashMap;
 
-use portcullis_core::{OwnerKey, Revision, SessionKey, SessionRecord, Sessions, Timestamp};
+use portcullis_core::{
+    AlreadyHashed, OwnerKey, Revision, SessionKey, SessionRecord, Sessions, Timestamp,
+};
 
 use super::row::{Loss, Row};
 
@@ -177,35 +176,5 @@ impl Shard {
             .retain(|key, owner| *key == except || owner.retain(&keep));
         self.forgettings += (before - self.owners.len()) as u64;
         self.len = self.owners.values().map(|owner| owner.len()).sum();
-    }
-}
-
-/// The keys are hashes already: a half of one does.
-#[derive(Clone, Copy, Debug, Default)]
-struct AlreadyHashed;
-
-impl BuildHasher for AlreadyHashed {
-    type Hasher = LowHalf;
-
-    fn build_hasher(&self) -> LowHalf {
-        LowHalf(0)
-    }
-}
-
-struct LowHalf(u64);
-
-impl Hasher for LowHalf {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
