@@ -9,6 +9,7 @@
 mod closing;
 mod future;
 mod guard;
+mod layer;
 mod request_body;
 mod response_body;
 mod service;
@@ -20,30 +21,8 @@ pub use self::{
     response_body::{BodyError, ResponseBody},
 };
 pub(crate) use self::{
+    layer::{shell_layer, shell_service},
     request_body::{KeepBody, WrapBody},
     service::Shell,
     steps::{Cutter, Decision, Pending, Step, Steps},
 };
-
-/// The accessors that every service of ours has.
-macro_rules! shell_accessors {
-    ($service:ident) => {
-        impl<S> $service<S> {
-            /// The inner service.
-            pub fn get_ref(&self) -> &S {
-                self.shell.get_ref()
-            }
-
-            /// The inner service.
-            pub fn get_mut(&mut self) -> &mut S {
-                self.shell.get_mut()
-            }
-
-            /// The inner service.
-            pub fn into_inner(self) -> S {
-                self.shell.into_inner()
-            }
-        }
-    };
-}
-pub(crate) use shell_accessors;

@@ -1,18 +1,14 @@
 //! The gate as a layer.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Request;
 use tower_layer::Layer;
-use tower_service::Service;
 
 use crate::{
     endpoints::Endpoints,
     exchange::Slot,
-    frame::{RequestBody, ResponseBody, ResponseFuture, Shell, Steps, WrapBody},
+    frame::{RequestBody, Shell, Steps, shell_service},
     resource::Metadata,
 };
 
@@ -69,27 +65,7 @@ impl<S> Layer<S> for Gate {
     }
 }
 
-/// A service behind a [`Gate`].
-#[derive(Clone, Debug)]
-pub struct Gated<S> {
-    shell: Shell<S, WrapBody>,
-}
-
-crate::frame::shell_accessors!(Gated);
-
-impl<S, B, R> Service<Request<B>> for Gated<S>
-where
-    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone,
-{
-    type Response = Response<ResponseBody<R>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S, B, WrapBody>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        Service::<Request<B>>::poll_ready(&mut self.shell, cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.shell.call(request)
-    }
+shell_service! {
+    /// A service behind a [`Gate`].
+    pub struct Gated<S>: WrapBody -> Request<RequestBody<B>>;
 }
