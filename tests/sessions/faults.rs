@@ -96,7 +96,7 @@ impl SessionStore for Durable {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.0.touch(owner, key, id, at).await
     }
 }

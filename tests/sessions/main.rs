@@ -10,6 +10,7 @@ mod ends;
 mod faults;
 mod limits;
 mod people;
+mod starts;
 mod streams;
 mod wire;
 

@@ -150,3 +150,10 @@ pub(crate) fn answer() -> impl Service<
 + Sync {
     tower::service_fn(async |_| Ok(Response::new("done".to_owned())))
 }
+
+/// Lets the tasks of this thread get on with their work.
+pub(crate) async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}

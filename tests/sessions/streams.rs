@@ -21,7 +21,7 @@ use portcullis::{
 use portcullis_testing::{clock::VirtualClock, faulty_store::FaultyStore};
 use tower::{Layer as _, Service, ServiceExt as _};
 
-use crate::people::{World, request, request_for};
+use crate::people::{World, request, request_for, settle};
 
 type Events = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -54,13 +54,6 @@ fn streaming(
         let response = Response::builder().header("content-type", content_type);
         std::future::ready(Ok(response.body(body).unwrap()))
     })
-}
-
-/// Lets the tasks of this thread get on with their work.
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Lets time go by in steps in which everybody gets on.

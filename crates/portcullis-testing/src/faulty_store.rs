@@ -117,7 +117,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.ask()?.touch(owner, key, id, at).await
     }
 

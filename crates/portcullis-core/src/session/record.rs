@@ -212,14 +212,16 @@ impl SessionRecord {
 
     /// Notes activity: what every store does in [`touch`](super::SessionStore::touch). A
     /// session that is over at that time, or is another one by now, stays as it is: nothing that
-    /// comes late wakes it. Activity only ever becomes later, and a provisional session has
-    /// begun.
-    pub fn touch(&mut self, id: SessionId, at: Timestamp) {
+    /// comes late wakes it. Activity only ever becomes later, and a provisional session begins:
+    /// says whether it has begun by this.
+    pub fn touch(&mut self, id: SessionId, at: Timestamp) -> bool {
         if self.id != id || self.over(at).is_some() {
-            return;
+            return false;
         }
+        let begins = matches!(self.state, SessionState::Provisional(_));
         self.state = SessionState::Live;
         self.active_at = self.active_at.max(at);
+        begins
     }
 
     /// Takes over the activity of the record that this one replaces: what every store does in
@@ -276,7 +278,10 @@ mod tests {
         assert_eq!(record.over(AT), None);
         assert_eq!(record.over(AT + SECOND), Some(EndReason::Abandoned));
         assert_eq!(record.over_at(), AT + SECOND);
-        record.touch(record.id, AT);
+        assert!(!record.touch(SessionId::from_u128(9), AT), "another");
+        assert!(!record.touch(record.id, AT + SECOND), "too late");
+        assert!(record.touch(record.id, AT));
+        assert!(!record.touch(record.id, AT), "it has begun already");
         assert_eq!(record.over(AT + SECOND), None);
     }
 

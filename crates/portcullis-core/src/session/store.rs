@@ -18,9 +18,9 @@ use crate::{Check, Timestamp};
 /// An error is answered with 503: a store that cannot say is never taken for one that holds
 /// nothing. After an error, a commit may have happened or not; it has not happened by half.
 ///
-/// A touch that gets lost costs a session its last activity, and one that has not begun its
-/// beginning, no more: a store may write them down later than it answers. The methods that
-/// answer at once are independent of each other.
+/// A touch that gets lost costs a session its last activity, no more: a store may write them
+/// down later than it answers. The one by which a session begins is kept when it is answered.
+/// The methods that answer at once are independent of each other.
 ///
 /// A touch and a commit of the same owner exclude each other, or a touch that has read the
 /// sessions before a commit and writes them after it takes back what was committed: perhaps the
@@ -69,12 +69,10 @@ use crate::{Check, Timestamp};
 ///
 ///     async fn touch(
 ///         &self, owner: OwnerKey, key: SessionKey, id: SessionId, at: Timestamp,
-///     ) -> Result<(), StoreError> {
+///     ) -> Result<bool, StoreError> {
 ///         let mut all = self.0.lock().map_err(|_| StoreError::new("poisoned"))?;
-///         if let Some(sessions) = all.get_mut(&owner) {
-///             sessions.touch(key, id, at);
-///         }
-///         Ok(())
+///         let found = all.get_mut(&owner);
+///         Ok(found.is_some_and(|sessions| sessions.touch(key, id, at)))
 ///     }
 ///
 ///     fn is_durable(&self) -> bool {
@@ -122,13 +120,16 @@ pub trait SessionStore: Send + Sync + 'static {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Check<()> {
+    ) -> Check<bool> {
         let _ = (owner, key, id, at);
         Check::NeedsIo
     }
 
     /// Notes activity, as [`SessionRecord::touch`] does it. The revision stays. A session that
     /// is not there is no error.
+    ///
+    /// Says whether the session has begun by it. Of all touches of one session, one is told so:
+    /// whoever is writes the record of its start.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ pub trait SessionStore: Send + Sync + 'static {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The latest authentication among all records that the store has forgotten by itself, or
     /// that it cannot know to have held. Whoever authenticated no later than that may have had
@@ -196,14 +197,10 @@ impl Sessions {
     }
 
     /// What a store does in [`touch`](SessionStore::touch), once it has what is kept. Says whether
-    /// there is anything new to keep.
+    /// the session has begun by it.
     pub fn touch(&mut self, key: SessionKey, id: SessionId, at: Timestamp) -> bool {
-        let Some(record) = self.get_mut(key) else {
-            return false;
-        };
-        let before = (record.state, record.active_at);
-        record.touch(id, at);
-        before != (record.state, record.active_at)
+        let found = self.get_mut(key);
+        found.is_some_and(|record| record.touch(id, at))
     }
 
     /// Makes changes, one after the other, and goes on to the next revision. A record that takes
@@ -337,13 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_says_whether_it_changed_anything() {
+    fn a_touch_says_whether_a_session_began() {
         let mut sessions = Sessions::default();
-        assert!(!sessions.touch(record().key, record().id, AT));
-        sessions.apply(vec![Change::Put(record())]);
-        assert!(!sessions.touch(record().key, record().id, AT));
-        assert!(sessions.touch(record().key, record().id, AT + SECOND));
-        assert!(!sessions.touch(record().key, record().id, AT));
-        assert!(!sessions.touch(record().key, SessionId::from_u128(9), AT + 2 * SECOND));
+        let mut new = record();
+        new.state = crate::SessionState::Provisional(AT + 9 * SECOND);
+        assert!(!sessions.touch(new.key, new.id, AT));
+        sessions.apply(vec![Change::Put(new)]);
+        assert!(!sessions.touch(record().key, SessionId::from_u128(9), AT));
+        assert!(sessions.touch(record().key, record().id, AT));
+        assert!(!sessions.touch(record().key, record().id, AT + SECOND));
     }
 }

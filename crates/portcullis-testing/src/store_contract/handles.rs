@@ -62,7 +62,7 @@ impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reo
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Check<()> {
+    ) -> Check<bool> {
         (self.0)().touch_now(owner, key, id, at)
     }
 
@@ -72,7 +72,7 @@ impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reo
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         (self.0)().touch(owner, key, id, at).await
     }
 
@@ -148,7 +148,7 @@ impl<S: SessionStore> SessionStore for ByTurns<S> {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Check<()> {
+    ) -> Check<bool> {
         self.next().touch_now(owner, key, id, at)
     }
 
@@ -158,7 +158,7 @@ impl<S: SessionStore> SessionStore for ByTurns<S> {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.next().touch(owner, key, id, at).await
     }
 

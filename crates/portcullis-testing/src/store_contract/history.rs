@@ -25,10 +25,10 @@ pub(super) async fn is_that_of_a_plain_map<S: SessionStore>(store: Arc<S>) {
             0 => {
                 let record = dice.record();
                 let at = START + Duration::from_secs(dice.below(100));
-                touch(&*store, owner, &record, at).await;
-                if let Some(found) = expected.get_mut(record.key) {
-                    found.touch(record.id, at);
-                }
+                let begins = touch(&*store, owner, &record, at).await;
+                let found = expected.get_mut(record.key);
+                let wanted = found.is_some_and(|found| found.touch(record.id, at));
+                assert_eq!(begins, wanted, "step {step}: whether it begins");
             }
             1 => {
                 let key = key(dice.below(KEYS).into());

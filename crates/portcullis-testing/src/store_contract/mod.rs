@@ -59,11 +59,9 @@ use crate::{
 ///
 ///     async fn touch(
 ///         &self, owner: OwnerKey, key: SessionKey, id: SessionId, at: Timestamp,
-///     ) -> Result<(), StoreError> {
-///         if let Some(sessions) = self.0.lock().unwrap().get_mut(&owner) {
-///             sessions.touch(key, id, at);
-///         }
-///         Ok(())
+///     ) -> Result<bool, StoreError> {
+///         let mut all = self.0.lock().unwrap();
+///         Ok(all.get_mut(&owner).is_some_and(|sessions| sessions.touch(key, id, at)))
 ///     }
 /// }
 ///
@@ -103,6 +101,7 @@ macro_rules! session_store_contract {
             use super::*;
 
             $crate::session_store_contract!(@test $make,
+                begins_a_session_once: BeginsASessionOnce,
                 begins_empty: BeginsEmpty,
                 checks_what_it_loads: ChecksWhatItLoads,
                 commits_all_or_nothing: CommitsAllOrNothing,
@@ -184,17 +183,25 @@ async fn end(store: &impl SessionStore, owner: OwnerKey, key: SessionKey) {
     }
 }
 
-/// Notes activity, as the layer does it.
+/// Notes activity, as the layer does it. Says whether the session has begun by it.
 #[expect(
     clippy::panic,
     reason = "a store that fails in its contract ends the test"
 )]
-async fn touch(store: &impl SessionStore, owner: OwnerKey, record: &SessionRecord, at: Timestamp) {
-    if let Check::NeedsIo = store.touch_now(owner, record.key, record.id, at) {
-        let touched = store.touch(owner, record.key, record.id, at);
-        within_a_minute("touch", touched)
-            .await
-            .unwrap_or_else(|error| panic!("`touch` failed: {error}"));
+async fn touch(
+    store: &impl SessionStore,
+    owner: OwnerKey,
+    record: &SessionRecord,
+    at: Timestamp,
+) -> bool {
+    match store.touch_now(owner, record.key, record.id, at) {
+        Check::Done(begins) => begins,
+        Check::NeedsIo => {
+            let touched = store.touch(owner, record.key, record.id, at);
+            within_a_minute("touch", touched)
+                .await
+                .unwrap_or_else(|error| panic!("`touch` failed: {error}"))
+        }
     }
 }
 

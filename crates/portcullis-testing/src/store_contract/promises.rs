@@ -24,6 +24,8 @@ const MILLI: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StorePromise {
+    /// Of many touches at once, one is told that a provisional session has begun by it.
+    BeginsASessionOnce,
     /// An owner that is not known has no sessions, and the default revision.
     BeginsEmpty,
     /// `check`, where it answers at once, says what `load` says.
@@ -58,7 +60,8 @@ pub enum StorePromise {
 
 impl StorePromise {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::BeginsASessionOnce,
         Self::BeginsEmpty,
         Self::ChecksWhatItLoads,
         Self::CommitsAllOrNothing,
@@ -82,6 +85,7 @@ impl StorePromise {
     /// The store breaks the promise. Or this is called inside a runtime.
     pub fn prove<S: SessionStore>(self, store: impl Future<Output = S>) {
         match self {
+            Self::BeginsASessionOnce => prove(store, races::begins_a_session_once),
             Self::BeginsEmpty => prove(store, begins_empty),
             Self::ChecksWhatItLoads => prove(store, checks_what_it_loads),
             Self::CommitsAllOrNothing => prove(store, commits_all_or_nothing),

@@ -1,6 +1,14 @@
 //! Promises that are broken by who comes in between.
 
-use std::{future::Future, sync::Arc, thread, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use portcullis_core::{Change, Commit, Revision, SessionState, SessionStore};
 
@@ -22,6 +30,32 @@ fn at_once<F: Future<Output = ()>>(threads: u128, run: impl Fn(u128) -> F + Send
         joined.collect::<Result<Vec<()>, _>>().is_ok()
     });
     assert!(all_are_well, "a thread of the race failed");
+}
+
+pub(super) async fn begins_a_session_once<S: SessionStore>(store: Arc<S>) {
+    const SESSIONS: u128 = 25;
+    let sessions = || (0..SESSIONS).map(|number| record(number, number));
+    let changes = sessions().map(|mut record| {
+        record.state = SessionState::Provisional(START + Duration::from_secs(5));
+        Change::Put(record)
+    });
+    commit(&*store, owner(1), Revision::default(), changes.collect()).await;
+    let told = AtomicUsize::new(0);
+    at_once(4, |_| async {
+        for record in sessions() {
+            let begins = touch(&*store, owner(1), &record, START).await;
+            told.fetch_add(usize::from(begins), Ordering::Relaxed);
+        }
+    });
+    let told = told.into_inner();
+    assert_eq!(told as u128, SESSIONS, "each begins once");
+    for seconds in [0, 9] {
+        let at = START + Duration::from_secs(seconds);
+        let begins = touch(&*store, owner(1), &record(0, 0), at).await;
+        assert!(!begins, "what lives does not begin");
+    }
+    let begins = touch(&*store, owner(2), &record(0, 0), START).await;
+    assert!(!begins, "what is not there does not begin");
 }
 
 pub(super) async fn commits_one_of_many_at_once<S: SessionStore>(store: Arc<S>) {

@@ -39,7 +39,9 @@ enum Flaw {
     Overflows,
     StaleCheck,
     SecondsOnly,
+    TouchAlwaysBegins,
     TouchGoesBack,
+    TouchNeverBegins,
     TouchReadsThenWrites,
     TouchRaisesRevision,
     TouchWakesTheDead,
@@ -159,32 +161,37 @@ impl SessionStore for Plain {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if self.flaw == Flaw::TouchReadsThenWrites {
             let mut read = self.load(owner).await?;
             (0..20).for_each(|_| std::thread::yield_now());
-            if read.touch(key, id, at) {
-                self.all.lock().unwrap().insert(owner, read);
-            }
-            return Ok(());
+            let begins = read.touch(key, id, at);
+            self.all.lock().unwrap().insert(owner, read);
+            return Ok(begins);
         }
         let mut all = self.all.lock().unwrap();
         let Some(sessions) = all.get_mut(&self.owner(owner)) else {
-            return Ok(());
+            return Ok(false);
         };
         if self.flaw == Flaw::TouchRaisesRevision {
             sessions.revision = sessions.revision.next();
         }
-        if let Some(record) = sessions.get_mut(key) {
-            match self.flaw {
-                Flaw::TouchGoesBack => record.active_at = at,
-                Flaw::TouchWakesTheDead => {
-                    record.state = SessionState::Live;
-                }
-                _ => record.touch(id, at),
+        let Some(record) = sessions.get_mut(key) else {
+            return Ok(false);
+        };
+        let begins = record.touch(id, at);
+        match self.flaw {
+            Flaw::TouchGoesBack => record.active_at = at,
+            Flaw::TouchWakesTheDead => {
+                record.state = SessionState::Live;
             }
+            _ => {}
         }
-        Ok(())
+        Ok(match self.flaw {
+            Flaw::TouchAlwaysBegins => true,
+            Flaw::TouchNeverBegins => false,
+            _ => begins,
+        })
     }
 }
 
@@ -231,11 +238,11 @@ impl SessionStore for Caching {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.place.touch(owner, key, id, at).await?;
+    ) -> Result<bool, StoreError> {
+        let begins = self.place.touch(owner, key, id, at).await?;
         let written = self.place.load(owner).await?;
         self.seen.lock().unwrap().insert(owner, written);
-        Ok(())
+        Ok(begins)
     }
 }
 
@@ -280,7 +287,9 @@ fn every_flaw_is_found() {
         Flaw::Overflows,
         Flaw::SecondsOnly,
         Flaw::StaleCheck,
+        Flaw::TouchAlwaysBegins,
         Flaw::TouchGoesBack,
+        Flaw::TouchNeverBegins,
         Flaw::TouchReadsThenWrites,
         Flaw::TouchRaisesRevision,
         Flaw::TouchWakesTheDead,

@@ -89,10 +89,7 @@ impl Step for KeepSession {
     fn respond(&self, _parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
         // What an inner layer refused is no activity, and opens nothing.
         let session = exchange.session().filter(|_| !exchange.is_refused())?;
-        session.touch();
-        if session.is_new() {
-            exchange.record_event(RecordKind::SessionStart, LAYER, reason::SESSION_OPENED);
-        }
+        session.touch(exchange);
         None
     }
 
@@ -244,6 +241,11 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
         Poll::Ready(outcome) => Some(outcome),
         Poll::Pending => None,
     }
+}
+
+/// Writes down that a session has begun.
+pub(super) fn record_start(exchange: &Exchange) {
+    exchange.record_event(RecordKind::SessionStart, LAYER, reason::SESSION_OPENED);
 }
 
 /// Writes down that something that ran in a session was ended.

@@ -20,7 +20,7 @@ use portcullis_core::{
 };
 
 use super::{
-    decide::refusal,
+    decide::{record_start, refusal},
     keys::Keys,
     running::{Live, Registry, Running},
     shared::{Shared, to_the_end},
@@ -51,6 +51,8 @@ struct Inner {
     came_at: Timestamp,
     /// Whether the handler has ended it.
     is_ended: AtomicBool,
+    /// Whether it has begun by being ended: its start is still to be recorded.
+    begins_at_its_end: AtomicBool,
 }
 
 /// What a handler keeps in a session: a value that can be written as bytes.
@@ -108,6 +110,7 @@ impl Session {
             live: OnceLock::new(),
             came_at: shared.time.steady(),
             is_ended: AtomicBool::new(false),
+            begins_at_its_end: AtomicBool::new(false),
         }))
     }
 
@@ -169,8 +172,15 @@ impl Session {
         self.0.is_ended.store(true, Ordering::Release);
         let inner = Arc::clone(&self.0);
         to_the_end(async move {
-            let (owner, key) = (inner.keys.owner, inner.keys.session);
-            let ended = inner.shared.end(owner, key, inner.id, EndReason::Ended);
+            let Inner {
+                shared, keys, id, ..
+            } = &*inner;
+            // What runs here first: that needs no store, and cannot fail.
+            shared.registry.end(*id, EndReason::Ended);
+            if inner.is_new && shared.begin(keys, *id).await {
+                inner.begins_at_its_end.store(true, Ordering::Release);
+            }
+            let ended = shared.end(keys.owner, keys.session, *id, EndReason::Ended);
             ended.await.map(drop)
         })
         .await
@@ -244,12 +254,8 @@ impl Session {
         }
     }
 
-    pub(super) fn is_new(&self) -> bool {
-        self.0.is_new
-    }
-
     /// Notes that the request was let in and answered.
-    pub(super) fn touch(&self) {
+    pub(super) fn touch(&self, exchange: &Exchange) {
         let Inner {
             shared,
             keys,
@@ -258,11 +264,14 @@ impl Session {
             is_new,
             ..
         } = &*self.0;
+        if self.0.begins_at_its_end.load(Ordering::Acquire) {
+            return record_start(exchange);
+        }
         let is_ended = self.0.is_ended.load(Ordering::Acquire);
         let age = shared.time.steady().saturating_since(self.0.came_at);
-        let is_activity = *is_activity && age < shared.policy.max_running;
-        if (is_activity || *is_new) && !is_ended {
-            shared.touch(keys, *id);
+        let is_activity = *is_activity && age < shared.policy.max_running && !is_ended;
+        if is_activity || *is_new {
+            shared.touch(keys, *id, exchange);
         }
     }
 

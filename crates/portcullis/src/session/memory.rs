@@ -168,9 +168,9 @@ impl SessionStore for MemorySessions {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Check<()> {
-        self.with_row(owner, key, |row| row.touch(id, at));
-        Check::Done(())
+    ) -> Check<bool> {
+        let begins = self.with_row(owner, key, |row| row.touch(id, at));
+        Check::Done(begins.unwrap_or(false))
     }
 
     async fn touch(
@@ -179,9 +179,9 @@ impl SessionStore for MemorySessions {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.with_row(owner, key, |row| row.touch(id, at));
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        let begins = self.with_row(owner, key, |row| row.touch(id, at));
+        Ok(begins.unwrap_or(false))
     }
 
     fn forgotten(&self) -> Option<Timestamp> {

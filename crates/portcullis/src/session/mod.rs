@@ -57,8 +57,9 @@
 //! A session is active while a request of it runs that was let in, at most for
 //! [`with_max_running`](SessionBuilder::with_max_running). Requests that were refused, `HEAD`
 //! and [passive routes](SessionBuilder::add_passive_route) are no activity. A session is there
-//! once a handler has answered in it: a first request that a layer further in refuses leaves
-//! none behind.
+//! once a handler has answered in it, or has worked on an answer for a second: a first request
+//! that a layer further in refuses leaves none behind. Its start has one record, however many
+//! requests it begins with.
 //!
 //! # What runs in it
 //!

@@ -206,6 +206,11 @@ impl Live {
         })
     }
 
+    /// Notes that a request keeps the session active.
+    pub(super) fn touch_by(&self, request: &Request) {
+        self.shared.touch(&self.keys, self.id, &request.exchange);
+    }
+
     /// Ends everything that runs in the session.
     pub(super) fn end(&self, reason: EndReason) {
         self.over.set(reason);
@@ -379,7 +384,7 @@ impl Drop for Running {
             .saturating_since(self.request.started_at)
             < self.live.shared.policy.max_running;
         if is_in_time && self.request.counts() {
-            self.live.shared.touch(&self.live.keys, self.live.id);
+            self.live.touch_by(&self.request);
         }
     }
 }

@@ -8,6 +8,7 @@ use portcullis_core::{
 };
 
 use super::{
+    decide::record_start,
     keys::{Keying, Keys},
     policy::Policy,
     rules::{Bar, Caller, Moment, Ruling, rule},
@@ -15,6 +16,7 @@ use super::{
     store::AnySessionStore,
     time::Time,
 };
+use crate::exchange::Exchange;
 
 /// How often a commit begins again because somebody else was faster.
 const MAX_TRIES: usize = 16;
@@ -103,7 +105,7 @@ impl Shared {
         ))
     }
 
-    /// Ends one session, everywhere.
+    /// Ends one session in the store.
     pub(super) async fn end(
         &self,
         owner: OwnerKey,
@@ -112,8 +114,6 @@ impl Shared {
         reason: EndReason,
     ) -> Result<bool, StoreError> {
         let at = self.time.steady();
-        // What runs here first: that needs no store, and cannot fail.
-        self.registry.end(id, reason);
         self.change(owner, key, id, |record| {
             record.state = SessionState::Ended(at, reason);
         })
@@ -149,22 +149,42 @@ impl Shared {
         ))
     }
 
-    /// Notes activity. Does not wait: a store that has to be asked is told by a task of its
-    /// own.
-    pub(super) fn touch(&self, keys: &Keys, id: SessionId) {
+    /// Notes activity by a request, which has its record if the session has begun by it. Does
+    /// not wait: a store that has to be asked is told by a task of its own.
+    pub(super) fn touch(&self, keys: &Keys, id: SessionId, exchange: &Exchange) {
         let (owner, key, at) = (keys.owner, keys.session, self.time.steady());
-        if let Check::Done(()) = self.store.touch_now(owner, key, id, at) {
-            return;
+        match self.store.touch_now(owner, key, id, at) {
+            Check::Done(true) => return record_start(exchange),
+            Check::Done(false) => return,
+            Check::NeedsIo => {}
         }
         let store = Arc::clone(&self.store);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
+        let exchange = exchange.clone();
         runtime.spawn(async move {
-            if let Err(error) = store.touch(owner, key, id, at).await {
-                tracing::warn!(target: "portcullis", "the activity of a session was not noted: {error}");
+            match store.touch(owner, key, id, at).await {
+                Ok(true) => record_start(&exchange),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(target: "portcullis", "the activity of a session was not noted: {error}");
+                }
             }
         });
+    }
+
+    /// Begins a session that is about to be ended. Says whether it has begun by this.
+    pub(super) async fn begin(&self, keys: &Keys, id: SessionId) -> bool {
+        let (owner, key, at) = (keys.owner, keys.session, self.time.steady());
+        match self.store.touch_now(owner, key, id, at) {
+            Check::Done(begins) => begins,
+            Check::NeedsIo => {
+                let store = Arc::clone(&self.store);
+                // A store that is down will say so when the session is ended.
+                store.touch(owner, key, id, at).await.unwrap_or(false)
+            }
+        }
     }
 
     async fn commit(

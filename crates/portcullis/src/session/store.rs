@@ -26,14 +26,14 @@ pub(super) trait AnySessionStore: Send + Sync + 'static {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Check<()>;
+    ) -> Check<bool>;
     fn touch(
         self: Arc<Self>,
         owner: OwnerKey,
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Asking<'static, ()>;
+    ) -> Asking<'static, bool>;
     fn forgotten(&self) -> Option<Timestamp>;
     fn is_durable(&self) -> bool;
 }
@@ -63,7 +63,7 @@ impl<S: SessionStore> AnySessionStore for S {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Check<()> {
+    ) -> Check<bool> {
         SessionStore::touch_now(self, owner, key, id, at)
     }
 
@@ -73,7 +73,7 @@ impl<S: SessionStore> AnySessionStore for S {
         key: SessionKey,
         id: SessionId,
         at: Timestamp,
-    ) -> Asking<'static, ()> {
+    ) -> Asking<'static, bool> {
         Box::pin(async move { SessionStore::touch(&*self, owner, key, id, at).await })
     }
 

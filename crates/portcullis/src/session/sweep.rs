@@ -12,7 +12,7 @@ use portcullis_core::{Check, EndReason, SessionRecord, Timestamp};
 use tokio::task::AbortHandle;
 
 use super::{
-    running::{Live, lock},
+    running::{Live, Request, lock},
     shared::Shared,
 };
 
@@ -103,8 +103,8 @@ fn look(live: &Arc<Live>) {
     if now >= live.ends_at {
         return live.end(EndReason::Absolute);
     }
-    if is_active(live, now) {
-        shared.touch(&live.keys, live.id);
+    if let Some(request) = active_request(live, now) {
+        live.touch_by(&request);
     }
     let (owner, key) = (live.keys.owner, live.keys.session);
     match shared.store.check(owner, key) {
@@ -144,14 +144,14 @@ fn judge(live: &Live, found: Option<&SessionRecord>) {
     }
 }
 
-/// Whether a request runs that keeps the session active.
-fn is_active(live: &Live, now: Timestamp) -> bool {
+/// A request that keeps the session active, if one runs.
+fn active_request(live: &Live, now: Timestamp) -> Option<Arc<Request>> {
     let max_running = live.shared.policy.max_running;
     let state = live.state();
-    state
-        .requests
-        .iter()
-        .any(|request| request.counts() && now < request.started_at + max_running)
+    let mut requests = state.requests.iter();
+    requests
+        .find(|request| request.counts() && now < request.started_at + max_running)
+        .map(Arc::clone)
 }
 
 /// Ends requests whose credential has ended.

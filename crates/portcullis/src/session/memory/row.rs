@@ -108,24 +108,27 @@ impl Row {
     }
 
     /// As [`SessionRecord::touch`].
-    pub(super) fn touch(&self, id: SessionId, at: Timestamp) {
+    pub(super) fn touch(&self, id: SessionId, at: Timestamp) -> bool {
         let millis = at.unix_millis();
         let active_at = self.active_at.load(Ordering::Acquire);
         let idle_at = active_at.saturating_add(i64::from(self.idle_seconds) * 1000);
         if self.id != id || millis >= self.ends_at || millis >= idle_at {
-            return;
+            return false;
         }
+        let mut begins = false;
         match self.phase {
-            Phase::Ended(_) => return,
-            Phase::Provisional => {
-                if millis >= self.phase_at && !self.has_begun.load(Ordering::Acquire) {
-                    return;
+            Phase::Ended(_) => return false,
+            Phase::Provisional if !self.has_begun.load(Ordering::Acquire) => {
+                if millis >= self.phase_at {
+                    return false;
                 }
-                self.has_begun.store(true, Ordering::Release);
+                // Of many at once, one begins it.
+                begins = !self.has_begun.swap(true, Ordering::AcqRel);
             }
-            Phase::Live => {}
+            Phase::Provisional | Phase::Live => {}
         }
         self.active_at.fetch_max(millis, Ordering::AcqRel);
+        begins
     }
 
     /// What forgetting the session would cost.
