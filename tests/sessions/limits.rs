@@ -1,5 +1,7 @@
 //! How many sessions there may be.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use portcullis::session::MemorySessions;
 use portcullis_testing::faulty_store::FaultyStore;
@@ -54,4 +56,37 @@ async fn a_full_store_refuses_new_callers_and_keeps_the_others() {
     assert_eq!(world.ask("carol.user.0").await.0, 503);
     world.assert_refused("session_store_full", 503);
     assert_eq!(world.ask("alice.user.0").await.0, 200);
+}
+
+/// Whoever registers clients as he likes can have a session with each, and have it time out.
+#[tokio::test]
+async fn an_account_with_thousands_of_clients_is_nobody_elses_matter() {
+    let world = World::with(|session| {
+        let store = MemorySessions::with_capacity(1000);
+        session
+            .with_absolute(Duration::from_hours(24))
+            .with_store(store)
+    });
+    for n in 0..10 {
+        assert_eq!(world.ask(&format!("before-{n}.user.0")).await.0, 200);
+    }
+    for n in 0..5000 {
+        let token = format!("mallory.user.{n}.-.-.-.client-{n}");
+        assert_eq!(world.ask(&token).await.0, 200, "client {n}");
+        world.advance(1);
+    }
+    // Whoever was over is over for the same reason as before, and whoever has authenticated
+    // ahead of all that and was never here comes in.
+    for n in 0..10 {
+        assert_eq!(world.ask(&format!("before-{n}.user.0")).await.0, 401);
+        world.assert_refused("session_idle", 401);
+        let late = format!("late-{n}.user.1000");
+        assert_eq!(world.ask(&late).await.0, 200);
+    }
+    // The account itself has forgotten nothing that was over.
+    for (n, reason) in [(0, "session_forgotten"), (4900, "session_idle")] {
+        let token = format!("mallory.user.{n}.-.-.-.client-{n}");
+        assert_eq!(world.ask(&token).await.0, 401, "client {n}");
+        world.assert_refused(reason, 401);
+    }
 }

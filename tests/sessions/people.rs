@@ -14,8 +14,8 @@ use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use portcullis_tests::fixtures::RESOURCE;
 use tower::{Layer as _, Service, ServiceExt as _};
 
-/// Believes everybody: `NAME.kind.authenticated.ends.sid.scopes`, where the times are seconds
-/// after the start of the virtual clock, and `-` is nothing.
+/// Believes everybody: `NAME.kind.authenticated.ends.sid.scopes.client`, where the times are
+/// seconds after the start of the virtual clock, and `-` is nothing.
 pub(crate) struct People;
 
 impl Authenticator for People {
@@ -50,6 +50,9 @@ impl Authenticator for People {
         }
         if let Some(scopes) = next() {
             evidence = evidence.with_scopes(Scopes::parse(&scopes.replace('+', " ")).unwrap());
+        }
+        if let Some(client) = next() {
+            evidence = evidence.with_client(client);
         }
         Check::Done(Verdict::accept(evidence))
     }

@@ -121,8 +121,8 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         self.ask()?.touch(owner, key, id, at).await
     }
 
-    fn forgotten(&self) -> Option<Timestamp> {
-        self.0.store.forgotten()
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        self.0.store.forgotten(owner)
     }
 
     fn is_durable(&self) -> bool {

@@ -142,12 +142,17 @@ pub trait SessionStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// The latest authentication among all records that the store has forgotten by itself, or
-    /// that it cannot know to have held. Whoever authenticated no later than that may have had
-    /// a session which is over, so it cannot open one.
+    /// The latest authentication among all records that may have been of this owner, and that
+    /// the store has forgotten by itself or cannot know to have held. An owner who authenticated
+    /// no later than that may have had a session which is over, so it cannot open one.
+    ///
+    /// It is asked for after [`load`](Self::load), and never goes back. A store that makes room
+    /// for one owner by what others have left behind shuts those out; it is better to take first
+    /// from who needs the room.
     ///
     /// A store that forgets nothing leaves this as it is.
-    fn forgotten(&self) -> Option<Timestamp> {
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        let _ = owner;
         None
     }
 

@@ -76,8 +76,8 @@ impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reo
         (self.0)().touch(owner, key, id, at).await
     }
 
-    fn forgotten(&self) -> Option<Timestamp> {
-        (self.0)().forgotten()
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        (self.0)().forgotten(owner)
     }
 
     fn is_durable(&self) -> bool {
@@ -162,8 +162,8 @@ impl<S: SessionStore> SessionStore for ByTurns<S> {
         self.next().touch(owner, key, id, at).await
     }
 
-    fn forgotten(&self) -> Option<Timestamp> {
-        self.next().forgotten()
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        self.next().forgotten(owner)
     }
 
     fn is_durable(&self) -> bool {

@@ -320,7 +320,7 @@ async fn remembers_what_is_over<S: SessionStore>(store: Arc<S>) {
         let found = look(&*store, owner(number.into()), key(0)).await;
         let is_known = found == Some(over(number));
         let is_owned_up_to = store
-            .forgotten()
+            .forgotten(owner(number.into()))
             .is_some_and(|until| until >= authenticated_at(number));
         assert!(
             is_known || is_owned_up_to,

@@ -1,14 +1,12 @@
 //! Sessions in the memory of this process.
 
+mod loss;
 mod row;
 mod shard;
 
 use std::{
     fmt,
-    sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use portcullis_core::{
@@ -21,8 +19,6 @@ use self::{row::Row, shard::Shard};
 /// Stores with room for more than this are split, so that requests seldom meet.
 const SPLIT_ABOVE: usize = 1024;
 const SHARDS: usize = 64;
-/// Nothing has been forgotten.
-const NEVER: i64 = i64::MIN;
 
 /// Sessions in the memory of this process, at most so many.
 ///
@@ -31,13 +27,19 @@ const NEVER: i64 = i64::MIN;
 /// opened it. Two servers do not see each other's sessions.
 ///
 /// All sessions of one principal are in one of 64 parts, each with its share of the room. What
-/// is over is kept there for as long as there is room, one for each client of a principal: an
-/// account with thousands of clients can fill its part, and have others forgotten who are over.
+/// is over is kept there for as long as there is room, one for each client of a principal.
 ///
-/// When it is full, it makes room by forgetting sessions that are over. From then on, whoever
-/// authenticated no later than the users of those cannot open a session without
-/// authenticating again: one of them may have been his. A session that lives is never
-/// forgotten; if there is nothing else, new ones are refused.
+/// A principal takes a sixteenth of its part with sessions that are over, at least one. Of more
+/// than that the oldest are forgotten, and so are those of a principal that opens a session
+/// where its part is full. From then on *this principal* cannot open a session by an
+/// authentication that was no later than those: an account with thousands of clients shuts out
+/// itself. What a standing credential has left behind that was ended is never forgotten; a
+/// principal with more than a sixteenth of those opens no further session.
+///
+/// Where that makes no room, sessions of others that are over are forgotten. From then on,
+/// whoever has his sessions in the same part and authenticated no later than the users of those
+/// cannot open a session without authenticating again: one of them may have been his. A session
+/// that lives is never forgotten; if there is nothing else, new ones are refused.
 ///
 /// # Example
 ///
@@ -51,8 +53,6 @@ pub struct MemorySessions {
     shards: Box<[RwLock<Shard>]>,
     per_shard: usize,
     capacity: usize,
-    /// The latest authentication of a forgotten session, in milliseconds.
-    forgotten: AtomicI64,
 }
 
 impl MemorySessions {
@@ -64,7 +64,6 @@ impl MemorySessions {
             shards: (0..shards).map(|_| RwLock::default()).collect(),
             per_shard: capacity.div_ceil(shards),
             capacity,
-            forgotten: AtomicI64::new(NEVER),
         }
     }
 
@@ -148,15 +147,10 @@ impl SessionStore for MemorySessions {
         }
         let before = sessions.records.len();
         sessions.apply(changes);
-        let added = sessions.records.len().saturating_sub(before);
-        if added > 0 {
-            // Before anything is forgotten: whoever reads it in between is refused, not let in.
-            let forget = |at: Timestamp| {
-                self.forgotten.fetch_max(at.unix_millis(), Ordering::AcqRel);
-            };
-            if !shard.make_room(added, self.per_shard, owner, now, forget) {
-                return Ok(Commit::Full);
-            }
+        if sessions.records.len() > before
+            && !shard.make_room(owner, &mut sessions, self.per_shard, now)
+        {
+            return Ok(Commit::Full);
         }
         shard.replace(owner, sessions);
         Ok(Commit::Done)
@@ -184,11 +178,8 @@ impl SessionStore for MemorySessions {
         Ok(begins.unwrap_or(false))
     }
 
-    fn forgotten(&self) -> Option<Timestamp> {
-        match self.forgotten.load(Ordering::Acquire) {
-            NEVER => None,
-            millis => Some(Timestamp::from_unix_millis(millis)),
-        }
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        read(self.shard(owner).ok()?).forgotten(owner)
     }
 
     fn is_durable(&self) -> bool {

@@ -54,7 +54,8 @@ impl Shared {
         for _ in 0..MAX_TRIES {
             let sessions = self.store.load(caller.keys.owner).await?;
             let fresh = fresh_id()?;
-            let forgotten = self.store.forgotten();
+            // After they were loaded: what has been forgotten in between is known from here.
+            let forgotten = self.store.forgotten(caller.keys.owner);
             let moment = Moment {
                 now: self.time.now(),
                 steady: self.time.steady(),

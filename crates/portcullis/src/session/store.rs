@@ -34,7 +34,7 @@ pub(super) trait AnySessionStore: Send + Sync + 'static {
         id: SessionId,
         at: Timestamp,
     ) -> Asking<'static, bool>;
-    fn forgotten(&self) -> Option<Timestamp>;
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp>;
     fn is_durable(&self) -> bool;
 }
 
@@ -77,8 +77,8 @@ impl<S: SessionStore> AnySessionStore for S {
         Box::pin(async move { SessionStore::touch(&*self, owner, key, id, at).await })
     }
 
-    fn forgotten(&self) -> Option<Timestamp> {
-        SessionStore::forgotten(self)
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        SessionStore::forgotten(self, owner)
     }
 
     fn is_durable(&self) -> bool {

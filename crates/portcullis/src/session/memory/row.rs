@@ -13,6 +13,8 @@ use portcullis_core::{
     SessionRecord, SessionState, Timestamp,
 };
 
+use super::loss::Loss;
+
 /// No time, where there may be one. Nobody authenticated so long ago.
 const NONE: i64 = i64::MIN;
 
@@ -133,29 +135,6 @@ impl Row {
 
     /// What forgetting the session would cost.
     pub(super) fn loss(&self, now: Timestamp) -> Loss {
-        let record = self.to_record();
-        let is_standing = record.kind == EvidenceKind::Standing;
-        match record.over(now) {
-            None => Loss::Life,
-            Some(EndReason::Abandoned) => record.barred_until.map_or(Loss::Nothing, Loss::Bar),
-            Some(EndReason::Idle | EndReason::Absolute) if is_standing => Loss::Nothing,
-            // A standing credential proves nothing that could be later.
-            Some(_) if is_standing => Loss::Life,
-            Some(_) => {
-                let own = record.authenticated_at.unwrap_or(record.opened_at);
-                Loss::Bar(record.barred_until.map_or(own, |bar| bar.max(own)))
-            }
-        }
+        Loss::of(&self.to_record(), now)
     }
-}
-
-/// What forgetting a session would cost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Loss {
-    /// Nothing: it never began, or may be opened again at once.
-    Nothing,
-    /// That whoever authenticated no later than this stays out.
-    Bar(Timestamp),
-    /// A session that lives, or one that must never be opened again.
-    Life,
 }

@@ -3,16 +3,27 @@
 use std::collections::HashMap;
 
 use portcullis_core::{
-    AlreadyHashed, OwnerKey, Revision, SessionKey, SessionRecord, Sessions, Timestamp,
+    AlreadyHashed, OwnerKey, Revision, SessionKey, SessionRecord, SessionState, Sessions, Timestamp,
 };
 
-use super::row::{Loss, Row};
+use super::{
+    loss::{Loss, collapse, left_behind},
+    row::Row,
+};
+
+/// Of a part, one owner may take so much with sessions that are over: a sixteenth.
+const SHARES: usize = 16;
 
 /// The sessions of some owners.
 #[derive(Default)]
 pub(super) struct Shard {
     // Boxed: half of the table may be empty.
     owners: HashMap<OwnerKey, Box<Owner>, AlreadyHashed>,
+    /// What stands for the sessions of an owner that were collapsed: the latest authentication
+    /// among them. Each takes the room of a session.
+    bars: HashMap<OwnerKey, Timestamp, AlreadyHashed>,
+    /// The latest authentication of a session that was forgotten for another owner's sake.
+    forgotten: Option<Timestamp>,
     /// How many sessions there are.
     len: usize,
     /// How often an owner was forgotten. The revisions of those who come after begin higher,
@@ -78,8 +89,13 @@ impl Owner {
 }
 
 impl Shard {
-    pub(super) const fn len(&self) -> usize {
-        self.len
+    pub(super) fn len(&self) -> usize {
+        self.len + self.bars.len()
+    }
+
+    /// Up to which authentication nothing is known of an owner's sessions any more.
+    pub(super) fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        self.forgotten.max(self.bars.get(&owner).copied())
     }
 
     pub(super) fn row(&self, owner: OwnerKey, key: SessionKey) -> Option<&Row> {
@@ -98,6 +114,11 @@ impl Shard {
 
     /// Puts the sessions of an owner in place of those that are there.
     pub(super) fn replace(&mut self, owner: OwnerKey, sessions: Sessions) {
+        let is_ended = |record: &SessionRecord| matches!(record.state, SessionState::Ended(..));
+        if sessions.records.iter().any(is_ended) {
+            // One that is over ahead of its time can be forgotten ahead of it.
+            self.full_until = None;
+        }
         let replaced = self.owners.remove(&owner);
         self.len -= replaced.as_ref().map_or(0, |owner| owner.len());
         let revision = match replaced {
@@ -113,53 +134,79 @@ impl Shard {
         }
     }
 
-    /// Whether there is room for so many more, once what has to be forgotten is forgotten. The
-    /// sessions of the owner who asks stay.
-    ///
-    /// `forget` is told up to which authentication nothing is known any more.
+    /// Whether there is room for the sessions of an owner who has more of them than before, once
+    /// what has to be forgotten is forgotten: first of what that owner has left behind.
     pub(super) fn make_room(
         &mut self,
-        added: usize,
-        max: usize,
         asking: OwnerKey,
+        sessions: &mut Sessions,
+        max: usize,
         now: Timestamp,
-        forget: impl Fn(Timestamp),
     ) -> bool {
-        if self.len + added <= max {
-            return true;
-        }
-        if self.full_until.is_some_and(|until| now < until) {
+        let records = &mut sessions.records;
+        // What an owner leaves behind beyond its share is its own matter.
+        let share = (max / SHARES).max(1);
+        let (over, for_good) = left_behind(records, now);
+        if for_good > share {
             return false;
         }
-        // First what nobody misses.
-        self.retain(asking, |row| row.loss(now) != Loss::Nothing);
-        if self.len + added > max {
-            // Then the older half of the bars: all who authenticated no later than those are
-            // shut out with them, so not the newest.
-            let mut bars: Vec<_> = self
-                .rows(asking)
-                .filter_map(|row| match row.loss(now) {
-                    Loss::Bar(at) => Some(at),
-                    _ => None,
-                })
-                .collect();
-            bars.sort_unstable();
-            if let Some(&middle) = bars.get(bars.len() / 2) {
-                forget(middle);
-                self.retain(
-                    asking,
-                    |row| !matches!(row.loss(now), Loss::Bar(at) if at <= middle),
-                );
+        let bar = self.bars.get(&asking).copied();
+        let bar = collapse(records, over.saturating_sub(share), bar, now);
+        let excess = self.excess(asking, records.len(), bar, max);
+        let bar = collapse(records, excess, bar, now);
+        let kept = records.len();
+        if self.excess(asking, kept, bar, max) > 0 {
+            if self.full_until.is_some_and(|until| now < until) {
+                return false;
+            }
+            // Then what nobody misses.
+            self.retain(asking, |row| row.loss(now) != Loss::Nothing);
+            if self.excess(asking, kept, bar, max) > 0 {
+                self.forget_bars(asking, now);
+            }
+            if self.excess(asking, kept, bar, max) > 0 {
+                self.full_until = self
+                    .rows(asking)
+                    .map(|row| row.to_record().over_at())
+                    .filter(|over_at| *over_at > now)
+                    .min();
+                return false;
             }
         }
-        let next = self
-            .rows(asking)
-            .map(|row| row.to_record().over_at())
-            .filter(|over_at| *over_at > now)
-            .min();
-        let has_room = self.len + added <= max;
-        self.full_until = next.filter(|_| !has_room);
-        has_room
+        self.full_until = None;
+        if let Some(bar) = bar.filter(|bar| self.forgotten.is_none_or(|at| at < *bar)) {
+            self.bars.insert(asking, bar);
+        }
+        true
+    }
+
+    /// How many there would be too many, if an owner had so many sessions and this bar.
+    fn excess(&self, owner: OwnerKey, records: usize, bar: Option<Timestamp>, max: usize) -> usize {
+        let own = self.owners.get(&owner).map_or(0, |owner| owner.len());
+        let own = own + usize::from(self.bars.contains_key(&owner));
+        (self.len() - own + records + usize::from(bar.is_some())).saturating_sub(max)
+    }
+
+    /// Forgets the older half of the bars of others: all who authenticated no later than those
+    /// are shut out with them, so not the newest.
+    fn forget_bars(&mut self, except: OwnerKey, now: Timestamp) {
+        let of_rows = self.rows(except).filter_map(|row| match row.loss(now) {
+            Loss::Bar(at) => Some(at),
+            Loss::Life | Loss::Nothing => None,
+        });
+        let others = self.bars.iter().filter(|(owner, _)| **owner != except);
+        let mut bars: Vec<_> = of_rows.chain(others.map(|(_, at)| *at)).collect();
+        bars.sort_unstable();
+        let Some(&middle) = bars.get(bars.len() / 2) else {
+            return;
+        };
+        self.forgotten = self.forgotten.max(Some(middle));
+        self.bars
+            .retain(|owner, at| *owner == except || *at > middle);
+        self.retain(
+            except,
+            |row| !matches!(row.loss(now), Loss::Bar(at) if at <= middle),
+        );
     }
 
     fn rows(&self, except: OwnerKey) -> impl Iterator<Item = &Row> {
