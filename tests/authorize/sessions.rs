@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use portcullis::{
-    Exchange, GateHandle, RequestBody,
+    Exchange, GateHandle, RequestBody, Secret,
     jwt::{Issuer, Jwt},
-    session::SessionLayer,
+    session::{MemorySessions, SessionBuilder, SessionLayer},
     stack::{Gate, Stack},
 };
 use portcullis_testing::{
     audit::RecordingAudit,
     clock::VirtualClock,
+    faulty_store::FaultyStore,
     http_probe::body_text,
     identity_provider::{IdentityProvider, SigningAlgorithm},
 };
@@ -32,18 +33,23 @@ struct Agent {
 
 impl Agent {
     fn new() -> Self {
+        Self::with(|session| session)
+    }
+
+    fn with(settings: impl FnOnce(SessionBuilder) -> SessionBuilder) -> Self {
         let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
         let idp = IdentityProvider::new()
             .with_algorithms([SigningAlgorithm::EdDsa])
             .with_clock(clock.clone())
             .with_issuer(ISSUER);
+        let session = SessionLayer::builder().with_absolute(Duration::from_secs(3600));
         let issuer = Issuer::new(ISSUER).with_static_keys(idp.jwks().to_string());
         let (gate, handle) = Stack::builder()
             .with_audit(audit.clone())
             .with_clock(clock.clone())
             .with_resource(RESOURCE)
             .add_authenticator(Jwt::new(issuer))
-            .with_session(SessionLayer::builder().with_absolute(Duration::from_secs(3600)))
+            .with_session(settings(session))
             .with_step_up(step_up_builder())
             .build()
             .unwrap();
@@ -154,4 +160,67 @@ async fn a_later_credential_of_the_session_counts() {
                 .assert_call_refused("notes.list", "session_credential_expired"),
         };
     }
+}
+
+type Store = FaultyStore<MemorySessions>;
+
+/// One of several servers that ask one store.
+fn server(store: &Store) -> Agent {
+    let store = store.clone();
+    Agent::with(|session| session.with_store(store).with_key(Secret::new([7; 16])))
+}
+
+#[tokio::test]
+async fn a_session_that_another_server_has_ended_permits_nothing() {
+    let store = Store::default();
+    let (here, there) = (server(&store), server(&store));
+    let exchange = here.let_in(300).await;
+    assert!(exchange.authorize("notes.list", ()).await.is_ok());
+    assert_eq!(there.handle.end_sessions(ISSUER, "alice").await.unwrap(), 1);
+    let _ = here.audit.take();
+    // No time has gone by: nobody has looked in between.
+    let denial = exchange.authorize("notes.list", ()).await.unwrap_err();
+    assert_eq!(denial.status(), 401);
+    here.audit
+        .assert_call_refused("notes.list", "session_revoked");
+    let ended = exchange.session().unwrap().ended();
+    let ended = tokio_test::task::spawn(ended).poll();
+    assert!(ended.is_ready(), "what runs here has ended as well");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_say_permits_nothing() {
+    let store = Store::default();
+    let agent = server(&store);
+    let exchange = agent.let_in(300).await;
+    store.set_failing(true);
+    let denial = exchange.authorize("notes.list", ()).await.unwrap_err();
+    assert_eq!(denial.status(), 503);
+    assert_eq!(denial.www_authenticate().count(), 0);
+    agent
+        .audit
+        .assert_call_refused("notes.list", "session_store_unavailable");
+    assert!(denial.for_model().contains("the server cannot decide"));
+    store.set_failing(false);
+    let _ = agent.audit.take();
+    assert!(exchange.authorize("notes.list", ()).await.is_ok());
+    agent.audit.assert_call_permitted("notes.list");
+}
+
+/// What a model makes up costs the store nothing.
+#[tokio::test]
+async fn a_store_is_asked_once_and_only_for_what_would_be_permitted() {
+    let store = Store::default();
+    let agent = server(&store);
+    let exchange = agent.let_in(300).await;
+    let asked = async |operation| {
+        let before = store.asked();
+        let permit = exchange.authorize(operation, ()).await;
+        (permit.is_ok(), store.asked() - before)
+    };
+    tokio::task::yield_now().await;
+    assert_eq!(asked("notes.list").await, (true, 1));
+    assert_eq!(asked("notes.burn").await, (false, 0));
+    assert_eq!(exchange.session().unwrap().end().await.ok(), Some(()));
+    assert_eq!(asked("notes.list").await, (false, 0), "it is known here");
 }

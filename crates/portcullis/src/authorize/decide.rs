@@ -7,6 +7,7 @@ use crate::{
     exchange::{Exchange, Misplaced, Slot},
     reason,
     refusal::Refusal,
+    session::{Looked, Looking},
 };
 
 /// Every `step_up` layer that the request has come through has to agree. The outermost knows
@@ -53,7 +54,7 @@ pub(super) fn decide(exchange: &Exchange, operation: &str, now: Timestamp) -> Re
 /// A stream can outlive the session and the credential that opened it. With a session, a later
 /// credential of it counts as well; without one, that of the request is all there is.
 fn check_end(exchange: &Exchange, now: Timestamp) -> Result<(), Refusal> {
-    if portcullis_core::sabotaged!("step_up.end") {
+    if ignores_ends() {
         return Ok(());
     }
     if let Some(session) = exchange.session() {
@@ -70,6 +71,25 @@ fn check_end(exchange: &Exchange, now: Timestamp) -> Result<(), Refusal> {
         Some(challenges) => refusal.with_challenges(challenges.invalid_token.clone()),
         None => refusal,
     })
+}
+
+/// Asks the store of the session, where another server may know what is not known here.
+pub(super) fn look(exchange: &Exchange) -> Option<Looking> {
+    let session = exchange.session().filter(|_| !ignores_ends())?;
+    session.look()
+}
+
+/// Whether the session lives still, by what its store has said.
+pub(super) fn judge(exchange: &Exchange, looked: Looked) -> Result<(), Refusal> {
+    match exchange.session() {
+        Some(session) => session.judge(exchange, looked),
+        None => Ok(()),
+    }
+}
+
+/// Never, in an ordinary build.
+fn ignores_ends() -> bool {
+    portcullis_core::sabotaged!("step_up.end")
 }
 
 /// What is wrong is the server's own affair.

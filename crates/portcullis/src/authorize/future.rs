@@ -4,11 +4,17 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll, ready},
 };
 
-use super::{Denial, Permit, decide::decide};
-use crate::exchange::Exchange;
+use portcullis_core::Timestamp;
+
+use super::{
+    Denial, Permit,
+    decide::{decide, judge, look},
+};
+use crate::{exchange::Exchange, refusal::Refusal, session::Looking};
 
 impl Exchange {
     /// Asks for an operation inside this request, with the arguments that it is to be carried
@@ -21,6 +27,7 @@ impl Exchange {
                 exchange: self.clone(),
                 operation: operation.into(),
                 arguments,
+                looking: None,
             }),
         }
     }
@@ -37,6 +44,9 @@ struct Held<T> {
     exchange: Exchange,
     operation: Box<str>,
     arguments: T,
+    /// Once the store of the session is being asked. In a lock that nobody takes, so that the
+    /// whole can be shared: whoever polls has it for himself.
+    looking: Option<Mutex<Looking>>,
 }
 
 /// The arguments are moved, never pinned.
@@ -45,8 +55,12 @@ impl<T> Unpin for Authorize<T> {}
 impl<T> Future for Authorize<T> {
     type Output = Result<Permit<T>, Denial>;
 
-    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(held) = self.held.take() else {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let decided = match &mut self.held {
+            Some(held) => Some(ready!(held.poll_decided(cx))),
+            None => None,
+        };
+        let (Some(held), Some((now, decided))) = (self.held.take(), decided) else {
             debug_assert!(false, "polled after completion");
             // A call that is polled again after it is done gets no second permit.
             return Poll::Pending;
@@ -55,9 +69,8 @@ impl<T> Future for Authorize<T> {
             exchange,
             operation,
             arguments,
+            ..
         } = held;
-        let now = exchange.clock().now();
-        let decided = decide(&exchange, &operation, now);
         exchange.record_call(&operation, now, decided.as_ref().copied());
         Poll::Ready(match decided {
             Ok(()) => {
@@ -66,6 +79,38 @@ impl<T> Future for Authorize<T> {
             }
             Err(refusal) => Err(Denial::new(operation, refusal, exchange.id())),
         })
+    }
+}
+
+impl<T> Held<T> {
+    /// Decides, and says when. A store that has to be asked is asked last: only for what would
+    /// be permitted otherwise.
+    fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<(Timestamp, Result<(), Refusal>)> {
+        let exchange = &self.exchange;
+        loop {
+            let looked = match &mut self.looking {
+                Some(looking) => {
+                    let looking = looking.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    Some(ready!(looking.as_mut().poll(cx)))
+                }
+                None => None,
+            };
+            // Again after the store has answered: that may have taken a while.
+            let now = exchange.clock().now();
+            let decided = decide(exchange, &self.operation, now);
+            let decided = match (decided, looked) {
+                (Ok(()), Some(looked)) => judge(exchange, looked),
+                (Ok(()), None) => match look(exchange) {
+                    Some(looking) => {
+                        self.looking = Some(Mutex::new(looking));
+                        continue;
+                    }
+                    None => Ok(()),
+                },
+                (Err(refusal), _) => Err(refusal),
+            };
+            return Poll::Ready((now, decided));
+        }
     }
 }
 

@@ -33,7 +33,10 @@
 //! requirement refuses the call, for the same reason and with the same challenge.
 //!
 //! A [session](crate::session) that is over permits nothing, and no more does a credential that
-//! has expired, unless a later one of the same session grants as much.
+//! has expired, unless a later one of the same session grants as much. A store that has to be
+//! asked for the session is asked at each call that would be permitted otherwise, so that one
+//! which another server has ended permits nothing from then on. A store that cannot say is a
+//! refusal with 503.
 //!
 //! An operation that nobody has named is refused, and an ERROR log says so once: a developer
 //! who adds a tool and forgets its requirement finds out at the first call. So is every
@@ -89,7 +92,7 @@
 //! Nothing. [`Exchange::authorize`](crate::Exchange::authorize) is an ordinary function, the
 //! future that it returns borrows neither the exchange nor the name, and whether it can be sent
 //! to another thread is a matter of the arguments alone. A call that is dropped before it was
-//! polled was never made, and has no record.
+//! decided was never made, and has no record.
 
 mod decide;
 mod denial;

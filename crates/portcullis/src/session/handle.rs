@@ -20,12 +20,21 @@ use portcullis_core::{
 };
 
 use super::{
-    decide::{record_start, refusal},
+    decide::{record_start, refusal, store_unavailable},
     keys::Keys,
     running::{Live, Registry, Running},
     shared::{Shared, to_the_end},
 };
-use crate::{exchange::Exchange, refusal::Refusal};
+use crate::{
+    exchange::{Exchange, Slot},
+    refusal::Refusal,
+};
+
+/// Why a session is over, if it is; or that the store cannot say.
+pub(crate) type Looked = Result<Option<EndReason>, StoreError>;
+
+/// A store that is asked whether a session lives.
+pub(crate) type Looking = Pin<Box<dyn Future<Output = Looked> + Send>>;
 
 /// The session that a request belongs to. Cheap to clone: clones are the same session.
 ///
@@ -282,16 +291,50 @@ impl Session {
     ///
     /// What is answered to whoever wants it all the same.
     pub(crate) fn check(&self, exchange: &Exchange) -> Result<(), Refusal> {
-        let Some(over) = self.over() else {
-            return Ok(());
+        self.judge(exchange, Ok(self.over()))
+    }
+
+    /// Asks the store whether it lives still, where the store has to be asked: another server
+    /// may have ended it. `None` where [`check`](Self::check) knows.
+    pub(crate) fn look(&self) -> Option<Looking> {
+        if self.is_at_hand() {
+            return None;
+        }
+        let inner = Arc::clone(&self.0);
+        Some(Box::pin(async move {
+            let Inner {
+                shared, keys, id, ..
+            } = &*inner;
+            let sessions = shared.store.load(keys.owner).await?;
+            let over = shared.over(sessions.get(keys.session), *id);
+            if let Some(reason) = over {
+                // What runs here need not wait until somebody looks again.
+                shared.registry.end(*id, reason);
+            }
+            Ok(over)
+        }))
+    }
+
+    /// What follows from what the store has said.
+    ///
+    /// # Errors
+    ///
+    /// What is answered: it is over, or the store cannot say.
+    pub(crate) fn judge(&self, exchange: &Exchange, looked: Looked) -> Result<(), Refusal> {
+        let over = match looked {
+            Ok(None) => return Ok(()),
+            Ok(Some(over)) => over,
+            Err(error) => {
+                let layer = Slot::Session.name();
+                return Err(store_unavailable(layer, exchange, &error));
+            }
         };
         let kind = exchange.principal().map(|principal| principal.kind());
         let kind = kind.unwrap_or(EvidenceKind::Standing);
         Err(refusal(&self.0.shared.policy, exchange, kind, over))
     }
 
-    /// Why nothing more may be done in it, as far as that can be said at once: a store that has
-    /// to be asked is asked by the task that looks after what runs.
+    /// Why nothing more may be done in it, as far as that can be said at once.
     fn over(&self) -> Option<EndReason> {
         let Inner {
             shared,
@@ -305,8 +348,7 @@ impl Session {
         }
         let now = shared.time.now();
         let known = match shared.store.check(keys.owner, keys.session) {
-            Check::Done(Some(record)) if record.id == *id => record.over(now),
-            Check::Done(_) => Some(EndReason::Revoked),
+            Check::Done(found) => shared.over(found.as_ref(), *id),
             Check::NeedsIo => None,
         };
         known.or_else(|| self.live().over_for(credential.as_ref(), now))

@@ -75,7 +75,8 @@
 //!
 //! That happens within a second, also where the client has stopped reading (then the body
 //! itself waits for the connection, but nothing works for it any more). That another server has
-//! ended a session is seen within 15 seconds, where the store has to be asked for it.
+//! ended a session is seen within 15 seconds, where the store has to be asked for it; by
+//! [`authorize`](crate::authorize) at once.
 //!
 //! # From elsewhere
 //!
@@ -127,5 +128,6 @@ pub use self::{
 pub(crate) use self::{
     builder::SessionSettings,
     decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
+    handle::{Looked, Looking},
     running::Running,
 };

@@ -150,6 +150,15 @@ impl Shared {
         ))
     }
 
+    /// Why a session is over, by what the store has under its key.
+    pub(super) fn over(&self, found: Option<&SessionRecord>, id: SessionId) -> Option<EndReason> {
+        match found {
+            Some(record) if record.id == id => record.over(self.time.now()),
+            // Somebody else ended it, or it is another session by now.
+            _ => Some(EndReason::Revoked),
+        }
+    }
+
     /// Notes activity by a request, which has its record if the session has begun by it. Does
     /// not wait: a store that has to be asked is told by a task of its own.
     pub(super) fn touch(&self, keys: &Keys, id: SessionId, exchange: &Exchange) {

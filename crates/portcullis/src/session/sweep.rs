@@ -134,12 +134,7 @@ async fn ask(live: Arc<Live>) {
 
 /// Ends a session that the store knows to be over.
 fn judge(live: &Live, found: Option<&SessionRecord>) {
-    let over = match found {
-        Some(record) if record.id == live.id => record.over(live.shared.time.now()),
-        // Somebody else ended it, or it is another session by now.
-        _ => Some(EndReason::Revoked),
-    };
-    if let Some(reason) = over {
+    if let Some(reason) = live.shared.over(found, live.id) {
         live.end(reason);
     }
 }
