@@ -7,6 +7,7 @@ use http::Request;
 use portcullis::{audit::Outcome, perimeter::PerimeterLayer};
 use portcullis_testing::{
     audit::RecordingAudit,
+    clock::VirtualClock,
     http_probe::{HandlerProbe, body_text},
 };
 use portcullis_tests::fixtures::{
@@ -191,7 +192,10 @@ async fn what_the_gate_refuses_is_not_called() {
 async fn a_known_caller_does_not_spend_the_budget_of_strangers() {
     let audit = RecordingAudit::new();
     let perimeter = PerimeterLayer::builder().with_refusal_budget(3, Duration::from_secs(60));
-    let builder = stack_builder(&audit).with_perimeter(perimeter);
+    let builder = stack_builder(&audit)
+        // Otherwise each is a new token, and the fourth is not challenged any more.
+        .with_clock(VirtualClock::new())
+        .with_perimeter(perimeter);
     let service = builder.build().unwrap().0.layer(HandlerProbe::new());
     let send = async |token: &str, path: &str| {
         let request = request_with(token).uri(path).body(String::new()).unwrap();
