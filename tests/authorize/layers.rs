@@ -1,5 +1,7 @@
 //! One `step_up` inside another: inner layers only tighten.
 
+use std::time::Duration;
+
 use axum::{Router, body::Body, routing::get};
 use http_body_util::BodyExt as _;
 use portcullis::{
@@ -7,11 +9,11 @@ use portcullis::{
     audit::Outcome,
     step_up::{Requirement, StepUpLayer},
 };
-use portcullis_testing::{audit::RecordingAudit, http_probe::HandlerProbe};
+use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock, http_probe::HandlerProbe};
 use portcullis_tests::{
     fixtures::{
-        CHALLENGE_SCOPE, PAYMENTS, a_scope, authn, authn_and_step_up, gate, request_with,
-        stack_builder, step_up, strength,
+        CHALLENGE_SCOPE, PAYMENTS, a_scope, authn, authn_and_step_up, authn_builder, gate,
+        request_with, stack_builder, step_up, strength,
     },
     logs::Logs,
 };
@@ -133,14 +135,14 @@ async fn an_operation_has_to_meet_what_all_layers_require() {
 
     // The inner one requires something of everything, and was met a while ago.
     let audit = RecordingAudit::new();
-    let clock = portcullis_testing::clock::VirtualClock::new();
+    let clock = VirtualClock::new();
     let outer = stack_builder(&audit).with_clock(clock.clone());
     let both = ServiceBuilder::new()
         .layer(outer.build().unwrap().0)
         .layer(layer(strength()));
     let exchange = let_in(&both, with_token("strong-alice")).await;
     assert!(exchange.authorize("notes.list", ()).await.is_ok());
-    clock.advance(std::time::Duration::from_secs(301));
+    clock.advance(Duration::from_secs(301));
     assert!(exchange.authorize("notes.list", ()).await.is_err());
 }
 
@@ -193,4 +195,28 @@ fn a_gate_names_the_mistakes_of_its_step_up_among_the_others() {
     let errors = builder.build().err().unwrap();
     let settings: Vec<_> = errors.iter().map(|error| error.setting()).collect();
     assert!(settings.contains(&"with_resource") && settings.contains(&"require"));
+}
+
+/// A challenge has no parameter for methods. It comes to an end like every other.
+#[tokio::test]
+async fn a_method_is_asked_for_by_the_class_that_stands_for_it() {
+    let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
+    let requirement = Requirement::new().add_amr("hwk").add_acr_hint("mfa");
+    let authn = authn_builder(&audit).with_clock(clock.clone()).build();
+    let service = authn
+        .unwrap()
+        .layer(layer(requirement).layer(HandlerProbe::new()));
+    let send = |token| service.clone().oneshot(with_token(token));
+    for _ in 0..3 {
+        let refused = send("scoped-alice").await.unwrap();
+        assert_eq!(refused.status(), 401);
+        let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+        let wanted = "error=\"insufficient_user_authentication\", acr_values=\"mfa\", ";
+        assert!(challenge.contains(wanted), "{challenge}");
+        clock.advance(Duration::from_secs(1));
+    }
+    let refused = send("scoped-alice").await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(!refused.headers().contains_key("www-authenticate"));
+    assert_eq!(send("strong-alice").await.unwrap().status(), 200);
 }

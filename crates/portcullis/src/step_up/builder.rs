@@ -19,6 +19,11 @@ use crate::{
 /// The longest name of an operation, in bytes.
 const MAX_NAME: usize = 128;
 
+/// What is wrong with a requirement that no challenge could say.
+const UNSPEAKABLE: &str = "requires an amr, which a challenge cannot name, so that no client could \
+    ask for it; name the class that stands for it with `add_acr_hint`, or with `add_acr` if tokens \
+    have to carry it";
+
 /// The settings of a [`StepUpLayer`]. Setters keep their mistakes; [`build`](Self::build)
 /// reports them, all at once.
 #[derive(Debug)]
@@ -146,7 +151,10 @@ impl StepUpSettings {
         let everything = match self.everything {
             None => Requirement::new(),
             Some(everything) => {
-                let found = problems("with_requirement", "everything", &everything);
+                let mut found = problems("with_requirement", "everything", &everything);
+                if everything.is_unspeakable() {
+                    found.push(about("with_requirement", "everything", UNSPEAKABLE));
+                }
                 if found.is_empty() && everything.is_empty() {
                     let problem = "asks for nothing; leave it out";
                     errors.push(ConfigError::new("with_requirement", problem));
@@ -221,6 +229,13 @@ impl Demands<'_> {
             let joined = check(&name, &requirement)
                 .and_then(|()| self.everything.and(&requirement))
                 .and_then(|joined| {
+                    // Once, where it is a mistake of what is required of everything.
+                    let is_own = !self.everything.is_unspeakable();
+                    (!(joined.is_unspeakable() && is_own))
+                        .then_some(joined)
+                        .ok_or(UNSPEAKABLE)
+                })
+                .and_then(|joined| {
                     let is_there = demands.contains_key(&name);
                     (!is_there)
                         .then_some(joined)
@@ -273,7 +288,11 @@ mod tests {
             .with_requirement(scope().add_acr("phr"))
             .add_route_requirement("/files/{*path}", scope().add_acr("phr").add_acr("phrh"))
             .add_implied_scope("all", "a")
-            .require("mcp tools/call payments.transfer", Requirement::new());
+            // What is required of everything says which class to ask for.
+            .require(
+                "mcp tools/call payments.transfer",
+                Requirement::new().add_amr("hwk"),
+            );
         assert_eq!(problems_of(builder), [""; 0]);
     }
 
@@ -336,6 +355,23 @@ mod tests {
                     .add_route_requirement("/notes", Requirement::new().add_acr("otp")),
                 "add_route_requirement",
                 "no acr",
+            ),
+            (
+                builder().require("a", Requirement::new().add_amr("otp")),
+                "require",
+                "`add_acr_hint`",
+            ),
+            (
+                builder()
+                    .with_requirement(Requirement::new().add_amr("otp"))
+                    .require("a", scope().add_amr("hwk")),
+                "with_requirement",
+                "`add_acr_hint`",
+            ),
+            (
+                builder().require("a", scope().add_acr_hint("mfa")),
+                "require",
+                "no amr",
             ),
             (builder().require("", scope()), "require", "no name"),
             (builder().require(" a", scope()), "require", "blanks"),

@@ -45,7 +45,7 @@ impl Demand {
                 .iter()
                 .map(|scope| implied.sufficient_for(scope))
                 .collect(),
-            acr_values: requirement.acr.join(" ").into(),
+            acr_values: requirement.acr_values().into(),
             requirement,
         }
     }
@@ -227,6 +227,17 @@ mod tests {
             let lacking = check(both(), &used(methods));
             assert_eq!(lacking, Err(Shortfall::Amr), "{methods:?}");
         }
+    }
+
+    /// A hint says what to ask for. It lets nobody in, and keeps nobody out.
+    #[test]
+    fn a_hint_is_no_requirement() {
+        let hinted = || Requirement::new().add_amr("otp").add_acr_hint("mfa");
+        assert_eq!(check(hinted(), &alice().add_amr("otp")), Ok(()));
+        let classed = alice().with_acr("mfa");
+        assert_eq!(check(hinted(), &classed), Err(Shortfall::Amr));
+        let demand = Demand::new(hinted(), &ImpliedScopes::default());
+        assert_eq!(demand.wanted().acr_values, "mfa");
     }
 
     #[test]

@@ -95,8 +95,10 @@
 //!
 //! A challenge asks for everything that is required at this place at once, also for scopes that
 //! were granted already; what the token had besides it does not know, and clients keep. One to
-//! authenticate again names the scopes as well, or the new token might lack them. With each of
-//! them goes `resource_metadata`, where there is an authorization server to find.
+//! authenticate again names the scopes as well, or the new token might lack them. For a method
+//! (`amr`) it has no parameter, and names the class that
+//! [stands for it](Requirement::add_acr_hint). With each of them goes `resource_metadata`, where
+//! there is an authorization server to find.
 //!
 //! # Why nobody is sent round for ever
 //!

@@ -30,6 +30,8 @@ use crate::challenge::can_be_quoted;
 pub struct Requirement {
     pub(super) scopes: Scopes,
     pub(super) acr: Vec<Box<str>>,
+    /// Classes that are asked for and not checked.
+    pub(super) acr_hints: Vec<Box<str>>,
     pub(super) amr: Vec<Box<str>>,
     pub(super) max_age: Option<Duration>,
     problems: Vec<String>,
@@ -64,23 +66,44 @@ impl Requirement {
     ///
     /// Clients are told them in this order, the one to prefer first.
     pub fn add_acr(mut self, class: impl Into<Box<str>>) -> Self {
-        let class = class.into();
-        if class.is_empty() || class.contains(' ') || !can_be_quoted(&class) {
-            self.problem(format!(
-                "names the acr `{}`, which cannot stand in a challenge; use printable ascii \
-                 without blanks, quotes and backslashes",
-                class.escape_debug()
-            ));
-        } else if !self.acr.contains(&class) {
+        if let Some(class) = self.class(class.into())
+            && !self.acr.contains(&class)
+        {
             self.acr.push(class);
+        }
+        self
+    }
+
+    /// One more authentication context class that is asked for where a method of
+    /// [`add_amr`](Self::add_amr) was not used, the one to prefer first. It is not checked: the
+    /// method is. Where classes are required as well, those alone are asked for.
+    ///
+    /// ```
+    /// use portcullis::step_up::{Requirement, StepUpLayer};
+    ///
+    /// let multi_factor = "http://schemas.openid.net/pape/policies/2007/06/multi-factor";
+    /// let requirement = Requirement::new().add_amr("mfa");
+    /// // Nobody could be told what to ask for.
+    /// assert!(StepUpLayer::builder().require("pay", requirement.clone()).build().is_err());
+    /// let requirement = requirement.add_acr_hint(multi_factor);
+    /// assert!(StepUpLayer::builder().require("pay", requirement).build().is_ok());
+    /// ```
+    pub fn add_acr_hint(mut self, class: impl Into<Box<str>>) -> Self {
+        if let Some(class) = self.class(class.into())
+            && !self.acr_hints.contains(&class)
+        {
+            self.acr_hints.push(class);
         }
         self
     }
 
     /// One more authentication method (`amr`, RFC 8176) that has to have been used.
     ///
-    /// A challenge has no parameter for methods. A client that is to ask its authorization
-    /// server for them has to be told a class that stands for them: [`add_acr`](Self::add_acr).
+    /// A challenge has no parameter for methods (RFC 9470 §3). A client that is to ask its
+    /// authorization server for them has to be told a class that stands for them, or it would
+    /// come back as it was: one that tokens have to carry, by [`add_acr`](Self::add_acr), or one
+    /// that is only asked for, by [`add_acr_hint`](Self::add_acr_hint). Without either, the
+    /// layer is not built.
     pub fn add_amr(mut self, method: impl Into<Box<str>>) -> Self {
         let method = method.into();
         if method.is_empty() {
@@ -114,7 +137,25 @@ impl Requirement {
     }
 
     pub(super) fn problems(&self) -> impl Iterator<Item = &str> {
-        self.problems.iter().map(|problem| &**problem)
+        let is_idle = !self.acr_hints.is_empty() && self.amr.is_empty();
+        let idle = is_idle.then_some(
+            "hints at an acr and requires no amr; require the class with `add_acr`, or remove \
+             `add_acr_hint`",
+        );
+        self.problems.iter().map(|problem| &**problem).chain(idle)
+    }
+
+    /// Whether a challenge could not say what is asked for: methods have no parameter.
+    pub(super) fn is_unspeakable(&self) -> bool {
+        !self.amr.is_empty() && self.acr.is_empty() && self.acr_hints.is_empty()
+    }
+
+    /// What a challenge names, the one to prefer first.
+    pub(super) fn acr_values(&self) -> String {
+        match self.acr.is_empty() {
+            true => self.acr_hints.join(" "),
+            false => self.acr.join(" "),
+        }
     }
 
     /// What asks for both. The error is that nobody could meet both.
@@ -132,15 +173,33 @@ impl Requirement {
         }
         let scopes = Scopes::collect(self.scopes.iter().chain(other.scopes.iter()))
             .map_err(|_| "asks for too many scopes together with the requirement for everything")?;
+        // What is nearer to the request says it better.
+        let mut acr_hints = other.acr_hints.clone();
+        let further = self.acr_hints.iter();
+        acr_hints.extend(further.filter(|h| !other.acr_hints.contains(h)).cloned());
         let mut amr = self.amr.clone();
         amr.extend(other.amr.iter().filter(|m| !self.amr.contains(m)).cloned());
         Ok(Self {
             scopes,
             acr,
+            acr_hints,
             amr,
             max_age: [self.max_age, other.max_age].into_iter().flatten().min(),
             problems: Vec::new(),
         })
+    }
+
+    /// A class that can stand in a challenge.
+    fn class(&mut self, class: Box<str>) -> Option<Box<str>> {
+        if !class.is_empty() && !class.contains(' ') && can_be_quoted(&class) {
+            return Some(class);
+        }
+        self.problem(format!(
+            "names the acr `{}`, which cannot stand in a challenge; use printable ascii without \
+             blanks, quotes and backslashes",
+            class.escape_debug()
+        ));
+        None
     }
 
     fn problem(&mut self, problem: impl Into<String>) {
@@ -181,6 +240,31 @@ mod tests {
     }
 
     #[test]
+    fn a_challenge_names_what_is_required_or_else_what_stands_for_it() {
+        let everything = Requirement::new().add_amr("otp").add_acr_hint("mfa");
+        let own = Requirement::new()
+            .add_amr("hwk")
+            .add_acr_hint("key")
+            .add_acr_hint("mfa");
+        assert_eq!(everything.and(&own).unwrap().acr_values(), "key mfa");
+        let classed = own.clone().add_acr("phr").add_acr("phrh");
+        assert_eq!(everything.and(&classed).unwrap().acr_values(), "phr phrh");
+        for (requirement, is_unspeakable) in [
+            (Requirement::new().add_amr("otp"), true),
+            (everything, false),
+            (Requirement::new().add_amr("otp").add_acr("phr"), false),
+            (Requirement::new().add_acr("phr"), false),
+            (Requirement::new(), false),
+        ] {
+            assert_eq!(
+                requirement.is_unspeakable(),
+                is_unspeakable,
+                "{requirement:?}"
+            );
+        }
+    }
+
+    #[test]
     fn what_nobody_could_meet_is_an_error() {
         let (one, two) = (
             Requirement::new().add_acr("x"),
@@ -205,6 +289,8 @@ mod tests {
             (Requirement::new().add_acr("a b"), "blanks"),
             (Requirement::new().add_acr("a\"b"), "quotes"),
             (Requirement::new().add_acr("a\r\nb"), "\\r\\n"),
+            (Requirement::new().add_acr_hint("a b"), "blanks"),
+            (Requirement::new().add_acr_hint("mfa"), "no amr"),
             (Requirement::new().add_amr(""), "amr"),
             (Requirement::new().with_max_age(Duration::ZERO), "second"),
             (
