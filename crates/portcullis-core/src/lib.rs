@@ -60,6 +60,7 @@ mod config;
 mod description;
 pub mod entropy;
 mod evidence;
+mod hash;
 mod reason;
 mod request_view;
 #[doc(hidden)]

@@ -1,43 +1,9 @@
 //! One session, as a store keeps it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{BindingReference, SessionData};
-use crate::{EvidenceKind, Timestamp};
-
-macro_rules! hashes {
-    ($($(#[$doc:meta])* $name:ident;)+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub struct $name(u128);
-
-        impl $name {
-            /// From its 128 bits.
-            #[must_use]
-            pub const fn from_u128(bits: u128) -> Self {
-                Self(bits)
-            }
-
-            /// Its 128 bits.
-            #[must_use]
-            pub const fn as_u128(self) -> u128 {
-                self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:032x}", self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self)
-            }
-        }
-    )+};
-}
+use crate::{EvidenceKind, Timestamp, hash::hashes};
 
 hashes! {
     /// Whose sessions: a keyed hash of issuer and subject.
