@@ -1,8 +1,9 @@
 //! What an authenticator found out.
 
+mod revocation_key;
 mod validity;
 
-pub use self::validity::InvalidEvidence;
+pub use self::{revocation_key::RevocationKey, validity::InvalidEvidence};
 use crate::{Scopes, Timestamp};
 
 /// What an authenticator found out about the caller: plain data, constructible by anybody.
@@ -362,22 +363,6 @@ impl Actor {
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
-}
-
-/// Something that can be revoked: the issuer, then the value.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum RevocationKey {
-    /// All that a client application holds.
-    Client(Box<str>, Box<str>),
-    /// One standing credential, such as an API key by its public id.
-    Credential(Box<str>, Box<str>),
-    /// All credentials of one session at the issuer (`sid`).
-    Session(Box<str>, Box<str>),
-    /// All that was issued to a subject.
-    Subject(Box<str>, Box<str>),
-    /// One token (`jti`).
-    Token(Box<str>, Box<str>),
 }
 
 #[cfg(test)]
