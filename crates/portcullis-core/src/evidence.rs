@@ -140,7 +140,7 @@ impl Evidence {
     }
 
     /// One more key by which this evidence can be revoked, beside those that follow from
-    /// its issuer, subject, client, token id and session id.
+    /// its issuer, subject, client, token id and session id. At most 8 are taken.
     pub fn add_revocation_key(mut self, key: RevocationKey) -> Self {
         self.revocation_keys.push(key);
         self
@@ -229,31 +229,32 @@ impl Evidence {
         &self.actors
     }
 
-    /// Every key by which this evidence can be revoked.
+    /// Every key by which this evidence can be revoked: those that follow from what it says,
+    /// and then those that were added.
     #[must_use]
     pub fn revocation_keys(&self) -> Vec<RevocationKey> {
-        let issuer = &self.issuer;
-        let key = |make: fn(Box<str>, Box<str>) -> RevocationKey, value: &str| {
-            make(issuer.clone(), value.into())
-        };
-        let mut keys = vec![key(RevocationKey::Subject, &self.subject)];
-        keys.extend(
-            self.client
-                .as_ref()
-                .map(|id| key(RevocationKey::Client, id)),
-        );
-        keys.extend(
-            self.token_id
-                .as_ref()
-                .map(|id| key(RevocationKey::Token, id)),
-        );
-        keys.extend(
-            self.session_id
-                .as_ref()
-                .map(|id| key(RevocationKey::Session, id)),
-        );
-        keys.extend(self.revocation_keys.iter().cloned());
+        let issuer = || self.issuer.clone();
+        let subject = || self.subject.clone();
+        let mut keys = vec![RevocationKey::Subject(issuer(), subject())];
+        if let Some(client) = &self.client {
+            keys.push(RevocationKey::Client(issuer(), client.clone()));
+            keys.push(RevocationKey::Grant(issuer(), subject(), client.clone()));
+        }
+        if let Some(id) = &self.token_id {
+            keys.push(RevocationKey::Token(issuer(), id.clone()));
+        }
+        if let Some(id) = &self.session_id {
+            keys.push(RevocationKey::Session(issuer(), id.clone()));
+        }
+        keys.extend_from_slice(&self.revocation_keys);
         keys
+    }
+
+    /// The keys by which this evidence can be revoked beside those that follow from what it
+    /// says.
+    #[must_use]
+    pub fn added_revocation_keys(&self) -> &[RevocationKey] {
+        &self.revocation_keys
     }
 }
 
@@ -381,6 +382,7 @@ mod tests {
             [
                 RevocationKey::Subject("i".into(), "s".into()),
                 RevocationKey::Client("i".into(), "c".into()),
+                RevocationKey::Grant("i".into(), "s".into(), "c".into()),
                 RevocationKey::Token("i".into(), "t".into()),
                 RevocationKey::Session("i".into(), "n".into()),
             ]

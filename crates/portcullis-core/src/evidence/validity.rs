@@ -10,10 +10,13 @@ const MAX_NAME: usize = 2048;
 const MAX_ACTORS: usize = 8;
 /// The most methods of authentication that are taken.
 const MAX_METHODS: usize = 32;
+/// The most revocation keys that are taken beside those that follow from what evidence says.
+const MAX_REVOCATION_KEYS: usize = 8;
 
 impl Evidence {
     /// Checks what every consumer relies on: no name is empty, longer than 2048 bytes or holds
-    /// a control character, and there are at most 8 actors and 32 methods of authentication.
+    /// a control character, and there are at most 8 actors, 32 methods of authentication and
+    /// 8 added revocation keys.
     /// (That there is an issuer and a subject follows from the first.)
     ///
     /// # Errors
@@ -32,7 +35,17 @@ impl Evidence {
         }
         few("amr", self.amr.len(), MAX_METHODS)?;
         few("chain of actors", self.actors.len(), MAX_ACTORS)?;
+        few(
+            "list of revocation keys",
+            self.revocation_keys.len(),
+            MAX_REVOCATION_KEYS,
+        )?;
         self.amr.iter().try_for_each(|method| name("amr", method))?;
+        let mut keys = self.revocation_keys.iter();
+        keys.try_for_each(|key| {
+            let mut values = key.values();
+            values.try_for_each(|value| name("revocation key", value))
+        })?;
         self.actors.iter().try_for_each(|actor| {
             name("actor", actor.subject())?;
             optional("issuer of an actor", actor.issuer())
@@ -92,7 +105,7 @@ impl std::error::Error for InvalidEvidence {}
 
 #[cfg(test)]
 mod tests {
-    use crate::{Actor, Evidence, EvidenceKind};
+    use crate::{Actor, Evidence, EvidenceKind, RevocationKey};
 
     fn problem(evidence: &Evidence) -> Option<String> {
         evidence.validate().err().map(|error| error.to_string())
@@ -135,6 +148,10 @@ mod tests {
                 alice().add_actor(Actor::new("a").with_issuer("")),
                 "the issuer of an actor is empty",
             ),
+            (
+                alice().add_revocation_key(RevocationKey::Token("i".into(), "".into())),
+                "the revocation key is empty",
+            ),
         ] {
             assert_eq!(problem(&evidence).as_deref(), Some(expected));
         }
@@ -152,5 +169,12 @@ mod tests {
         let with_methods = |count| problem(&(0..count).fold(alice(), |e, _| e.add_amr("pwd")));
         assert_eq!(with_methods(32), None);
         assert_eq!(with_methods(33), Some("the amr is too long".to_owned()));
+        let with_keys = |count| {
+            let key = RevocationKey::Credential("i".into(), "k".into());
+            problem(&(0..count).fold(alice(), |e, _| e.add_revocation_key(key.clone())))
+        };
+        assert_eq!(with_keys(8), None);
+        let expected = Some("the list of revocation keys is too long".to_owned());
+        assert_eq!(with_keys(9), expected);
     }
 }
