@@ -62,7 +62,9 @@ pub mod entropy;
 mod evidence;
 mod hash;
 mod reason;
+mod replay;
 mod request_view;
+mod revocation;
 #[doc(hidden)]
 pub mod sabotage;
 mod scope;
@@ -80,7 +82,9 @@ pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
 pub use evidence::{Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey};
 pub use reason::ReasonCode;
+pub use replay::{ReplayKey, ReplayOwner, ReplayStore, Taken};
 pub use request_view::{Authorization, MalformedAuthorization, RequestView};
+pub use revocation::{RevocationStore, RevokedKey};
 pub use scope::{InvalidScope, Scopes};
 pub use secret::Secret;
 pub use session::{
