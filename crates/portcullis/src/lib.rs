@@ -92,6 +92,7 @@ pub mod quota;
 pub mod reason;
 mod refusal;
 mod resource;
+pub mod revocation;
 mod route;
 pub mod session;
 pub mod stack;
