@@ -10,6 +10,7 @@
 //! | have tokens, good and bad, and the keys behind them | [`identity_provider::IdentityProvider`] |
 //! | prove an authenticator of your own | [`authenticator_contract!`] |
 //! | prove a session store of your own | [`session_store_contract!`] |
+//! | prove a store of revocations, or of one-time credentials | [`revocation_store_contract!`], [`replay_store_contract!`] |
 //! | have a session store that fails | [`faulty_store::FaultyStore`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | give a handler a session | [`mock_session::MockSession`] |
@@ -87,4 +88,6 @@ pub mod mock_auth;
 pub mod mock_binding;
 pub mod mock_session;
 pub mod mock_step_up;
+pub mod replay_contract;
+pub mod revocation_contract;
 pub mod store_contract;
