@@ -30,6 +30,7 @@ use portcullis::{
     binding::BindingLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaBuilder, QuotaLayer},
+    revocation::Revocation,
     session::SessionLayer,
     stack::{Gate, Stack},
     step_up::{Requirement, StepUpBuilder, StepUpLayer},
@@ -313,6 +314,21 @@ fn a_session() {
     assert_eq!(on_axum(guarded, Peer::Attached) - bare, 7);
     let gated = gate().layer(tower::service_fn(handler));
     assert_eq!(count(gated, Peer::Attached, String::new), 6);
+}
+
+/// While something is revoked, a request of somebody else is looked up without an allocation.
+#[test]
+fn a_revocation() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .add_authenticator(Cached::new());
+    let (gate, handle) = builder.build().unwrap();
+    now(handle.revoke(Revocation::subject("https://idp.example", "mallory"))).unwrap();
+    let gated = gate.layer(tower::service_fn(handler));
+    assert_eq!(count(gated, Peer::Attached, String::new), 5);
 }
 
 /// Takes whatever is in the credential for a subject, and for a client of the same name.

@@ -11,6 +11,7 @@ use portcullis::{
     binding::{BindingBuilder, BindingLayer, Bound, Reaction},
     perimeter::{Perimeter, PerimeterBuilder, PerimeterLayer},
     quota::{Metered, Quota, QuotaBuilder, QuotaLayer},
+    revocation::{MemoryReplays, MemoryRevocations, Revocation, RevokeError},
     stack::{Complete, Gate, GateHandle, Gated, GuardedRouter, StackBuilder},
     step_up::{Requirement, StepUp, StepUpBuilder, StepUpLayer},
 };
@@ -44,8 +45,9 @@ fn layers_services_and_handles_go_anywhere() {
         AuthnLayer, PerimeterLayer, BindingLayer, QuotaLayer, StepUpLayer, Gate, GateHandle,
         GuardedRouter, Endpoints, Authn<Echo>, Perimeter<Echo>, Bound<Echo>, Metered<Echo>,
         StepUp<Echo>, Gated<Echo>, Exchange, Principal, ActorView, PeerAddress, Quota, Reaction,
-        Requirement, Denial,
+        Requirement, Denial, Revocation,
     );
+    all_of!(send sync unpin: MemoryReplays, MemoryRevocations, RevokeError);
 }
 
 #[test]

@@ -47,6 +47,7 @@
 //! | guard a whole server | [`stack`] |
 //! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`binding`], [`quota`], [`step_up`] |
 //! | end what a caller began | [`session`] |
+//! | take a credential away before it ends | [`revocation`] |
 //! | notice that a session has moved | [`binding`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
 //! | accept API keys | `api_keys` (feature `api-keys`) |

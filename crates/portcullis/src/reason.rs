@@ -50,6 +50,8 @@ reasons! {
     CONFIRMATION_UNMET = "confirmation_unmet";
     /// The credential has expired since the request was let in.
     CREDENTIAL_EXPIRED = "credential_expired";
+    /// The credential has been revoked.
+    CREDENTIAL_REVOKED = "credential_revoked";
     /// The answer to a request was complete.
     COMPLETED = "completed";
     /// A credential is there, and no authenticator knows it.
@@ -94,6 +96,10 @@ reasons! {
     QUOTA_PRINCIPAL = "quota_principal";
     /// The resource metadata, answered without asking for a credential.
     RESOURCE_METADATA = "resource_metadata";
+    /// The store of revocations has forgotten some, and one may have been of this credential.
+    REVOCATION_FORGOTTEN = "revocation_forgotten";
+    /// The store of revocations cannot say whether the credential is revoked.
+    REVOCATION_STORE_UNAVAILABLE = "revocation_store_unavailable";
     /// A scope was not granted that has to be.
     SCOPE_MISSING = "scope_missing";
     /// The session has lasted as long as it may.

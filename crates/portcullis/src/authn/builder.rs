@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use portcullis_core::{
-    ConfigError, ConfigErrors, Description, IntoAuthenticator, ReasonCode, Scopes, Site,
+    ConfigError, ConfigErrors, Description, IntoAuthenticator, ReasonCode, RevocationStore, Scopes,
+    Secret, Site,
 };
 
 use super::{
@@ -18,6 +19,7 @@ use crate::{
     challenge::{Challenges, Source},
     frame::Steps,
     resource::{Metadata, Resource},
+    revocation::{RevocationSettings, Revocations},
 };
 
 /// The settings of an [`AuthnLayer`]. Setters keep their mistakes; [`build`](Self::build)
@@ -36,6 +38,7 @@ pub(crate) struct AuthnSettings {
     anonymous: AnonymousRoutes,
     scopes: Option<Box<str>>,
     realm: Option<Box<str>>,
+    revocations: RevocationSettings,
 }
 
 /// What comes out of the settings.
@@ -43,6 +46,7 @@ pub(crate) struct Assembled {
     pub(crate) step: Authenticate,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) authenticators: Vec<Arc<dyn AnyAuthenticator>>,
+    pub(crate) revocations: Arc<Revocations>,
 }
 
 impl AuthnBuilder {
@@ -71,6 +75,7 @@ impl AuthnBuilder {
                 steps: Arc::new(Steps::new(vec![Arc::new(assembled.step)], shared)),
                 metadata: assembled.metadata,
                 authenticators: assembled.authenticators.into(),
+                revocations: assembled.revocations,
             }),
             _ => Err(errors),
         }
@@ -107,6 +112,24 @@ macro_rules! authn_setters {
         /// spaces: in the challenge, and as `scopes_supported` of the metadata.
         pub fn with_challenge_scopes(mut self, scopes: impl Into<Box<str>>) -> Self {
             self.settings.with_scopes(scopes.into());
+            self
+        }
+
+        /// Where it is kept what has been [revoked](crate::revocation), which is looked up for
+        /// each request. In the memory of this process by default, with room for 100 000:
+        /// [`MemoryRevocations`](crate::revocation::MemoryRevocations). One that outlasts the
+        /// process, or that is shared, needs
+        /// [`with_revocation_key`](Self::with_revocation_key).
+        pub fn with_revocations(mut self, store: impl $crate::revocation::RevocationStore) -> Self {
+            self.settings.with_revocations(store);
+            self
+        }
+
+        /// The key of the hashes under which revocations are kept: 16 random bytes, kept where
+        /// the server's other secrets are, and the same for all who use the store. Without it
+        /// one is drawn when the layer is built, which serves a store in memory.
+        pub fn with_revocation_key(mut self, key: $crate::Secret) -> Self {
+            self.settings.with_revocation_key(key);
             self
         }
 
@@ -149,6 +172,14 @@ impl AuthnSettings {
 
     pub(crate) fn with_realm(&mut self, realm: Box<str>) {
         self.realm = Some(realm);
+    }
+
+    pub(crate) fn with_revocations(&mut self, store: impl RevocationStore) {
+        self.revocations.with_store(store);
+    }
+
+    pub(crate) fn with_revocation_key(&mut self, key: Secret) {
+        self.revocations.with_key(key);
     }
 
     /// The resource, if one is set. In place of one that cannot work there is another, so that
@@ -215,9 +246,11 @@ impl AuthnSettings {
             &mut errors,
         );
 
-        let Some(challenges) = challenges else {
+        let revocations = keep(self.revocations.assemble(), &mut errors);
+        let (Some(challenges), Some(revocations)) = (challenges, revocations) else {
             return Err(errors);
         };
+        let revocations = Arc::new(revocations);
         let chain = authenticators
             .iter()
             .zip(&descriptions)
@@ -233,11 +266,13 @@ impl AuthnSettings {
             credential_headers: credential_headers(&descriptions),
             challenges: Arc::new(challenges),
             anonymous: self.anonymous,
+            revocations: Arc::clone(&revocations),
         };
         errors.into_result(Assembled {
             step,
             metadata,
             authenticators,
+            revocations,
         })
     }
 }

@@ -17,9 +17,14 @@ use crate::{
     principal::{Identity, Principal},
     reason,
     refusal::Refusal,
+    revocation::{Bar, Revocations},
 };
 
 const LAYER: &str = Slot::Authn.name();
+
+/// Where [`Authenticate`] goes on when all that is left to ask is whether the credential that
+/// was accepted is revoked. No authenticator stands there.
+const REVOCATION: usize = usize::MAX;
 
 /// The step of the `authn` layer.
 pub(crate) struct Authenticate {
@@ -30,6 +35,7 @@ pub(crate) struct Authenticate {
     pub(super) credential_headers: Vec<HeaderName>,
     pub(super) challenges: Arc<Challenges>,
     pub(super) anonymous: AnonymousRoutes,
+    pub(super) revocations: Arc<Revocations>,
 }
 
 /// One authenticator.
@@ -75,8 +81,19 @@ impl Step for Authenticate {
             match self.judge(link, verdict) {
                 Next::Ask { is_not_mine: now } => is_not_mine |= now,
                 Next::Settle(Ok(evidence)) => {
-                    self.admit(parts, exchange, evidence, link.name);
-                    return Decision::Pass;
+                    let now = exchange.arrived_at();
+                    return match self.revocations.check(&evidence, now) {
+                        Check::Done(result) => {
+                            match self.settle(parts, exchange, evidence, link.name, result) {
+                                Ok(()) => Decision::Pass,
+                                Err(refusal) => Decision::Refuse(refusal),
+                            }
+                        }
+                        Check::NeedsIo => {
+                            exchange.set_accepted(evidence, link.name);
+                            Decision::NeedsIo { cursor: REVOCATION }
+                        }
+                    };
                 }
                 Next::Settle(Err(refusal)) => return Decision::Refuse(restrict(refusal, exchange)),
             }
@@ -89,6 +106,17 @@ impl Step for Authenticate {
 
     fn resume(self: Arc<Self>, mut parts: Parts, exchange: Exchange, cursor: usize) -> Pending {
         Box::pin(async move {
+            if cursor == REVOCATION {
+                // Asked as it was accepted: an authenticator of one-time credentials does not
+                // accept one twice.
+                let Some((evidence, name)) = exchange.accepted() else {
+                    let refusal = self.invalid_token(reason::CREDENTIAL_UNKNOWN);
+                    return (parts, Err(refusal));
+                };
+                let evidence = Arc::clone(evidence);
+                let result = self.look(&mut parts, &exchange, evidence, name).await;
+                return (parts, result);
+            }
             let mut is_not_mine = false;
             for (index, link) in self.chain.iter().enumerate() {
                 // Those before the cursor have answered, without I/O, and do so again: what
@@ -105,8 +133,8 @@ impl Step for Authenticate {
                 match self.judge(link, verdict) {
                     Next::Ask { is_not_mine: now } => is_not_mine |= now,
                     Next::Settle(Ok(evidence)) => {
-                        self.admit(&mut parts, &exchange, evidence, link.name);
-                        return (parts, Ok(()));
+                        let result = self.look(&mut parts, &exchange, evidence, link.name).await;
+                        return (parts, result);
                     }
                     Next::Settle(Err(refusal)) => return (parts, Err(refusal)),
                 }
@@ -197,6 +225,44 @@ impl Authenticate {
         Ok(evidence)
     }
 
+    /// Lets evidence in that is not revoked, with what the store has to be asked for it.
+    async fn look(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        evidence: Arc<Evidence>,
+        name: &'static str,
+    ) -> Result<(), Refusal> {
+        let now = exchange.clock().now();
+        let result = match self.revocations.check(&evidence, now) {
+            Check::Done(result) => result,
+            Check::NeedsIo => self.revocations.look(&evidence, now).await,
+        };
+        self.settle(parts, exchange, evidence, name, result)
+    }
+
+    /// Lets evidence in, unless it is revoked or that cannot be said.
+    fn settle(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        evidence: Arc<Evidence>,
+        name: &'static str,
+        result: Result<(), Bar>,
+    ) -> Result<(), Refusal> {
+        if let Err(bar) = result
+            && !is_ignored(&bar)
+        {
+            let mut refusal = bar.refusal(LAYER, exchange).with_authenticator(name);
+            if bar.is_final() {
+                refusal = refusal.with_challenges(Arc::clone(&self.challenges.invalid_token));
+            }
+            return Err(restrict(refusal, exchange));
+        }
+        self.admit(parts, exchange, evidence, name);
+        Ok(())
+    }
+
     fn admit(
         &self,
         parts: &mut Parts,
@@ -207,6 +273,7 @@ impl Authenticate {
         self.consume(&mut parts.headers);
         let principal = Principal::from_evidence(evidence, name);
         exchange.set_identity(Identity::Principal(principal), &self.challenges);
+        exchange.set_revocations(&self.revocations);
     }
 
     /// No authenticator settled it.
@@ -271,6 +338,14 @@ fn check_evidence(link: &Link, evidence: &Evidence) -> Result<(), Cow<'static, s
         return Err("its issuer is one that another authenticator has declared".into());
     }
     Ok(())
+}
+
+fn is_ignored(bar: &Bar) -> bool {
+    match bar {
+        Bar::Forgotten => false,
+        Bar::Revoked => portcullis_core::sabotaged!("authn.revoked"),
+        Bar::Unknown(_) => portcullis_core::sabotaged!("authn.revocation_unknown"),
+    }
 }
 
 /// A request whose sender has spent its budget learns nothing about its credential.

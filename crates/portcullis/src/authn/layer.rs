@@ -11,6 +11,7 @@ use crate::{
     endpoints::Endpoints,
     frame::{Shell, Steps},
     resource::Metadata,
+    revocation::{Revocation, Revocations, RevokeError},
 };
 
 /// Adds [`Authn`] to a service. See the [module docs](super).
@@ -20,6 +21,7 @@ pub struct AuthnLayer {
     pub(super) steps: Arc<Steps>,
     pub(super) metadata: Option<Metadata>,
     pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+    pub(super) revocations: Arc<Revocations>,
 }
 
 impl AuthnLayer {
@@ -44,6 +46,19 @@ impl AuthnLayer {
             Arc::clone(authenticator).ready().await?;
         }
         Ok(())
+    }
+
+    /// Revokes credentials: whoever comes with one is refused, from the next request on. See
+    /// [`revocation`](crate::revocation). A `session` layer inside this one is not told: what
+    /// runs in its sessions goes on, unless the layers are those of a
+    /// [`Stack`](crate::Stack).
+    ///
+    /// # Errors
+    ///
+    /// The revocation would have no effect, or the store cannot say whether it has it.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
+        let now = self.steps.shared().clock.now();
+        self.revocations.revoke(&revocation, now).await
     }
 
     /// How many decisions there were, where this is the outermost of our layers.

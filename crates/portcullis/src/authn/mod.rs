@@ -76,6 +76,7 @@
 //! | `Authorization` twice or malformed, two kinds of credential, a token in the query or a cookie | 400 | `error="invalid_request"` |
 //! | a credential that is bad, or that no authenticator knows | 401 | `error="invalid_token"` |
 //! | a credential that is bound to a key, without a proof | 401 | `error="invalid_token"` |
+//! | a credential that has been [revoked](crate::revocation) | 401 | `error="invalid_token"` |
 //! | a credential that cannot be judged now | 503 | none; `Retry-After` |
 //! | any of these, from a sender that has spent its budget of refusals | 429 | none; `Retry-After` |
 //! | a CORS preflight | 204 | none; it never reaches the handler |

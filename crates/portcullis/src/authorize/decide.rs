@@ -1,18 +1,53 @@
 //! Whether a call is permitted: the decision itself.
 
 use http::StatusCode;
-use portcullis_core::{ReasonCode, Timestamp};
+use portcullis_core::{Check, ReasonCode, Timestamp};
 
 use crate::{
     exchange::{Exchange, Misplaced, Slot},
     reason,
     refusal::Refusal,
+    revocation::Bar,
     session::{Looked, Looking},
 };
 
+/// Whether the credential that the request came with counts.
+pub(super) type Revoked = Result<(), Bar>;
+
+/// The same, if it can be said at once.
+pub(super) fn revoked(exchange: &Exchange) -> Option<Revoked> {
+    let (Some(revocations), Some(principal)) = (exchange.revocations(), exchange.principal())
+    else {
+        return Some(Ok(()));
+    };
+    if exchange.is_foreign() {
+        // Is refused in any case.
+        return Some(Ok(()));
+    }
+    match revocations.check(principal.evidence(), exchange.clock().now()) {
+        Check::Done(revoked) => Some(revoked),
+        Check::NeedsIo => None,
+    }
+}
+
+/// The same, with what the store has to be asked for it.
+pub(super) async fn look_revoked(exchange: Exchange) -> Revoked {
+    let (Some(revocations), Some(principal)) = (exchange.revocations(), exchange.principal())
+    else {
+        return Ok(());
+    };
+    let now = exchange.clock().now();
+    revocations.look(principal.evidence(), now).await
+}
+
 /// Every `step_up` layer that the request has come through has to agree. The outermost knows
 /// which operations there are.
-pub(super) fn decide(exchange: &Exchange, operation: &str, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn decide(
+    exchange: &Exchange,
+    operation: &str,
+    now: Timestamp,
+    revoked: &Revoked,
+) -> Result<(), Refusal> {
     if exchange.is_foreign() {
         tracing::error!(
             target: "portcullis",
@@ -34,6 +69,7 @@ pub(super) fn decide(exchange: &Exchange, operation: &str, now: Timestamp) -> Re
         return Err(failed(reason::STEP_UP_MISSING));
     };
     check_end(exchange, now)?;
+    check_revoked(exchange, revoked)?;
     let demand = match outermost.for_operation(operation) {
         Some(demand) => demand,
         None if portcullis_core::sabotaged!("step_up.operation_unknown") => {
@@ -67,10 +103,30 @@ fn check_end(exchange: &Exchange, now: Timestamp) -> Result<(), Refusal> {
         return Ok(());
     }
     let refusal = refused(StatusCode::UNAUTHORIZED, reason::CREDENTIAL_EXPIRED);
-    Err(match exchange.challenges() {
+    Err(with_invalid_token(exchange, refusal))
+}
+
+/// With a session, a later credential of it does not count here: a call is made with the one
+/// that its request came with.
+fn check_revoked(exchange: &Exchange, revoked: &Revoked) -> Result<(), Refusal> {
+    let Err(bar) = revoked else {
+        return Ok(());
+    };
+    if portcullis_core::sabotaged!("authorize.revoked") {
+        return Ok(());
+    }
+    let refusal = bar.refusal(Slot::StepUp.name(), exchange);
+    Err(match bar.is_final() {
+        true => with_invalid_token(exchange, refusal),
+        false => refusal,
+    })
+}
+
+fn with_invalid_token(exchange: &Exchange, refusal: Refusal) -> Refusal {
+    match exchange.challenges() {
         Some(challenges) => refusal.with_challenges(challenges.invalid_token.clone()),
         None => refusal,
-    })
+    }
 }
 
 /// Asks the store of the session, where another server may know what is not known here.

@@ -103,6 +103,8 @@ impl Denial {
             (
                 reason::CREDENTIALS_MISSING
                 | reason::CREDENTIAL_EXPIRED
+                | reason::CREDENTIAL_REVOKED
+                | reason::REVOCATION_FORGOTTEN
                 | reason::SESSION_CREDENTIAL_EXPIRED
                 | reason::SESSION_ENDED
                 | reason::SESSION_REVOKED,

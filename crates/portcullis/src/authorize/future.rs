@@ -12,9 +12,9 @@ use portcullis_core::Timestamp;
 
 use super::{
     Denial, Permit,
-    decide::{decide, judge, look},
+    decide::{self, Revoked},
 };
-use crate::{exchange::Exchange, refusal::Refusal, session::Looking};
+use crate::{exchange::Exchange, refusal::Refusal, session::Looked};
 
 impl Exchange {
     /// Asks for an operation inside this request, with the arguments that it is to be carried
@@ -27,6 +27,8 @@ impl Exchange {
                 exchange: self.clone(),
                 operation: operation.into(),
                 arguments,
+                revoked: None,
+                asking: None,
                 looking: None,
             }),
         }
@@ -44,10 +46,17 @@ struct Held<T> {
     exchange: Exchange,
     operation: Box<str>,
     arguments: T,
-    /// Once the store of the session is being asked. In a lock that nobody takes, so that the
-    /// whole can be shared: whoever polls has it for himself.
-    looking: Option<Mutex<Looking>>,
+    /// Whether the credential is revoked, once that is known.
+    revoked: Option<Revoked>,
+    /// A store that has to be asked for it.
+    asking: Option<Question<Revoked>>,
+    /// The store of the session, where it has to be asked.
+    looking: Option<Question<Looked>>,
 }
+
+/// What a store is asked. In a lock that is never taken: what is behind it is reached by those
+/// alone who have the whole to themselves, so that the whole may be shared.
+struct Question<T>(Mutex<Pin<Box<dyn Future<Output = T> + Send>>>);
 
 /// The arguments are moved, never pinned.
 impl<T> Unpin for Authorize<T> {}
@@ -83,26 +92,25 @@ impl<T> Future for Authorize<T> {
 }
 
 impl<T> Held<T> {
-    /// Decides, and says when. A store that has to be asked is asked last: only for what would
-    /// be permitted otherwise.
+    /// Decides, and says when. The store of the session is asked last: only for what would be
+    /// permitted otherwise.
     fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<(Timestamp, Result<(), Refusal>)> {
+        ready!(self.poll_revoked(cx));
         let exchange = &self.exchange;
         loop {
             let looked = match &mut self.looking {
-                Some(looking) => {
-                    let looking = looking.get_mut().unwrap_or_else(PoisonError::into_inner);
-                    Some(ready!(looking.as_mut().poll(cx)))
-                }
+                Some(looking) => Some(ready!(looking.poll(cx))),
                 None => None,
             };
             // Again after the store has answered: that may have taken a while.
             let now = exchange.clock().now();
-            let decided = decide(exchange, &self.operation, now);
+            let revoked = self.revoked.as_ref().unwrap_or(&Ok(()));
+            let decided = decide::decide(exchange, &self.operation, now, revoked);
             let decided = match (decided, looked) {
-                (Ok(()), Some(looked)) => judge(exchange, looked),
-                (Ok(()), None) => match look(exchange) {
+                (Ok(()), Some(looked)) => decide::judge(exchange, looked),
+                (Ok(()), None) => match decide::look(exchange) {
                     Some(looking) => {
-                        self.looking = Some(Mutex::new(looking));
+                        self.looking = Some(Question::new(looking));
                         continue;
                     }
                     None => Ok(()),
@@ -111,6 +119,32 @@ impl<T> Held<T> {
             };
             return Poll::Ready((now, decided));
         }
+    }
+
+    /// Finds out whether the credential is revoked, once.
+    fn poll_revoked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.revoked.is_none() && self.asking.is_none() {
+            self.revoked = decide::revoked(&self.exchange);
+        }
+        if self.revoked.is_none() {
+            let exchange = &self.exchange;
+            let asking = self.asking.get_or_insert_with(|| {
+                Question::new(Box::pin(decide::look_revoked(exchange.clone())))
+            });
+            self.revoked = Some(ready!(asking.poll(cx)));
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T> Question<T> {
+    fn new(asking: Pin<Box<dyn Future<Output = T> + Send>>) -> Self {
+        Self(Mutex::new(asking))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let asking = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        asking.as_mut().poll(cx)
     }
 }
 

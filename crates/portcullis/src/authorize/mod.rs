@@ -33,10 +33,11 @@
 //! requirement refuses the call, for the same reason and with the same challenge.
 //!
 //! A [session](crate::session) that is over permits nothing, and no more does a credential that
-//! has expired, unless a later one of the same session grants as much. A store that has to be
-//! asked for the session is asked at each call that would be permitted otherwise, so that one
-//! which another server has ended permits nothing from then on. A store that cannot say is a
-//! refusal with 503.
+//! has expired, unless a later one of the same session grants as much. A credential that has been
+//! [revoked](crate::revocation) permits nothing, whatever else the session has seen. A store that
+//! has to be asked for the session or for a revocation is asked at each call, so that what
+//! another server has ended permits nothing from then on. A store that cannot say is a refusal
+//! with 503.
 //!
 //! An operation that nobody has named is refused, and an ERROR log says so once: a developer
 //! who adds a tool and forgets its requirement finds out at the first call. So is every

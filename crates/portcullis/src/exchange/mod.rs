@@ -21,7 +21,7 @@ use std::{
 };
 
 use http::{Extensions, Method, request::Parts};
-use portcullis_core::{Clock, RequestId, RequestView, Timestamp};
+use portcullis_core::{Clock, Evidence, RequestId, RequestView, Timestamp};
 
 use self::seat::Seat;
 pub use self::slot::Slot;
@@ -35,6 +35,7 @@ use crate::{
     audit::Recorder,
     challenge::Challenges,
     principal::{Identity, Principal},
+    revocation::Revocations,
     session::Session,
     step_up::Requirements,
 };
@@ -57,8 +58,11 @@ struct Ledger {
     trail: Trail,
     clock: Arc<dyn Clock>,
     arrival: OnceLock<Arrival>,
+    /// What an authenticator has accepted, while it is being asked whether it is revoked.
+    accepted: OnceLock<(Arc<Evidence>, &'static str)>,
     identity: OnceLock<Identity>,
     challenges: OnceLock<Arc<Challenges>>,
+    revocations: OnceLock<Arc<Revocations>>,
     session: OnceLock<Session>,
     requirements: OnceLock<Arc<Requirements>>,
     /// Those of further `step_up` layers inside the first. Hardly any request has some.
@@ -187,8 +191,10 @@ impl Exchange {
             trail: Trail::default(),
             clock: Arc::clone(&shared.clock),
             arrival: OnceLock::new(),
+            accepted: OnceLock::new(),
             identity: OnceLock::new(),
             challenges: OnceLock::new(),
+            revocations: OnceLock::new(),
             session: OnceLock::new(),
             requirements: OnceLock::new(),
             inner_requirements: Mutex::default(),
@@ -249,6 +255,29 @@ impl Exchange {
     /// a second perimeter.
     pub(crate) fn set_arrival(&self, arrival: Arrival) {
         let _ = self.0.arrival.set(arrival);
+    }
+
+    /// Keeps what the authenticator of this name has accepted, for
+    /// [`accepted`](Self::accepted). It is nobody's identity yet.
+    pub(crate) fn set_accepted(&self, evidence: Arc<Evidence>, authenticator: &'static str) {
+        let _ = self.0.accepted.set((evidence, authenticator));
+    }
+
+    /// What an authenticator has accepted, and its name.
+    pub(crate) fn accepted(&self) -> Option<(&Arc<Evidence>, &'static str)> {
+        let (evidence, authenticator) = self.0.accepted.get()?;
+        Some((evidence, authenticator))
+    }
+
+    /// Writes where it is known what has been revoked. A second write is impossible, as for
+    /// [`set_arrival`](Self::set_arrival).
+    pub(crate) fn set_revocations(&self, revocations: &Arc<Revocations>) {
+        let _ = self.0.revocations.set(Arc::clone(revocations));
+    }
+
+    /// What has been revoked, with an `authn` layer further out.
+    pub(crate) fn revocations(&self) -> Option<&Arc<Revocations>> {
+        self.0.revocations.get()
     }
 
     /// Writes who calls, and how callers are challenged here. A second write is impossible, as

@@ -1,9 +1,158 @@
-//! Credentials that are over before they end, and such as can be used once.
+//! Credentials that are over before they end.
+//!
+//! A token is good until it expires, and its issuer is not asked again for each request. So an
+//! operator who learns that a laptop is gone, an employee has left or an API key stands in a
+//! public repository needs a way to say so here, which counts from the next request on. It is
+//! there without a setting:
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use portcullis::{Stack, revocation::Revocation};
+//! use tower::{Layer as _, ServiceExt as _, service_fn};
+//! # use portcullis::{Authenticator, Check, Description, Evidence, EvidenceKind, RequestView, Verdict};
+//! # struct Tokens;
+//! # impl Authenticator for Tokens {
+//! #     fn describe(&self) -> Description { Description::bearer("tokens") }
+//! #     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
+//! #         let alice = Evidence::new(EvidenceKind::User, "https://idp.example", "alice")
+//! #             .with_auth_time(portcullis::Timestamp::UNIX_EPOCH);
+//! #         Check::Done(request.bearer().map_or(Verdict::Absent, |_| Verdict::accept(alice)))
+//! #     }
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (gate, handle) = Stack::builder()
+//!     .with_resource("https://agent.example/")
+//!     .add_authenticator(Tokens)
+//!     .build()?;
+//! let service = gate.layer(service_fn(async |_| {
+//!     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+//! }));
+//! let request = || {
+//!     let builder = Request::builder().header("host", "agent.example");
+//!     builder.header("authorization", "Bearer of-alice").body(String::new())
+//! };
+//! assert_eq!(service.clone().oneshot(request()?).await?.status(), StatusCode::OK);
+//!
+//! handle.revoke(Revocation::subject("https://idp.example", "alice")).await?;
+//! assert_eq!(service.oneshot(request()?).await?.status(), StatusCode::UNAUTHORIZED);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Customised: a store that two gates share. What one of them is told, both know.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use portcullis::{
+//!     Secret, Stack,
+//!     revocation::{MemoryRevocations, Revocation},
+//! };
+//! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+//! # struct Tokens;
+//! # impl Authenticator for Tokens {
+//! #     fn describe(&self) -> Description { Description::bearer("tokens") }
+//! #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (store, key) = (Arc::new(MemoryRevocations::with_capacity(10_000)), [7; 16]);
+//! let stack = |resource| {
+//!     Stack::builder()
+//!         .with_resource(resource)
+//!         .add_authenticator(Tokens)
+//!         .with_revocations(Arc::clone(&store))
+//!         .with_revocation_key(Secret::new(key))
+//! };
+//! let (notes, handle) = stack("https://notes.example/").build()?;
+//! let (mail, _) = stack("https://mail.example/").build()?;
+//!
+//! let month = Duration::from_secs(30 * 86_400);
+//! handle.revoke(Revocation::client("https://idp.example", "app").with_kept_for(month)).await?;
+//! assert_eq!(store.len(), 1);
+//! # let _ = (notes, mail);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is over
+//!
+//! A revocation is a *cut-off*: under a name, everything that was issued no later than a moment
+//! is over, and what is issued later is good. So a signal that comes late harms nobody who has
+//! logged in meanwhile.
+//!
+//! | of | over is | compared with the cut-off |
+//! |---|---|---|
+//! | [`subject`](Revocation::subject) | all that was issued to it | time |
+//! | [`grant`](Revocation::grant) | what a subject has granted to one client | time |
+//! | [`client`](Revocation::client) | all that a client holds | time |
+//! | [`session`](Revocation::session) | one session at the issuer (`sid`) | time |
+//! | [`token`](Revocation::token) | one token (`jti`) | nothing: it is over |
+//! | [`credential`](Revocation::credential) | one API key | nothing: it is over |
+//!
+//! The time of a person's token is when the person authenticated (`auth_time`): whoever has a
+//! refresh token gets new tokens, but not a later authentication. Where the issuer does not
+//! say it, the time of the token (`iat`) has to do, and a refreshed token is good again: have
+//! the issuer revoke the grant as well. The time of all other credentials is when they were
+//! issued. A credential that says no time, or one that is more than a minute ahead, is over
+//! under any cut-off.
+//!
+//! # When it counts
+//!
+//! - For each *request* that begins after [`GateHandle::revoke`](crate::GateHandle::revoke) has
+//!   returned, whether the authenticator knew its credential already or not.
+//! - For each *call* that a handler [asks for](crate::authorize) after that, also in an answer
+//!   that has been streaming for an hour.
+//! - For what *runs*, where there is a [`session`](crate::session) layer and the revocation is
+//!   of a subject or a grant: its sessions are over as well, unless somebody has authenticated
+//!   later in them, and what runs in them here ends within a second; on another server, when
+//!   its own store of sessions says so.
+//!
+//! What it does not reach: an answer that streams already, without a `session` layer, or where
+//! the revocation is of a client, a session at the issuer, a token or an API key. It goes on
+//! until it is complete or its own end comes, and is permitted nothing more meanwhile.
+//!
+//! # What is answered
+//!
+//! | credential | status | challenge | reason |
+//! |---|---|---|---|
+//! | revoked | 401 | `error="invalid_token"` | `credential_revoked` |
+//! | so old that the store may have forgotten its revocation | 401 | `error="invalid_token"` | `revocation_forgotten` |
+//! | one of which the store cannot say it | 503 | none; `Retry-After` | `revocation_store_unavailable` |
+//!
+//! # What a store is told
+//!
+//! Keyed hashes and times: neither issuers, subjects nor the ids of tokens. No request writes
+//! into it, so nobody can fill it by sending some. [`MemoryRevocations`] ends with the process;
+//! another one implements [`RevocationStore`], and needs a key that all who use it share
+//! (`with_revocation_key`). While nothing is revoked, a request costs one look at a counter.
+//!
+//! # Credentials that can be used once
+//!
+//! A [`ReplayStore`] is for authenticators: of a proof or a code that must not be used twice,
+//! it says to one of all who present it that it is fresh. [`MemoryReplays`] is one in memory.
+
+mod decide;
+mod keys;
 mod memory;
 mod replays;
+mod settings;
+mod store;
+mod what;
 
 pub use portcullis_core::{
-    ReplayKey, ReplayOwner, ReplayStore, RevocationStore, RevokedKey, StoreError, Taken,
+    ReplayKey, ReplayOwner, ReplayStore, RevocationKey, RevocationStore, RevokedKey, StoreError,
+    Taken,
 };
 
-pub use self::{memory::MemoryRevocations, replays::MemoryReplays};
+pub(crate) use self::{
+    decide::{Bar, Revocations},
+    settings::RevocationSettings,
+};
+pub use self::{
+    memory::MemoryRevocations,
+    replays::MemoryReplays,
+    what::{Revocation, RevokeError},
+};

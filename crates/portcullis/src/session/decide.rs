@@ -11,6 +11,7 @@ use std::{
 use http::{Method, StatusCode, request::Parts, response};
 use portcullis_core::{
     Check, EndReason, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord, StoreError,
+    Timestamp,
 };
 
 use super::{
@@ -115,6 +116,20 @@ impl AllSessions {
         let owner = self.0.keying.owner(issuer, subject);
         let shared = Arc::clone(&self.0);
         to_the_end(async move { shared.end_all(owner).await }).await
+    }
+
+    /// Ends the sessions of a principal, or of one client of it, in which nobody has
+    /// authenticated after the cut-off.
+    pub(crate) async fn revoke(
+        &self,
+        issuer: &str,
+        subject: &str,
+        client: Option<&str>,
+        cut_off: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (owner, family) = self.0.keying.family(issuer, subject, client);
+        let family = client.map(|_| family);
+        self.0.revoke(owner, family, cut_off).await
     }
 }
 

@@ -35,6 +35,21 @@ impl Keying {
             .owner
     }
 
+    /// The same, and what the sessions of one of its clients have in common.
+    pub(super) fn family(
+        &self,
+        issuer: &str,
+        subject: &str,
+        client: Option<&str>,
+    ) -> (OwnerKey, FamilyKey) {
+        let mut evidence = Evidence::new(EvidenceKind::User, issuer, subject);
+        if let Some(client) = client {
+            evidence = evidence.with_client(client);
+        }
+        let keys = self.keys(&evidence);
+        (keys.owner, keys.family)
+    }
+
     /// A mark of something that is compared within one session, and alike in no other.
     /// `label` says what it is a mark of.
     pub(super) fn mark<'a>(

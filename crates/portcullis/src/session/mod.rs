@@ -130,4 +130,5 @@ pub(crate) use self::{
     decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
     handle::{Looked, Looking},
     running::Running,
+    shared::to_the_end,
 };

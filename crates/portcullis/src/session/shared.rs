@@ -3,8 +3,8 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use portcullis_core::{
-    Change, Check, Commit, EndReason, OwnerKey, SessionId, SessionKey, SessionRecord, SessionState,
-    Sessions, StoreError, entropy,
+    Change, Check, Commit, EndReason, EvidenceKind, FamilyKey, OwnerKey, SessionId, SessionKey,
+    SessionRecord, SessionState, Sessions, StoreError, Timestamp, entropy,
 };
 
 use super::{
@@ -123,19 +123,57 @@ impl Shared {
 
     /// Ends all sessions of an owner, everywhere. Says how many lived.
     pub(super) async fn end_all(&self, owner: OwnerKey) -> Result<usize, StoreError> {
+        let at = self.time.steady();
+        self.end_those(owner, |record| {
+            let mut ended = record.clone();
+            ended.state = SessionState::Ended(at, EndReason::Revoked);
+            Some(Change::Put(ended))
+        })
+        .await
+    }
+
+    /// Ends those sessions of an owner, or of one family of it, everywhere, in which nobody has
+    /// authenticated after the cut-off.
+    pub(super) async fn revoke(
+        &self,
+        owner: OwnerKey,
+        family: Option<FamilyKey>,
+        cut_off: Timestamp,
+    ) -> Result<(), StoreError> {
+        let at = self.time.steady();
+        let ended = self.end_those(owner, |record| {
+            let is_later = record.authenticated_at.is_some_and(|at| at > cut_off);
+            if is_later || family.is_some_and(|family| record.family != family) {
+                return None;
+            }
+            if record.kind == EvidenceKind::Standing {
+                // Nothing would open it again, and the key that was issued in place of the one
+                // that is revoked belongs to the same session. The revocation keeps out the old.
+                return Some(Change::Remove(record.key));
+            }
+            let mut ended = record.clone();
+            ended.state = SessionState::Ended(at, EndReason::Revoked);
+            Some(Change::Put(ended))
+        });
+        ended.await.map(drop)
+    }
+
+    /// Ends sessions that live by a change of their records. Says how many.
+    async fn end_those(
+        &self,
+        owner: OwnerKey,
+        change: impl Fn(&SessionRecord) -> Option<Change>,
+    ) -> Result<usize, StoreError> {
         for _ in 0..MAX_TRIES {
             let sessions = self.store.load(owner).await?;
-            let (now, at) = (self.time.now(), self.time.steady());
-            let living = sessions
-                .records
-                .iter()
-                .filter(|record| record.over(now).is_none());
+            let now = self.time.now();
             let mut changes = Vec::new();
-            for record in living {
-                self.registry.end(record.id, EndReason::Revoked);
-                let mut ended = record.clone();
-                ended.state = SessionState::Ended(at, EndReason::Revoked);
-                changes.push(Change::Put(ended));
+            for record in &sessions.records {
+                let is_alive = record.over(now).is_none();
+                if let Some(change) = is_alive.then(|| change(record)).flatten() {
+                    self.registry.end(record.id, EndReason::Revoked);
+                    changes.push(change);
+                }
             }
             let count = changes.len();
             if count == 0 {
@@ -212,14 +250,14 @@ impl Shared {
 
 /// Runs something to its end, also when whoever waits for it goes away: a handler that ends a
 /// session may be dropped for that very reason.
-pub(super) async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
+pub(crate) async fn to_the_end<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return work.await;
     };
     let done = runtime.spawn(work).await;
-    done.unwrap_or_else(|_| Err(StoreError::new("the task that asked the store failed")))
+    done.unwrap_or_else(|_| Err(StoreError::new("the task that asked the store failed").into()))
 }
 
 fn fresh_id() -> Result<SessionId, StoreError> {

@@ -217,7 +217,12 @@ impl StackBuilder<Complete> {
 
         let steps = Arc::new(Steps::new(steps, shared).innermost());
         tracing::info!(target: "portcullis", layers = ?steps, "the gate is built");
-        let handle = GateHandle::new(Arc::clone(&steps), authn.authenticators.into(), sessions);
+        let handle = GateHandle::new(
+            Arc::clone(&steps),
+            authn.authenticators.into(),
+            authn.revocations,
+            sessions,
+        );
         Ok((Gate::new(steps, authn.metadata), handle))
     }
 }

@@ -4,7 +4,13 @@ use std::{fmt, sync::Arc};
 
 use portcullis_core::{NotReady, StoreError};
 
-use crate::{audit::Stats, authn::AnyAuthenticator, frame::Steps, session::AllSessions};
+use crate::{
+    audit::Stats,
+    authn::AnyAuthenticator,
+    frame::Steps,
+    revocation::{Revocation, Revocations, RevokeError},
+    session::{AllSessions, to_the_end},
+};
 
 /// What the operator of a [`Gate`](super::Gate) does with it while it runs.
 ///
@@ -13,6 +19,7 @@ use crate::{audit::Stats, authn::AnyAuthenticator, frame::Steps, session::AllSes
 pub struct GateHandle {
     steps: Arc<Steps>,
     authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+    revocations: Arc<Revocations>,
     sessions: Option<AllSessions>,
 }
 
@@ -20,18 +27,52 @@ impl GateHandle {
     pub(super) fn new(
         steps: Arc<Steps>,
         authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+        revocations: Arc<Revocations>,
         sessions: Option<AllSessions>,
     ) -> Self {
         Self {
             steps,
             authenticators,
+            revocations,
             sessions,
         }
     }
 
+    /// Revokes credentials: whoever comes with one is refused, from the next request on, and
+    /// permitted nothing more in those that run. Sessions of a subject or a grant that is
+    /// revoked end, and with them what runs in them. See [`revocation`](crate::revocation) for
+    /// what else it reaches, and what not.
+    ///
+    /// It is done to the end, also when whoever waits for it goes away.
+    ///
+    /// # Errors
+    ///
+    /// The revocation would have no effect, or a store cannot say whether it has it: that of
+    /// the revocations, or that of the sessions. Try again; what was done already does no harm.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
+        let this = self.clone();
+        to_the_end(async move {
+            let now = this.steps.shared().clock.now();
+            let revoked = this.revocations.revoke(&revocation, now).await;
+            if let Err(RevokeError::Invalid(_)) = revoked {
+                return revoked;
+            }
+            // Also where the store of revocations is down: what can be ended is ended.
+            if let (Some(sessions), Some((issuer, subject, client))) =
+                (&this.sessions, revocation.sessions())
+            {
+                let cut_off = revocation.cut_off(now);
+                let ended = sessions.revoke(issuer, subject, client, cut_off).await;
+                return revoked.and(ended.map_err(RevokeError::Store));
+            }
+            revoked
+        })
+        .await
+    }
+
     /// Ends all sessions of a principal, and what runs in them on this server at once. Says
-    /// how many lived; none without a `session` layer. Whoever authenticates anew is in again:
-    /// to keep somebody out, take the credential away.
+    /// how many lived; none without a `session` layer. Whoever authenticates anew is in again,
+    /// and so is any other credential: to keep those out, [`revoke`](Self::revoke) them.
     ///
     /// # Errors
     ///

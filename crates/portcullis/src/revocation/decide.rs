@@ -1,0 +1,188 @@
+//! Whether a credential has been revoked: the decision itself.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+use portcullis_core::{Check, Evidence, EvidenceKind, ReasonCode, StoreError, Timestamp};
+
+use super::{keys::Keying, store::AnyRevocationStore};
+use crate::{exchange::Exchange, reason, refusal::Refusal};
+
+/// By so much an issuer's clock may be ahead. What claims to be from later than that says
+/// nothing of its time, or it would outlast every cut-off.
+const AHEAD: Duration = Duration::from_secs(60);
+/// How long a client is told to wait for a store.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What has been revoked, as a layer asks for it.
+pub(crate) struct Revocations {
+    pub(super) store: Arc<dyn AnyRevocationStore>,
+    pub(super) keying: Keying,
+}
+
+/// Why a credential does not count.
+#[derive(Debug)]
+pub(crate) enum Bar {
+    /// The store has forgotten revocations, and one of them may have been of this credential.
+    Forgotten,
+    /// It has been revoked.
+    Revoked,
+    /// The store cannot say.
+    Unknown(StoreError),
+}
+
+impl Revocations {
+    /// Whether a credential has been revoked, if that can be said at once. While nothing is, it
+    /// takes next to no time.
+    pub(crate) fn check(&self, evidence: &Evidence, now: Timestamp) -> Check<Result<(), Bar>> {
+        if self.store.is_empty() {
+            return Check::Done(Ok(()));
+        }
+        let Some(keys) = self.keying.keys(evidence) else {
+            return Check::Done(Err(too_many_keys()));
+        };
+        match self.store.check(keys.as_slice()) {
+            Check::Done(cut_off) => Check::Done(self.judge(evidence, cut_off, now)),
+            Check::NeedsIo => Check::NeedsIo,
+        }
+    }
+
+    /// Goes on where [`check`](Self::check) needs I/O.
+    pub(crate) async fn look(&self, evidence: &Evidence, now: Timestamp) -> Result<(), Bar> {
+        let keys = self.keying.keys(evidence).ok_or_else(too_many_keys)?;
+        let looked_up = self.store.look(keys.as_slice()).await;
+        self.judge(evidence, looked_up.map_err(Bar::Unknown)?, now)
+    }
+
+    /// What has been forgotten is asked for after the keys: whatever disappeared in between is
+    /// then covered by it.
+    fn judge(
+        &self,
+        evidence: &Evidence,
+        cut_off: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Bar> {
+        let at = time_of(evidence, now);
+        if is_over(at, cut_off) {
+            return Err(Bar::Revoked);
+        }
+        if is_over(at, self.store.forgotten())
+            && !portcullis_core::sabotaged!("revocation.forgotten")
+        {
+            return Err(Bar::Forgotten);
+        }
+        Ok(())
+    }
+}
+
+/// When whoever holds the credential proved who he is, on the issuer's clock. A person does so
+/// by authenticating, and no refreshed token changes that; only where the issuer does not say
+/// when that was, the time of the token has to do.
+fn time_of(evidence: &Evidence, now: Timestamp) -> Option<Timestamp> {
+    let at = match evidence.kind() {
+        EvidenceKind::User => evidence.auth_time().or(evidence.issued_at()),
+        _ => evidence.issued_at(),
+    };
+    at.filter(|at| *at <= now + AHEAD || portcullis_core::sabotaged!("revocation.ahead"))
+}
+
+/// Whether a time is no later than the cut-off. No time is none that is later.
+fn is_over(at: Option<Timestamp>, cut_off: Option<Timestamp>) -> bool {
+    cut_off.is_some_and(|cut_off| match at {
+        Some(at) => at <= cut_off,
+        None => !portcullis_core::sabotaged!("revocation.timeless"),
+    })
+}
+
+fn too_many_keys() -> Bar {
+    Bar::Unknown(StoreError::new("the evidence has too many revocation keys"))
+}
+
+impl Bar {
+    /// The answer, without the challenge that a layer adds to a 401.
+    pub(crate) fn refusal(&self, layer: &'static str, exchange: &Exchange) -> Refusal {
+        let unauthorized = |code: ReasonCode| Refusal::new(layer, StatusCode::UNAUTHORIZED, code);
+        match self {
+            Self::Forgotten => unauthorized(reason::REVOCATION_FORGOTTEN),
+            Self::Revoked => unauthorized(reason::CREDENTIAL_REVOKED),
+            Self::Unknown(error) => {
+                tracing::error!(
+                    target: "portcullis",
+                    request_id = %exchange.id(),
+                    "the store of revocations cannot say whether a credential is revoked: {error}",
+                );
+                let (status, code) = (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    reason::REVOCATION_STORE_UNAVAILABLE,
+                );
+                Refusal::new(layer, status, code).with_retry_after(RETRY)
+            }
+        }
+    }
+
+    /// Whether the caller can do nothing but come with another credential.
+    pub(crate) const fn is_final(&self) -> bool {
+        matches!(self, Self::Forgotten | Self::Revoked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_767_225_600 + seconds)
+    }
+
+    #[test]
+    fn a_person_is_as_old_as_the_authentication_and_all_others_as_the_token() {
+        let evidence = |kind, authenticated, issued| {
+            let mut evidence = Evidence::new(kind, "i", "s");
+            if let Some(seconds) = authenticated {
+                evidence = evidence.with_auth_time(at(seconds));
+            }
+            if let Some(seconds) = issued {
+                evidence = evidence.with_issued_at(at(seconds));
+            }
+            time_of(&evidence, NOW)
+        };
+        use EvidenceKind::{Client, Standing, User};
+        for (kind, authenticated, issued, expected) in [
+            (User, Some(-9), Some(-1), Some(-9)),
+            (User, None, Some(-1), Some(-1)),
+            (User, None, None, None),
+            (Client, Some(-9), Some(-1), Some(-1)),
+            (Standing, Some(-9), Some(-1), Some(-1)),
+            (Standing, Some(-9), None, None),
+            (User, Some(60), Some(-1), Some(60)),
+            (User, Some(61), Some(-1), None),
+            (Client, None, Some(i64::MAX / 2000), None),
+        ] {
+            assert_eq!(
+                evidence(kind, authenticated, issued),
+                expected.map(at),
+                "{kind:?} {authenticated:?} {issued:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_is_later_than_a_cut_off_is_good() {
+        let ahead = Timestamp::from_unix_millis(NOW.unix_millis() + 1);
+        for (time, cut_off, expected) in [
+            (Some(NOW), Some(NOW), true),
+            (Some(NOW), Some(NOW + SECOND), true),
+            (Some(ahead), Some(NOW), false),
+            (Some(ahead), Some(Timestamp::MAX), true),
+            (Some(Timestamp::MAX), Some(Timestamp::MAX), true),
+            (None, Some(Timestamp::UNIX_EPOCH), true),
+            (Some(NOW), None, false),
+            (None, None, false),
+        ] {
+            assert_eq!(is_over(time, cut_off), expected, "{time:?} {cut_off:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What a layer is told about revocations, and what it makes of it.
+
+use std::{fmt, sync::Arc};
+
+use portcullis_core::{ConfigError, ConfigErrors, RevocationStore, Secret, Timestamp};
+
+use super::{
+    MemoryRevocations, Revocation, RevokeError, decide::Revocations, keys::Keying,
+    store::AnyRevocationStore,
+};
+
+/// The settings of [`Revocations`].
+#[derive(Default)]
+pub(crate) struct RevocationSettings {
+    store: Option<Arc<dyn AnyRevocationStore>>,
+    key: Option<Secret>,
+}
+
+impl RevocationSettings {
+    pub(crate) fn with_store(&mut self, store: impl RevocationStore) {
+        self.store = Some(Arc::new(store));
+    }
+
+    pub(crate) fn with_key(&mut self, key: Secret) {
+        self.key = Some(key);
+    }
+
+    pub(crate) fn assemble(self) -> Result<Revocations, ConfigErrors> {
+        let store = self
+            .store
+            .unwrap_or_else(|| Arc::new(MemoryRevocations::default()));
+        let error =
+            |setting, problem: String| ConfigErrors::from(ConfigError::new(setting, problem));
+        let keying = match &self.key {
+            Some(key) => Keying::with_key(key).ok_or_else(|| {
+                let problem = "is not 16 bytes; draw 16 random bytes once, and keep them where \
+                               the server's other secrets are";
+                error("with_revocation_key", problem.to_owned())
+            }),
+            None if !store.is_volatile() => {
+                let problem = "is not set, and the store of `with_revocations` outlasts the \
+                               process or is shared: what others write into it would not be \
+                               found; give all of them one key of 16 random bytes";
+                Err(error("with_revocation_key", problem.to_owned()))
+            }
+            None => Keying::new().map_err(|problem| {
+                let problem = format!("the operating system gives no randomness: {problem}");
+                error("build", problem)
+            }),
+        };
+        Ok(Revocations {
+            store,
+            keying: keying?,
+        })
+    }
+}
+
+impl Revocations {
+    /// Writes a revocation into the store.
+    pub(crate) async fn revoke(
+        &self,
+        revocation: &Revocation,
+        now: Timestamp,
+    ) -> Result<(), RevokeError> {
+        revocation.validate()?;
+        let key = self.keying.key(revocation.key());
+        let (cut_off, until) = (revocation.cut_off(now), revocation.kept_until(now));
+        self.store.revoke(key, cut_off, until, now).await?;
+        tracing::info!(
+            target: "portcullis",
+            kind = revocation.key().kind(),
+            "a revocation is in effect{}",
+            if self.store.is_volatile() { ", until this process is started anew" } else { "" },
+        );
+        Ok(())
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations").finish_non_exhaustive()
+    }
+}
