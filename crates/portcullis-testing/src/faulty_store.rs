@@ -1,4 +1,4 @@
-//! A session store that fails on request.
+//! Stores that fail on request.
 
 use std::sync::{
     Arc,
@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use portcullis_core::{
-    Change, Check, Commit, OwnerKey, Revision, SessionId, SessionKey, SessionRecord, SessionStore,
-    Sessions, StoreError, Timestamp,
+    Change, Check, Commit, OwnerKey, Revision, RevocationStore, RevokedKey, SessionId, SessionKey,
+    SessionRecord, SessionStore, Sessions, StoreError, Timestamp,
 };
 
 /// A session store that fails while it is told to, and otherwise does what the one inside it
@@ -38,16 +38,30 @@ struct Inner<S> {
     asked: AtomicU64,
 }
 
-impl<S: SessionStore> FaultyStore<S> {
-    /// A store that does not fail yet.
-    #[must_use]
-    pub fn new(store: S) -> Self {
-        Self(Arc::new(Inner {
+impl<S> Inner<S> {
+    fn new(store: S) -> Self {
+        Self {
             store,
             is_failing: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
             asked: AtomicU64::new(0),
-        }))
+        }
+    }
+
+    fn ask(&self) -> Result<&S, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.is_failing.load(Ordering::Relaxed) {
+            return Err(StoreError::new("it was told to fail"));
+        }
+        Ok(&self.store)
+    }
+}
+
+impl<S: SessionStore> FaultyStore<S> {
+    /// A store that does not fail yet.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Inner::new(store)))
     }
 
     /// Whether everything that is asked from now on is an error.
@@ -72,14 +86,6 @@ impl<S: SessionStore> FaultyStore<S> {
     pub fn get_ref(&self) -> &S {
         &self.0.store
     }
-
-    fn ask(&self) -> Result<&S, StoreError> {
-        self.0.asked.fetch_add(1, Ordering::Relaxed);
-        if self.0.is_failing.load(Ordering::Relaxed) {
-            return Err(StoreError::new("it was told to fail"));
-        }
-        Ok(&self.0.store)
-    }
 }
 
 impl<S> Clone for FaultyStore<S> {
@@ -94,7 +100,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
     }
 
     async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
-        self.ask()?.load(owner).await
+        self.0.ask()?.load(owner).await
     }
 
     async fn commit(
@@ -104,7 +110,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         changes: Vec<Change>,
         now: Timestamp,
     ) -> Result<Commit, StoreError> {
-        let commit = self.ask()?.commit(owner, expected, changes, now).await;
+        let commit = self.0.ask()?.commit(owner, expected, changes, now).await;
         if self.0.loses_answers.load(Ordering::Relaxed) {
             return Err(StoreError::new("the answer got lost"));
         }
@@ -118,7 +124,7 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         id: SessionId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.ask()?.touch(owner, key, id, at).await
+        self.0.ask()?.touch(owner, key, id, at).await
     }
 
     fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
@@ -127,5 +133,88 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
 
     fn is_durable(&self) -> bool {
         self.0.store.is_durable()
+    }
+}
+
+/// A store of revocations that fails while it is told to, and otherwise does what the one inside
+/// it does. Clones are the same store.
+///
+/// It never answers at once, as a store that asks a server never does; nor does it ever say
+/// that it is empty. It is as volatile as the one inside.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::{authn::AuthnLayer, revocation::MemoryRevocations};
+/// use portcullis_testing::{faulty_store::FaultyRevocations, mock_auth::MockAuth};
+///
+/// let store = FaultyRevocations::new(MemoryRevocations::default());
+/// let layer = AuthnLayer::builder()
+///     .add_authenticator(MockAuth::user("alice"))
+///     .with_revocations(store.clone())
+///     .build()?;
+/// store.set_failing(true); // from now on, nobody is let in
+/// # let _ = layer;
+/// # Ok::<(), portcullis::ConfigErrors>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct FaultyRevocations<S>(Arc<Inner<S>>);
+
+impl<S: RevocationStore> FaultyRevocations<S> {
+    /// A store that does not fail yet.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Inner::new(store)))
+    }
+
+    /// Whether everything that is asked from now on is an error.
+    pub fn set_failing(&self, is_failing: bool) {
+        self.0.is_failing.store(is_failing, Ordering::Relaxed);
+    }
+
+    /// How often it was asked for something.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.0.store
+    }
+}
+
+impl<S> Clone for FaultyRevocations<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: RevocationStore> RevocationStore for FaultyRevocations<S> {
+    async fn look(&self, keys: &[RevokedKey]) -> Result<Option<Timestamp>, StoreError> {
+        let store = self.0.ask()?;
+        match store.check(keys) {
+            Check::Done(found) => Ok(found),
+            Check::NeedsIo => store.look(keys).await,
+        }
+    }
+
+    async fn revoke(
+        &self,
+        key: RevokedKey,
+        cut_off: Timestamp,
+        kept_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.ask()?.revoke(key, cut_off, kept_until, now).await
+    }
+
+    fn forgotten(&self) -> Option<Timestamp> {
+        self.0.store.forgotten()
+    }
+
+    fn is_volatile(&self) -> bool {
+        self.0.store.is_volatile()
     }
 }

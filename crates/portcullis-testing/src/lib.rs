@@ -11,7 +11,7 @@
 //! | prove an authenticator of your own | [`authenticator_contract!`] |
 //! | prove a session store of your own | [`session_store_contract!`] |
 //! | prove a store of revocations, or of one-time credentials | [`revocation_store_contract!`], [`replay_store_contract!`] |
-//! | have a session store that fails | [`faulty_store::FaultyStore`] |
+//! | have a store that fails | [`faulty_store`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | give a handler a session | [`mock_session::MockSession`] |
 //! | have it come from somewhere else | [`mock_binding::MockBinding`] |
