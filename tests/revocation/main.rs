@@ -1,10 +1,27 @@
-//! Revocations: what stores of them owe.
+//! Revocations: what is over, what is not, and what stores of them owe.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what cannot be set up fails the test"
+)]
+
+mod calls;
+mod requests;
+mod sessions;
+mod settings;
+mod world;
 
 use portcullis::revocation::{MemoryReplays, MemoryRevocations};
-use portcullis_testing::{replay_contract::ReplayPromise, revocation_contract::RevocationPromise};
+use portcullis_testing::{
+    faulty_store::FaultyRevocations, replay_contract::ReplayPromise,
+    revocation_contract::RevocationPromise,
+};
 
 portcullis_testing::revocation_store_contract!(memory, async {
     MemoryRevocations::with_capacity(10_000)
+});
+portcullis_testing::revocation_store_contract!(memory_that_is_asked, async {
+    FaultyRevocations::new(MemoryRevocations::with_capacity(10_000))
 });
 portcullis_testing::replay_store_contract!(replays_in_memory, async {
     MemoryReplays::with_capacity(100_000)
