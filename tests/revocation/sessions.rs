@@ -1,6 +1,6 @@
 //! Sessions that end with what is revoked.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -107,11 +107,11 @@ async fn is_done_to_the_end() {
     let revoking = world.handle.revoke(Revocation::subject(ISSUER, "alice"));
     // Whoever waits goes away after a first look.
     assert!(revoking.now_or_never().is_none());
-    tokio::time::timeout(Duration::from_secs(60), async {
-        while world.ask("alice.0").await.0 != 401 {
-            tokio::task::yield_now().await;
+    for _ in 0..1000 {
+        if world.ask("alice.0").await.0 == 401 {
+            return;
         }
-    })
-    .await
-    .unwrap();
+        tokio::task::yield_now().await;
+    }
+    panic!("a revocation that nobody waits for was left half done");
 }

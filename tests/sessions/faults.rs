@@ -68,11 +68,14 @@ fn what_a_restart_would_not_find_again_is_an_error_when_the_layer_is_built() {
     let short = SessionLayer::builder().with_key(Secret::new([7; 15]));
     assert!(problem(short).starts_with("`with_key`: is not 16 bytes"));
     let durable = || SessionLayer::builder().with_store(Durable(MemorySessions::default()));
-    assert!(problem(durable()).starts_with("`with_key`: is missing, and the store is durable"));
+    assert!(
+        problem(durable())
+            .starts_with("`with_key`: is missing, and the store outlasts the process")
+    );
     assert!(durable().with_key(Secret::new([7; 16])).build().is_ok());
 }
 
-/// A store that does not say that it is not durable.
+/// A store that does not say that it is volatile.
 struct Durable(MemorySessions);
 
 impl SessionStore for Durable {

@@ -131,8 +131,8 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         self.0.store.forgotten(owner)
     }
 
-    fn is_durable(&self) -> bool {
-        self.0.store.is_durable()
+    fn is_volatile(&self) -> bool {
+        self.0.store.is_volatile()
     }
 }
 

@@ -85,6 +85,7 @@ mod frame;
 mod gcra;
 pub mod guide;
 mod json;
+mod parts;
 mod path;
 mod peer;
 pub mod perimeter;

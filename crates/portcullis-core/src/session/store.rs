@@ -31,7 +31,7 @@ use crate::{Check, Timestamp};
 ///
 /// The keys are hashes with the key of the layer that asks. What is kept is of use to another
 /// layer, after a restart or on another server, only if both have the same one: `with_key` of
-/// the layer's settings, which a store that [is durable](Self::is_durable) needs.
+/// the layer's settings, without which only a [volatile](Self::is_volatile) one can be used.
 ///
 /// A store of keys and values keeps all that an owner has as one value
 /// ([`Sessions::to_bytes`]). Whatever it cannot read again is an error, never nothing.
@@ -75,8 +75,8 @@ use crate::{Check, Timestamp};
 ///         Ok(found.is_some_and(|sessions| sessions.touch(key, id, at)))
 ///     }
 ///
-///     fn is_durable(&self) -> bool {
-///         false
+///     fn is_volatile(&self) -> bool {
+///         true
 ///     }
 /// }
 /// ```
@@ -156,13 +156,13 @@ pub trait SessionStore: Send + Sync + 'static {
         None
     }
 
-    /// Whether what is kept is there for another layer too: after a restart, or on another
-    /// server. Such a store needs a key by which the layers find the same
-    /// (`with_key`); without one the settings are an error.
+    /// Whether what is kept ends with the process, and is seen by nobody else. One that is there
+    /// after a restart, or on another server, needs a key by which the layers find the same
+    /// (`with_key`): without one the settings are an error.
     ///
-    /// `true`, unless a store says otherwise.
-    fn is_durable(&self) -> bool {
-        true
+    /// `false`, unless a store says otherwise.
+    fn is_volatile(&self) -> bool {
+        false
     }
 }
 

@@ -20,7 +20,7 @@ use portcullis_core::{
 /// use portcullis_testing::store_contract::Reopened;
 ///
 /// let store = Reopened::new(MemorySessions::default); // forgets everything, of course
-/// assert!(!store.is_durable());
+/// assert!(store.is_volatile());
 /// ```
 pub struct Reopened<F>(F);
 
@@ -80,8 +80,8 @@ impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reo
         (self.0)().forgotten(owner)
     }
 
-    fn is_durable(&self) -> bool {
-        (self.0)().is_durable()
+    fn is_volatile(&self) -> bool {
+        (self.0)().is_volatile()
     }
 }
 
@@ -95,7 +95,7 @@ impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reo
 /// use portcullis_testing::store_contract::ByTurns;
 ///
 /// let store = ByTurns::new(MemorySessions::default(), MemorySessions::default());
-/// assert!(!store.is_durable()); // and not the same place, of course
+/// assert!(store.is_volatile()); // and not the same place, of course
 /// ```
 #[derive(Debug)]
 pub struct ByTurns<S> {
@@ -166,7 +166,7 @@ impl<S: SessionStore> SessionStore for ByTurns<S> {
         self.next().forgotten(owner)
     }
 
-    fn is_durable(&self) -> bool {
-        self.one.is_durable() || self.other.is_durable()
+    fn is_volatile(&self) -> bool {
+        self.one.is_volatile() && self.other.is_volatile()
     }
 }

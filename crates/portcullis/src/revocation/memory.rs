@@ -9,9 +9,9 @@ use std::{
     },
 };
 
-use portcullis_core::{Check, RevocationStore, RevokedKey, StoreError, Timestamp};
+use portcullis_core::{AlreadyHashed, Check, RevocationStore, RevokedKey, StoreError, Timestamp};
 
-use crate::hashed::{AlreadyHashed, part_of};
+use crate::parts::part_of;
 
 /// Stores with room for more than this are split, so that requests seldom meet.
 const SPLIT_ABOVE: usize = 1024;

@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Check, ReplayKey, ReplayOwner, ReplayStore, StoreError, Taken, Timestamp};
+use portcullis_core::{
+    AlreadyHashed, Check, ReplayKey, ReplayOwner, ReplayStore, StoreError, Taken, Timestamp,
+};
 
-use crate::hashed::{AlreadyHashed, part_of};
+use crate::parts::part_of;
 
 /// Stores with room for more than this are split, so that nobody can fill more than a part.
 const SPLIT_ABOVE: usize = 1024;

@@ -92,7 +92,7 @@ impl SessionBuilder {
     }
 
     /// Where sessions are kept. In the memory of this process by default:
-    /// [`MemorySessions`]. One that [is durable](SessionStore::is_durable) needs
+    /// [`MemorySessions`]. One that is not [volatile](SessionStore::is_volatile) needs
     /// [`with_key`](Self::with_key).
     pub fn with_store(mut self, store: impl SessionStore) -> Self {
         self.settings.store = Some(Arc::new(store));
@@ -102,7 +102,7 @@ impl SessionBuilder {
     /// The key of the hashes by which sessions are found: 16 random bytes, kept where the
     /// server's other secrets are; of another length it is an error when the layer is built.
     /// Without it one is drawn then, and what a store keeps is of use to that layer alone, so
-    /// a store that [is durable](SessionStore::is_durable) is an error without a key.
+    /// one that is not [volatile](SessionStore::is_volatile) is an error without a key.
     pub fn with_key(mut self, key: Secret) -> Self {
         self.settings.key = Some(key);
         self
@@ -172,11 +172,14 @@ impl SessionSettings {
                 ));
             }
         }
-        let is_durable = self.store.as_ref().is_some_and(|store| store.is_durable());
-        if is_durable && self.key.is_none() {
-            let problem = "is missing, and the store is durable: after a restart nobody who was \
-                           logged out would be found in it; draw 16 random bytes once, and keep \
-                           them where the server's other secrets are";
+        let outlasts = self
+            .store
+            .as_ref()
+            .is_some_and(|store| !store.is_volatile());
+        if outlasts && self.key.is_none() {
+            let problem = "is missing, and the store outlasts the process: after a restart nobody \
+                           who was logged out would be found in it; draw 16 random bytes once, \
+                           and keep them where the server's other secrets are";
             errors.push(ConfigError::new("with_key", problem));
         }
         let Some(keying) = keying(self.key.as_ref(), &mut errors) else {

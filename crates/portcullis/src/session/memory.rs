@@ -15,6 +15,7 @@ use portcullis_core::{
 };
 
 use self::{row::Row, shard::Shard};
+use crate::parts::part_of;
 
 /// Stores with room for more than this are split, so that requests seldom meet.
 const SPLIT_ABOVE: usize = 1024;
@@ -86,13 +87,8 @@ impl MemorySessions {
     }
 
     fn shard(&self, owner: OwnerKey) -> Result<&RwLock<Shard>, StoreError> {
-        // Mixed, so that it does not rely on keys that are spread, and takes other bits than
-        // the map does.
-        let bits = owner.as_u128();
-        let mixed = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let index = (mixed >> 32) as usize % self.shards.len();
         self.shards
-            .get(index)
+            .get(part_of(owner.as_u128(), self.shards.len()))
             .ok_or_else(|| StoreError::new("has no shards"))
     }
 
@@ -182,8 +178,8 @@ impl SessionStore for MemorySessions {
         read(self.shard(owner).ok()?).forgotten(owner)
     }
 
-    fn is_durable(&self) -> bool {
-        false
+    fn is_volatile(&self) -> bool {
+        true
     }
 }
 

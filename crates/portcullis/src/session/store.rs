@@ -35,7 +35,7 @@ pub(super) trait AnySessionStore: Send + Sync + 'static {
         at: Timestamp,
     ) -> Asking<'static, bool>;
     fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp>;
-    fn is_durable(&self) -> bool;
+    fn is_volatile(&self) -> bool;
 }
 
 impl<S: SessionStore> AnySessionStore for S {
@@ -81,7 +81,7 @@ impl<S: SessionStore> AnySessionStore for S {
         SessionStore::forgotten(self, owner)
     }
 
-    fn is_durable(&self) -> bool {
-        SessionStore::is_durable(self)
+    fn is_volatile(&self) -> bool {
+        SessionStore::is_volatile(self)
     }
 }
