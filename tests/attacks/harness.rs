@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use portcullis::audit::Outcome;
-use portcullis_tests::logs::Logs;
+use portcullis_tests::{answers::is_documented, logs::Logs};
 
 use crate::{
     guard::{Guard, METADATA_URL},
@@ -362,6 +362,9 @@ impl Harness {
                 let code = record.reason.as_str();
                 if record.outcome != expected.outcome || !expected.codes.contains(&code) {
                     let _ = write!(problems, " is recorded as {:?} {code};", record.outcome);
+                }
+                if !is_documented(code, answer.status.as_u16()) {
+                    let _ = write!(problems, " is not in the guide with {code};");
                 }
                 if answer.body.contains(code) {
                     problems.push_str(" says the reason in its body;");

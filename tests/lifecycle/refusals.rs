@@ -10,9 +10,12 @@ use portcullis_testing::{
     clock::VirtualClock,
     http_probe::{HandlerProbe, body_text},
 };
-use portcullis_tests::fixtures::{
-    PAYMENTS, VAULT, authn, authn_and_binding, authn_and_quota, authn_and_step_up, gate, perimeter,
-    request, request_with, stack_builder,
+use portcullis_tests::{
+    answers::is_documented,
+    fixtures::{
+        PAYMENTS, VAULT, authn, authn_and_binding, authn_and_quota, authn_and_step_up, gate,
+        perimeter, request, request_with, stack_builder,
+    },
 };
 use tower::{Layer as _, Service, ServiceExt as _};
 
@@ -142,6 +145,7 @@ async fn refuses<L: Around<HandlerProbe>>(make: fn(&RecordingAudit) -> L, cases:
         assert_eq!(recorded.outcome, outcome, "{shown}");
         assert_eq!(recorded.reason.as_str(), reason, "{shown}");
         assert_eq!(recorded.status.unwrap(), status, "{shown}");
+        assert!(is_documented(reason, status), "{shown}: not in the guide");
         let id = format!("urn:uuid:{}", recorded.request_id);
         let body = body_text(response.into_body()).await;
         assert!(body.contains(&id), "{shown}: {body}");

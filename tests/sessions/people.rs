@@ -11,7 +11,7 @@ use portcullis::{
     session::{SessionBuilder, SessionLayer},
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
-use portcullis_tests::fixtures::RESOURCE;
+use portcullis_tests::{answers::is_documented, fixtures::RESOURCE};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 /// Believes everybody: `NAME.kind.authenticated.ends.sid.scopes.client`, where the times are
@@ -126,6 +126,10 @@ impl World {
         let refused = self.audit.take().pop().unwrap();
         assert_eq!(refused.reason.as_str(), reason);
         assert_eq!(refused.status.map(|status| status.as_u16()), Some(status));
+        assert!(
+            is_documented(reason, status),
+            "{reason} {status} is not in the guide"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the tests of this workspace share.
 
+pub mod answers;
 pub mod echo;
 pub mod fixtures;
 pub mod logs;

@@ -6,6 +6,7 @@ mod handlers;
 mod hosts;
 
 use portcullis::audit::Outcome;
+use portcullis_tests::answers::is_documented;
 
 use self::{
     cases::{Case, Sent, cases},
@@ -60,7 +61,12 @@ async fn check(host: &Host, case: &Case) {
     assert_eq!(recorded.client_address.is_some(), host.knows_peer, "{what}");
     match recorded.outcome {
         Outcome::Admitted => assert_eq!(recorded.status, None, "{what}"),
-        _ => assert_eq!(recorded.status, Some(response.status()), "{what}"),
+        _ => {
+            let status = response.status();
+            assert_eq!(recorded.status, Some(status), "{what}");
+            let is_documented = is_documented(case.reason, status.as_u16());
+            assert!(is_documented, "{what}: not in the guide");
+        }
     }
 
     if let Some(caller) = case.caller {

@@ -3,6 +3,7 @@
 //! | page | for whom |
 //! |---|---|
 //! | [`first_gate`] | who has a router and wants it guarded, today |
+//! | [`answers`] | who sees a status and wants to know why |
 //! | [`coming_from`] | who uses axum-login, tower-sessions or `tower_governor` |
 //!
 //! Each layer has a page of its own, with two examples, what it answers, and what it costs:
@@ -12,5 +13,6 @@
 //! in is the table on the [crate page](crate#the-order-of-the-layers). How to test an agent that
 //! stands behind them is the guide of the crate `portcullis-testing`.
 
+pub mod answers;
 pub mod coming_from;
 pub mod first_gate;

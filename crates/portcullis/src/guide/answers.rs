@@ -1,0 +1,66 @@
+//! What a gate answers by itself, and why: every reason code with the statuses that it comes with.
+//!
+//! The client sees the status, a challenge where one would help, and
+//! [problem+json](https://www.rfc-editor.org/rfc/rfc9457) with the title of the status and the id
+//! of the record. The reason stands in the record and in [`stats`](crate::GateHandle::stats), and
+//! nowhere in the response: it would tell an attacker which check to work on.
+//!
+//! Tests hold this page against what the layers do.
+//!
+//! | reason | status | from |
+//! |---|---|---|
+//! | `acr_insufficient` | 401 403 | `step_up` |
+//! | `amr_insufficient` | 401 403 | `step_up` |
+//! | `auth_time_in_future` | 401 403 | `step_up` |
+//! | `auth_time_missing` | 401 403 | `step_up` |
+//! | `auth_too_old` | 401 403 | `step_up` |
+//! | `authorization_malformed` | 400 | `authn` |
+//! | `body_too_large` | 413 | `perimeter` |
+//! | `budget_spent` | 429 | `perimeter`, `authn` |
+//! | `challenge_in_vain` | 403 | `step_up` |
+//! | `connect_refused` | 400 | `perimeter` |
+//! | `content_length_malformed` | 400 | `perimeter` |
+//! | `confirmation_unmet` | 401 | `authn` |
+//! | `credential_expired` | 401 | `authorize` |
+//! | `credential_revoked` | 401 | `authn`, `authorize` |
+//! | `credential_unknown` | 401 | `authn` |
+//! | `credentials_missing` | 401 | `authn`, `step_up` |
+//! | `credentials_of_two_kinds` | 400 | `authn` |
+//! | `drift_device` | 401 | `binding` |
+//! | `drift_network` | 401 | `binding` |
+//! | `drift_user_agent` | 401 | `binding` |
+//! | `evidence_invalid` | 401 | `authn` |
+//! | `headers_too_large` | 431 | `perimeter` |
+//! | `host_not_allowed` | 403 | `perimeter` |
+//! | `method_too_long` | 400 | `perimeter` |
+//! | `operation_unknown` | 403 | `authorize` |
+//! | `origin_not_allowed` | 403 | `perimeter` |
+//! | `path_ambiguous` | 400 | `perimeter`, `step_up` |
+//! | `preflight` | 204 | `authn` |
+//! | `quota_client` | 429 | `quota` |
+//! | `quota_principal` | 429 | `quota` |
+//! | `resource_metadata` | 200 204 405 | the gate |
+//! | `revocation_forgotten` | 401 | `authn`, `authorize` |
+//! | `revocation_store_unavailable` | 503 | `authn`, `authorize` |
+//! | `scope_missing` | 403 | `step_up` |
+//! | `session_absolute` | 401 | `session`, `authorize` |
+//! | `session_credential_expired` | 401 | the gate, of a handler that has not answered |
+//! | `session_ended` | 401 | `session`, `authorize` |
+//! | `session_forgotten` | 401 | `session` |
+//! | `session_idle` | 401 | `session`, `authorize` |
+//! | `session_limit` | 429 | `session` |
+//! | `session_revoked` | 401 | `session`, `authorize` |
+//! | `session_store_full` | 503 | `session` |
+//! | `session_store_unavailable` | 503 | `session`, `binding`, `authorize` |
+//! | `stack_misordered` | 500 | the layer that stands where it must not |
+//! | `step_up_missing` | 500 | `authorize` |
+//! | `token_in_cookie` | 400 | `authn` |
+//! | `token_in_query` | 400 | `authn` |
+//! | `upgrade_refused` | 500 | `perimeter` |
+//! | `uri_too_long` | 414 | `perimeter` |
+//!
+//! An authenticator has codes of its own, with 400, 401 or 503.
+//!
+//! These are no answers; they stand in records of what was let in, and of what became of it:
+//! `abandoned`, `admitted`, `admitted_anonymous`, `admitted_unidentified`, `completed`, `cut`,
+//! `dropped`, `failed`, `permitted`, `session_opened`.
