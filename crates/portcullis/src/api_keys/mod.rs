@@ -122,12 +122,12 @@
 //!   and drop the first.
 //! - A ring knows of a revocation or rotation by another server only when it is told:
 //!   [`KeyRing::replace_all`].
-//! - Revoking a key refuses later requests. A session or a stream that it has opened is ended
-//!   by its revocation key, [`RevocationKey::Credential`], with the issuer and the id.
+//! - Revoking a key here refuses later requests. To have it permitted nothing more in an answer
+//!   that runs, revoke it at the gate as well, by its issuer and id: [`Revocation::credential`].
 //! - A key is a bearer secret: whoever reads it can use it. Give it an end, few scopes, and
 //!   one holder.
 //!
-//! [`RevocationKey::Credential`]: portcullis_core::RevocationKey::Credential
+//! [`Revocation::credential`]: crate::revocation::Revocation::credential
 
 mod authenticator;
 mod entry;

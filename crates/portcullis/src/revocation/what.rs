@@ -7,8 +7,10 @@ use portcullis_core::{Evidence, EvidenceKind, RevocationKey, StoreError, Timesta
 /// What is to be over, up to when, and how long that has to be remembered.
 ///
 /// Plain data; it takes effect by [`GateHandle::revoke`](crate::GateHandle::revoke). The names
-/// are compared byte for byte with those that the authenticator vouches for: for a token its
-/// `iss`, `sub`, `client_id`, `jti` and `sid`, for an API key the prefix as the issuer.
+/// are compared byte for byte with those that the authenticator vouches for, as
+/// [`Principal`](crate::Principal) and records show them: of a token its `iss`, `sub`,
+/// `client_id`, `jti` and `sid`. The issuer of an API key is `api-keys:` and its prefix, unless
+/// its ring names another.
 ///
 /// # Example
 ///
@@ -49,7 +51,7 @@ impl Revocation {
         Self::new(RevocationKey::Client(issuer.into(), client.into()))
     }
 
-    /// One standing credential: an API key by its public id, with its prefix as the issuer.
+    /// One standing credential: an API key by the issuer that its ring names, and its public id.
     pub fn credential(issuer: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
         Self::new(RevocationKey::Credential(issuer.into(), id.into()))
     }
