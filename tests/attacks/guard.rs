@@ -17,12 +17,14 @@ use portcullis::{
     jwt::{Issuer, Jwt},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
+    revocation::MemoryRevocations,
     session::SessionBuilder,
     step_up::StepUpBuilder,
 };
 use portcullis_testing::{
     audit::RecordingAudit,
     clock::VirtualClock,
+    faulty_store::FaultyRevocations,
     http_probe::HandlerProbe,
     identity_provider::{IdentityProvider, SigningAlgorithm, Token},
 };
@@ -57,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
     pub(crate) binding: Option<BindingBuilder>,
+    /// Where revocations are kept, if not where they are by default.
+    pub(crate) revocations: Option<FaultyRevocations<MemoryRevocations>>,
 }
 
 /// An authenticator that vouches for whatever it likes.
@@ -118,6 +122,7 @@ impl Settings {
             plug_in: None,
             session: None,
             binding: None,
+            revocations: None,
             step_up: None,
         }
     }
@@ -138,6 +143,9 @@ impl Settings {
             .add_authenticator(api_keys)
             .add_authenticator(PlugIn(self.plug_in.map(Arc::new)))
             .add_anonymous_route("/public");
+        if let Some(revocations) = self.revocations {
+            stack = stack.with_revocations(revocations);
+        }
         if let Some(quota) = self.quota {
             stack = stack.with_quota(quota);
         }

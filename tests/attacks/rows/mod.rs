@@ -11,6 +11,7 @@ mod jwt_keys;
 mod places;
 mod quotas;
 mod retrieval;
+mod revocations;
 mod sessions;
 mod sizes;
 mod step_up;
@@ -36,6 +37,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     quotas::play(harness).await;
     sessions::play(harness).await;
     bindings::play(harness).await;
+    revocations::play(harness).await;
     exchange::play(harness).await;
     step_up::play(harness).await;
     timing::play(harness).await;
