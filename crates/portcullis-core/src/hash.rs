@@ -4,6 +4,9 @@
 macro_rules! hashes {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
+        // Aligned as half of it is: tables hold millions of these beside smaller things, and
+        // would hold as many gaps.
+        #[repr(Rust, packed(8))]
         #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub struct $name(u128);
 
@@ -23,7 +26,7 @@ macro_rules! hashes {
 
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                write!(f, "{:032x}", self.0)
+                write!(f, "{:032x}", self.as_u128())
             }
         }
 

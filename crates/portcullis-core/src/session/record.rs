@@ -285,6 +285,16 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_leaves_no_gap_beside_something_smaller() {
+        assert_eq!(size_of::<(OwnerKey, u64)>(), 24);
+        assert_eq!(size_of::<(SessionKey, FamilyKey, SessionId, u64)>(), 56);
+        assert_eq!(
+            OwnerKey::from_u128(0x1f).to_string(),
+            format!("{:032x}", 0x1f)
+        );
+    }
+
+    #[test]
     fn an_idle_time_is_at_least_a_second() {
         let with = |idle| {
             let r = record();
