@@ -32,8 +32,8 @@ pub(super) struct Row {
     /// The time that belongs to the phase.
     phase_at: i64,
     data: Option<Arc<SessionData>>,
-    /// Boxed: without a `binding` layer no session has one.
-    binding: Option<Box<BindingReference>>,
+    /// Not boxed: that would cost those who have one more than it saves the others.
+    binding: BindingReference,
     idle_seconds: u32,
     phase: Phase,
     kind: EvidenceKind,
@@ -73,8 +73,7 @@ impl Row {
             kind: record.kind,
             has_begun: AtomicBool::new(false),
             data: record.data,
-            binding: (record.binding != BindingReference::default())
-                .then(|| Box::new(record.binding)),
+            binding: record.binding,
         }
     }
 
@@ -98,7 +97,7 @@ impl Row {
         record.authenticated_at = may_be(self.authenticated_at);
         record.barred_until = may_be(self.barred_until);
         record.data.clone_from(&self.data);
-        record.binding = self.binding.as_deref().copied().unwrap_or_default();
+        record.binding = self.binding;
         record.state = match self.phase {
             Phase::Ended(reason) => SessionState::Ended(at(self.phase_at), reason),
             Phase::Provisional if !self.has_begun.load(Ordering::Acquire) => {

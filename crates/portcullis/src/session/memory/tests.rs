@@ -1,4 +1,8 @@
-use std::time::Duration;
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 use portcullis_core::{EndReason, EvidenceKind, FamilyKey, SessionState};
 
@@ -35,6 +39,22 @@ async fn put(store: &MemorySessions, owner: u128, record: SessionRecord, now: Ti
 fn holds(store: &MemorySessions, owner: u128) -> bool {
     let found = store.check(OwnerKey::from_u128(owner), SessionKey::from_u128(1));
     matches!(found, Check::Done(Some(_)))
+}
+
+#[test]
+fn a_row_is_packed_and_gives_back_what_was_put_in() {
+    assert_eq!(size_of::<Row>(), 144);
+    let mut record = user(1);
+    record.family = FamilyKey::from_u128(2);
+    record.id = SessionId::from_u128(3);
+    record.active_at = AT + Duration::from_millis(1);
+    record.barred_until = Some(AT + Duration::from_millis(2));
+    record.state = SessionState::Provisional(Timestamp::MAX);
+    record.binding.ipv4 = NonZeroU32::new(4);
+    record.binding.user_agent = NonZeroU64::new(5);
+    record.binding.authenticated_at = AT + Duration::from_millis(6);
+    record.data = Some(Arc::default());
+    assert_eq!(Row::new(record.clone()).to_record(), record);
 }
 
 #[tokio::test]
