@@ -4,6 +4,7 @@ use std::{
     cell::LazyCell,
     convert::Infallible,
     hint::black_box,
+    num::{NonZeroU32, NonZeroU64},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -18,8 +19,8 @@ use http_body::{Body as _, Frame};
 use portcullis::{
     Check, Clock as _, EvidenceKind, SystemClock, Timestamp,
     session::{
-        Change, FamilyKey, MemorySessions, OwnerKey, Revision, SessionId, SessionKey, SessionLayer,
-        SessionRecord, SessionStore,
+        BindingReference, Change, FamilyKey, MemorySessions, OwnerKey, Revision, SessionId,
+        SessionKey, SessionLayer, SessionRecord, SessionStore,
     },
 };
 use tower::{Layer as _, ServiceExt as _};
@@ -52,6 +53,24 @@ fn owner(n: usize) -> OwnerKey {
 /// A session cannot be put there.
 #[must_use]
 pub fn store(sessions: usize) -> MemorySessions {
+    filled(sessions, BindingReference::default())
+}
+
+/// The same, and each session has a network and a user agent that it is compared with.
+///
+/// # Panics
+///
+/// A session cannot be put there.
+#[must_use]
+pub fn store_of_bound(sessions: usize) -> MemorySessions {
+    let mut reference = BindingReference::default();
+    reference.ipv4 = NonZeroU32::new(7);
+    reference.user_agent = NonZeroU64::new(7);
+    reference.authenticated_at = AT;
+    filled(sessions, reference)
+}
+
+fn filled(sessions: usize, binding: BindingReference) -> MemorySessions {
     let store = MemorySessions::with_capacity(sessions * 2);
     for n in 0..sessions {
         let mut record = SessionRecord::new(
@@ -64,6 +83,7 @@ pub fn store(sessions: usize) -> MemorySessions {
             AT + Duration::from_secs(86_400),
         );
         record.authenticated_at = Some(AT);
+        record.binding = binding;
         let put = store.commit(owner(n), Revision::default(), vec![Change::Put(record)], AT);
         let _ = put
             .now_or_never()
