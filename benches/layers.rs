@@ -22,6 +22,7 @@ fn group(criterion: &mut Criterion, name: &str, variants: Vec<Variant>) {
 fn layers(criterion: &mut Criterion) {
     group(criterion, "service", variants::on_a_service());
     group(criterion, "axum", variants::on_axum());
+    group(criterion, "sessions", variants::of_sessions());
 }
 
 fn authenticators(criterion: &mut Criterion) {

@@ -9,6 +9,8 @@
 //! | `axum.gate_with_session` | the gate with sessions on the router | `axum.bare` |
 //! | `session.find_at_a_million`, `session.touch_at_a_million` | finding one of a million sessions; noting activity in it | |
 //! | `stream.frame` | one frame of a stream behind the gate with sessions | `stream.frame_bare` |
+//! | `service.session_inside_perimeter`, `service.binding` | `perimeter`, `authn` and sessions; comparing network and user agent inside them | the first, of the second |
+//! | `axum.gate_with_binding` | the same in the gate | `axum.gate_with_session` |
 //! | `service.quota` | both quotas, between `authn` and the service | `service.authn` |
 //! | `service.step_up` | that layer inside `authn`, which it needs; all its requirements are met | `service.authn` |
 //! | `axum.bare` | a router with one route | |
@@ -32,6 +34,7 @@ use portcullis::{
     Authenticator, Check, Clock as _, Evidence, EvidenceKind, Gate, IntoAuthenticator, RequestView,
     Site, Stack, SystemClock, Verdict,
     authn::AuthnLayer,
+    binding::BindingLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaLayer},
     session::SessionLayer,
@@ -95,6 +98,8 @@ fn making_a_request() -> Variant {
 #[must_use]
 pub fn on_a_service() -> Vec<Variant> {
     const FLOOR: &str = "service.bare";
+    // A network is known only inside a perimeter.
+    const SESSION_INSIDE_PERIMETER: &str = "service.session_inside_perimeter";
     vec![
         sending(FLOOR, Bare, request),
         sending(
@@ -110,6 +115,17 @@ pub fn on_a_service() -> Vec<Variant> {
             request,
         )
         .with_floor("service.authn"),
+        sending(
+            SESSION_INSIDE_PERIMETER,
+            perimeter().layer(authn().layer(sessions::layer().layer(Bare))),
+            request_from_peer,
+        ),
+        sending(
+            "service.binding",
+            perimeter().layer(authn().layer(sessions::layer().layer(binding().layer(Bare)))),
+            request_from_peer,
+        )
+        .with_floor(SESSION_INSIDE_PERIMETER),
         sending("service.quota", authn().layer(quota().layer(Bare)), request)
             .with_floor("service.authn"),
         sending(
@@ -147,14 +163,17 @@ pub fn on_axum() -> Vec<Variant> {
 /// Sessions beside what each layer costs.
 #[must_use]
 pub fn of_sessions() -> Vec<Variant> {
+    const FLOOR: &str = "axum.gate_with_session";
     let guarded = gate_with_session();
+    let bound = gate_with_binding();
     let mut variants = vec![
+        sending(FLOOR, guarded.guard(router()), request_from_peer).with_floor("axum.bare"),
         sending(
-            "axum.gate_with_session",
-            guarded.guard(router()),
+            "axum.gate_with_binding",
+            bound.guard(router()),
             request_from_peer,
         )
-        .with_floor("axum.bare"),
+        .with_floor(FLOOR),
     ];
     variants.extend(sessions::at_a_million());
     variants.extend(sessions::streaming(&guarded, &any_credential()));
@@ -165,6 +184,15 @@ fn gate_with_session() -> Gate {
     let builder = Stack::builder()
         .with_resource(RESOURCE)
         .with_session(SessionLayer::builder())
+        .add_authenticator(anybody());
+    builder.build().expect("the settings work").0
+}
+
+fn gate_with_binding() -> Gate {
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .with_session(SessionLayer::builder())
+        .with_binding(BindingLayer::builder())
         .add_authenticator(anybody());
     builder.build().expect("the settings work").0
 }
@@ -277,6 +305,11 @@ fn authn() -> AuthnLayer {
         .add_authenticator(anybody())
         .build()
         .expect("the settings work")
+}
+
+/// Compares the network and the user agent.
+fn binding() -> BindingLayer {
+    BindingLayer::builder().build().expect("the settings work")
 }
 
 /// Both quotas, so generous that nothing here spends them.
