@@ -32,6 +32,7 @@ fn authenticators(criterion: &mut Criterion) {
         group(criterion, name, variants);
     }
     group(criterion, "api_keys", variants::of_api_keys());
+    group(criterion, "whole", variants::of_the_whole(&tokens));
 }
 
 criterion_group!(benches, layers, authenticators);

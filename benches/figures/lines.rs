@@ -24,6 +24,9 @@ pub(crate) fn of_variant(samples: &Samples, variant: &Variant) {
     if let Some(raw) = variant.raw() {
         over_raw(samples, variant, raw);
     }
+    if let Some(composite) = variant.composite() {
+        over_composite(samples, variant, composite);
+    }
     if let Some(ratio) = variant.hit_ratio() {
         print(&format!("{name}.hits"), format_args!("{ratio:.3}"), "ratio");
     }
@@ -51,6 +54,19 @@ fn over_raw(samples: &Samples, variant: &Variant, raw: &str) {
     }
     if let Some(excess) = compare(&|ours, raw| ours - goal * raw) {
         print(&format!("{name}.excess"), format_args!("{excess:.0}"), "ns");
+    }
+}
+
+/// What a variant costs as a share of what others cost for the same, both over one floor.
+fn over_composite(samples: &Samples, variant: &Variant, composite: &str) {
+    let Some(floor) = variant.floor() else { return };
+    let net = |ours, floor, composite| (ours - floor) / (composite - floor);
+    if let Some(ratio) = samples.against_two(variant.name(), [floor, composite], net) {
+        print(
+            &format!("{}.over_composite", variant.name()),
+            format_args!("{ratio:.4}"),
+            "ratio",
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask bench [text..]`: every layer against its floor, in one run.
+//! `cargo xtask bench [text..]`: every layer against its floor, and the whole against a
+//! composite of crates of others, in one run.
 //!
 //! Prints lines of `name value unit`, for the variants whose name contains one of the texts.
 //! The variants are named in `portcullis_benches::variants`; of each is printed:
@@ -9,8 +10,10 @@
 //! | `….net` | that, less its floor in the same round |
 //! | `….over_raw` | the net time as a multiple of the raw signature check |
 //! | `….excess` | the net time beyond 1.05 times the raw check (RS256: 1.12); the goal is 3000 ns |
+//! | `….over_composite` | the net time as a share of that of `composite`: crates of others for the same; the goal for `whole.warm.es256` is 0.0333 (1/30), better 0.0143 (1/70) |
 //! | `….hits` | the share of requests whose token was known |
 //! | `….allocations` | of one run, making the request included |
+//! | `session.bytes`, `session.bytes_bound` | what each of a million sessions takes in memory, by itself and with a network and a user agent to compare with; the goal is 220 |
 //! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
 //!
 //! Times are medians over many short rounds; differences and ratios are taken within a round,
@@ -73,12 +76,22 @@ fn main() -> ExitCode {
 fn count_allocations(texts: &[String]) -> io::Result<bool> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args("run --quiet --profile bench --locked --bin allocations --".split(' '))
+        .args("run --quiet --profile bench --locked --bin allocations".split(' '))
+        .args(FEATURES)
+        .arg("--")
         .args(texts)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
     Ok(status.success())
 }
+
+/// Those that this program was built with: the other one then needs nothing built anew, and
+/// counts what this one times.
+const FEATURES: &[&str] = if cfg!(feature = "peers") {
+    &["--features", "peers"]
+} else {
+    &[]
+};
 
 /// What does not depend on the moment: the size of futures and tokens.
 fn sizes() {

@@ -27,6 +27,9 @@ pub const ALGORITHMS: [(&str, SigningAlgorithm); 3] = [
     ("rs256", SigningAlgorithm::Rs256),
 ];
 
+/// Who all tokens are about.
+pub const SUBJECT: &str = "6f1d3c52-8f0b-4c5e-9a37-0d5f3f6f2a10";
+
 /// What an authenticator remembers of tokens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(
@@ -111,6 +114,24 @@ impl Tokens {
         Ring(tokens.take(POOL).collect())
     }
 
+    /// The issuer of all these tokens.
+    pub fn issuer(&self) -> &IdentityProvider {
+        &self.issuer
+    }
+
+    /// Tokens that nobody may accept: one that somebody else has signed, one for another
+    /// server, one that is over.
+    #[must_use]
+    pub fn bad(&self, algorithm: SigningAlgorithm) -> [HeaderValue; 3] {
+        let good = self.token(algorithm);
+        [
+            good.clone().with_forged_signature(),
+            good.clone().with_audience("https://other.example/"),
+            good.with_age(Duration::from_hours(24)),
+        ]
+        .map(|token| bearer(&token.mint()))
+    }
+
     /// The check of a signature and nothing else, over tokens that differ, with a key that
     /// was parsed beforehand.
     ///
@@ -139,7 +160,7 @@ impl Tokens {
     fn token(&self, algorithm: SigningAlgorithm) -> Token {
         let now = SystemClock::new().now().unix_seconds();
         self.issuer
-            .token("6f1d3c52-8f0b-4c5e-9a37-0d5f3f6f2a10")
+            .token(SUBJECT)
             .with_client("https://client.example/metadata.json")
             .with_audience(RESOURCE)
             .with_scope("notes.read notes.write calendar.read profile email")

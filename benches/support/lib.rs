@@ -8,12 +8,15 @@
     reason = "a figure of something that failed is worse than none"
 )]
 
+#[cfg(feature = "peers")]
+mod composite;
 pub mod credentials;
 pub mod requests;
 pub mod services;
 pub mod sessions;
 mod variant;
 pub mod variants;
+mod whole;
 
 pub use self::variant::Variant;
 

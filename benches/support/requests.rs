@@ -1,11 +1,17 @@
 //! The request that is sent over and over.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use portcullis::PeerAddress;
+
+/// Where requests come from.
+pub const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 50_000);
+/// Another network.
+pub const ELSEWHERE: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 50_000);
 
 const QUESTION: &[u8] = br#"{"messages":[{"role":"user","content":"What is on for today?"}]}"#;
 
@@ -35,8 +41,7 @@ pub fn request(authorization: &HeaderValue) -> Request<Body> {
 #[must_use]
 pub fn request_from_peer(authorization: &HeaderValue) -> Request<Body> {
     let mut request = request(authorization);
-    let peer = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 50_000));
-    PeerAddress::from(peer).attach(request.extensions_mut());
+    PeerAddress::from(PEER).attach(request.extensions_mut());
     request
 }
 

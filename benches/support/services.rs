@@ -19,7 +19,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use tower::Service;
 
-const ANSWER: &str = "Nothing at all.";
+/// What the handler answers.
+pub(crate) const ANSWER: &str = "Nothing at all.";
 
 /// A Tower service that does next to nothing: what a layer costs by itself shows best here.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,23 @@ pub fn router() -> Router {
 /// The router as `axum::serve` uses it: with every layer in place, once, not at each request.
 pub fn finished(router: Router) -> Router {
     router.with_state(())
+}
+
+/// Sends one request, to see what comes back.
+///
+/// # Panics
+///
+/// No response comes at once.
+pub fn answer<S, B>(service: &mut S, request: Request<Body>) -> Response<B>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: fmt::Debug>,
+{
+    let ready = poll_fn(|cx| service.poll_ready(cx)).now_or_never();
+    ready.expect("nothing waits").expect("the service is ready");
+    let response = service.call(request).now_or_never();
+    response
+        .expect("nothing waits")
+        .expect("there is a response")
 }
 
 /// Sends one request and reads the response to its end, without a runtime: nothing that is

@@ -9,6 +9,7 @@ pub struct Variant {
     name: String,
     floor: Option<String>,
     raw: Option<String>,
+    composite: Option<String>,
     run: Box<dyn FnMut()>,
     runs: u64,
     authenticator: Option<JwtAuthenticator>,
@@ -21,6 +22,7 @@ impl Variant {
             name: name.into(),
             floor: None,
             raw: None,
+            composite: None,
             run: Box::new(run),
             runs: 0,
             authenticator: None,
@@ -36,6 +38,13 @@ impl Variant {
     /// The name of the variant that does nothing but the signature check in this one.
     pub(crate) fn with_raw(mut self, raw: &str) -> Self {
         self.raw = Some(raw.to_owned());
+        self
+    }
+
+    /// The name of the variant that does the same with what others have made, over the same
+    /// floor.
+    pub(crate) fn with_composite(mut self, composite: &str) -> Self {
+        self.composite = Some(composite.to_owned());
         self
     }
 
@@ -67,6 +76,12 @@ impl Variant {
     #[must_use]
     pub fn raw(&self) -> Option<&str> {
         self.raw.as_deref()
+    }
+
+    /// The name of what others have made for the same, which is not always built.
+    #[must_use]
+    pub fn composite(&self) -> Option<&str> {
+        self.composite.as_deref()
     }
 
     /// The share of the runs so far that found their token known. `None` where there is no

@@ -22,9 +22,11 @@
 //! | `jwt.unseen.…` | on a token that the cache does not know, and then does | `raw.…` |
 //! | `api_keys` | `check` of that authenticator alone | |
 //! | `stack.warm.…`, `stack.cold.…`, `stack.unseen.…`, `stack.api_keys` | the gate on the router, with these authenticators | `axum.bare` |
+//! | `whole.warm.…`, `whole.cold.…` | the gate with sessions, binding and quota on the router | `axum.bare` |
+//! | `composite.…` | crates of others for the same, with the feature `peers` | `axum.bare` |
 //!
 //! In `service`, `axum` and `gate` the authenticator is a fixed answer, so that what shows is
-//! the layer. Records go to `tracing`, and nobody listens.
+//! the layer. Records go to `tracing`, and nobody listens; nor to the spans of `composite`.
 
 use std::{collections::BTreeSet, fmt, hint::black_box, sync::Arc, time::Duration};
 
@@ -43,12 +45,14 @@ use portcullis::{
 use portcullis_testing::{identity_provider::SigningAlgorithm, mock_auth::MockAuth};
 use tower::{Layer as _, Service, layer::util::Identity};
 
+#[cfg(feature = "peers")]
+use crate::composite;
 use crate::{
     RESOURCE, Variant,
     credentials::{ALGORITHMS, Cache, Ring, Tokens, api_key},
     requests::{bearer, request, request_from_peer},
     services::{Bare, finished, router, send},
-    sessions,
+    sessions, whole,
 };
 
 /// Every variant, floors before what stands on them.
@@ -63,6 +67,7 @@ pub fn all() -> Vec<Variant> {
         all.extend(of_tokens(&tokens, name, algorithm));
     }
     all.extend(of_api_keys());
+    all.extend(of_the_whole(&tokens));
     all
 }
 
@@ -78,7 +83,10 @@ pub fn chosen(texts: &[String]) -> Vec<Variant> {
     let names: BTreeSet<String> = all
         .iter()
         .filter(is_named)
-        .flat_map(|variant| [Some(variant.name()), variant.floor(), variant.raw()])
+        .flat_map(|variant| {
+            let others = [variant.floor(), variant.raw(), variant.composite()];
+            [Some(variant.name())].into_iter().chain(others)
+        })
         .flatten()
         .map(str::to_owned)
         .collect();
@@ -195,6 +203,18 @@ fn gate_with_binding() -> Gate {
         .with_binding(BindingLayer::builder())
         .add_authenticator(anybody());
     builder.build().expect("the settings work").0
+}
+
+/// The whole of ours and, if it is built, the composite of crates of others for the same.
+#[must_use]
+pub fn of_the_whole(tokens: &Tokens) -> Vec<Variant> {
+    let mut variants = Vec::new();
+    for (name, algorithm) in ALGORITHMS {
+        #[cfg(feature = "peers")]
+        variants.extend(composite::variants(tokens, name, algorithm));
+        variants.extend(whole::variants(tokens, name, algorithm));
+    }
+    variants
 }
 
 /// Tokens of one algorithm: the raw check, the authenticator alone, the whole stack.

@@ -36,7 +36,8 @@ const RULES: [Rule; 4] = [
     },
 ];
 
-/// Never published: they prove, measure and show the others, so they may use them all.
+/// Never published: they prove, measure and show the others, so they may use them all; and the
+/// benches, by a feature, what others have made for the same (see `bans`).
 const OURS_ALONE: [&str; 3] = [
     "portcullis-benches",
     "portcullis-compile-fail",

@@ -19,7 +19,14 @@ struct Ban {
     not: &'static [&'static str],
 }
 
-const BANS: [Ban; 4] = [
+/// Crates of others for what ours are for.
+const PEERS: [&str; 3] = [
+    "tower-oauth2-resource-server",
+    "tower-sessions",
+    "tower_governor",
+];
+
+const BANS: [Ban; 6] = [
     // Plain data and traits, whatever is turned on: the first to reach 1.0.
     Ban {
         graph: &["--package", "portcullis-core", "--all-features"],
@@ -73,6 +80,23 @@ const BANS: [Ban; 4] = [
             "tower",
             "tower-http",
         ],
+    },
+    // What we are measured beside is built by `cargo xtask bench` alone, which asks for it by
+    // the feature `peers`: no check and no test pays for it, and no figure without it.
+    Ban {
+        graph: &[
+            "--workspace",
+            "--all-features",
+            "--exclude",
+            "portcullis-benches",
+        ],
+        contains: "portcullis",
+        not: &PEERS,
+    },
+    Ban {
+        graph: &["--package", "portcullis-benches"],
+        contains: "portcullis",
+        not: &PEERS,
     },
     // Everything that is built by default.
     Ban {

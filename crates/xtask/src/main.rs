@@ -27,7 +27,7 @@ usage: cargo xtask <command>
   check [name..]        fmt, clippy, docs, features, deny, machete, structure
   attacks               run every attack against the guarded server
   attacks --sabotage    turn each security check off in turn; some attack must notice
-  bench [argument..]    measure every layer against its floor
+  bench [argument..]    measure every layer against its floor, the whole against others
   advisories            look for published advisories (needs the network)";
 
 fn main() -> ExitCode {
@@ -66,7 +66,8 @@ fn finish(outcome: Result<bool, String>) -> ExitCode {
 fn bench(arguments: &[&str]) -> Result<bool, String> {
     process::succeeds(
         process::cargo()
-            .args("run --profile bench --locked -p portcullis-benches --bin figures --".split(' '))
+            .args("run --profile bench --locked -p portcullis-benches --features peers".split(' '))
+            .args(["--bin", "figures", "--"])
             .args(arguments),
     )
 }
