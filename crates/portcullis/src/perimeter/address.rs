@@ -38,6 +38,7 @@ impl TrustedProxies {
             return known;
         }
         let lines = headers.get_all(self.header_name());
+        let mut seen = 0;
         // Several lines are one list (RFC 9110 §5.3).
         for line in lines.iter().rev() {
             // In bytes, each element by itself: what a client wrote further to the left must
@@ -49,7 +50,12 @@ impl TrustedProxies {
                 }
                 ForwardedHeader::Forwarded => &mut forwarded(line),
             };
-            for hop in hops.take(MAX_HOPS) {
+            for hop in hops {
+                // Over all lines: to go on with the next one would be to skip the rest of this.
+                if seen == MAX_HOPS {
+                    return known;
+                }
+                seen += 1;
                 let Some(address) = hop else { return known };
                 known = address.to_canonical();
                 if !self.trusts(known) {
@@ -289,6 +295,36 @@ mod tests {
             &[&line],
         );
         assert_eq!(found, "10.0.0.2");
+    }
+
+    #[test]
+    fn what_lies_behind_too_many_hops_is_not_found_on_another_line() {
+        for (header, left, middle, hop) in [
+            (
+                ForwardedHeader::XForwardedFor,
+                "6.6.6.6",
+                "1.2.3.4",
+                "10.0.0.2",
+            ),
+            (
+                ForwardedHeader::Forwarded,
+                "for=6.6.6.6",
+                "for=1.2.3.4",
+                "for=10.0.0.2",
+            ),
+        ] {
+            let chain = |hops: usize| format!("{middle}{}", format!(",{hop}").repeat(hops));
+            let client = |hops| {
+                let lines = [left, &chain(hops)];
+                client(header, &["10.0.0.0/8"], "10.0.0.1", &lines)
+            };
+            assert_eq!(client(MAX_HOPS - 1), "1.2.3.4");
+            assert_eq!(client(MAX_HOPS), "10.0.0.2");
+        }
+        let lines = vec!["10.0.0.2"; MAX_HOPS];
+        let lines = [&["1.2.3.4"], &lines[..]].concat();
+        let xff = ForwardedHeader::XForwardedFor;
+        assert_eq!(client(xff, &["10.0.0.0/8"], "10.0.0.1", &lines), "10.0.0.2");
     }
 
     #[test]
