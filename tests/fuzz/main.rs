@@ -1,0 +1,79 @@
+//! Inputs that nobody would write: those of the corpora, and what becomes of them when they are
+//! mutated at random.
+//!
+//! A target is a function over bytes that asserts what holds for every input, and says whether
+//! the input was taken. Its corpus lies in `corpus/<name>/`: what a file called `good-…` holds
+//! is taken, what a file called `bad-…` holds is not. An input that is found to break a target
+//! belongs there, once it is mended.
+//!
+//! An ordinary run is short and always the same. `cargo xtask fuzz` runs for minutes, each time
+//! with another seed.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a target is a test: it panics where something does not hold"
+)]
+
+mod corpus;
+mod engine;
+mod length;
+mod mutation;
+mod shrinking;
+mod targets;
+
+use engine::{Target, run};
+use targets::{authorization, claims, forwarded, key_set, path, session, token};
+
+/// One test each below, and one folder each in `corpus/`.
+const TARGETS: [&Target; 7] = [
+    &authorization::TARGET,
+    &claims::TARGET,
+    &forwarded::TARGET,
+    &key_set::TARGET,
+    &path::TARGET,
+    &session::TARGET,
+    &token::TARGET,
+];
+
+#[test]
+fn authorization() {
+    run(&authorization::TARGET);
+}
+
+#[test]
+fn claims() {
+    run(&claims::TARGET);
+}
+
+#[test]
+fn forwarded() {
+    run(&forwarded::TARGET);
+}
+
+#[test]
+fn key_set() {
+    run(&key_set::TARGET);
+}
+
+#[test]
+fn path() {
+    run(&path::TARGET);
+}
+
+#[test]
+fn session() {
+    run(&session::TARGET);
+}
+
+#[test]
+fn token() {
+    run(&token::TARGET);
+}
+
+/// What `cargo xtask fuzz` can be asked for are the folders.
+#[test]
+fn every_corpus_has_a_target() {
+    assert_eq!(corpus::names(), TARGETS.map(|target| target.name));
+}

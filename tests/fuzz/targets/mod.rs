@@ -1,0 +1,14 @@
+//! What reads the words of strangers, one target each. One more is a module here with a
+//! `TARGET`, a line and a test in `main.rs`, and a folder in `corpus/`.
+
+pub(crate) mod authorization;
+pub(crate) mod claims;
+pub(crate) mod forwarded;
+pub(crate) mod key_set;
+pub(crate) mod path;
+pub(crate) mod session;
+pub(crate) mod token;
+
+mod json;
+mod judged;
+mod perimeter;
