@@ -11,6 +11,7 @@
 
 mod attacks;
 mod check;
+mod fuzz;
 mod process;
 mod setup;
 mod test;
@@ -28,6 +29,9 @@ usage: cargo xtask <command>
   attacks               run every attack against the guarded server
   attacks --sabotage    turn each security check off in turn; some attack must notice
   bench [argument..]    measure every layer against its floor, the whole against others
+  fuzz [minutes] [target..]
+                        mutate what strangers write, with a new seed: for ten minutes
+                        unless another number is given
   advisories            look for published advisories (needs the network)";
 
 fn main() -> ExitCode {
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         ["attacks"] => attacks::run(),
         ["attacks", "--sabotage"] => attacks::sabotage(),
         ["bench", rest @ ..] => bench(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["advisories"] => advisories(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
