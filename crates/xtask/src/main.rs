@@ -11,6 +11,7 @@
 
 mod attacks;
 mod check;
+mod fresh;
 mod fuzz;
 mod process;
 mod setup;
@@ -32,6 +33,7 @@ usage: cargo xtask <command>
   fuzz [minutes] [target..]
                         mutate what strangers write, with a new seed: for ten minutes
                         unless another number is given
+  fresh                 do what the README says on a bare Debian in a folder (needs root)
   advisories            look for published advisories (needs the network)";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ["attacks", "--sabotage"] => attacks::sabotage(),
         ["bench", rest @ ..] => bench(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["fresh"] => fresh::run(),
         ["advisories"] => advisories(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -80,7 +80,11 @@ impl Need {
     }
 }
 
-fn install(packages: &[&str]) -> Result<(), String> {
+/// Installs packages of Debian, or says what a person has to do.
+///
+/// # Errors
+/// If they cannot be installed from here.
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     let by_hand = format!(
         "missing on this machine: install {} (on Debian: apt-get install {}), then run again",
         packages.join(", "),
@@ -118,7 +122,7 @@ fn install(packages: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id")
         .arg("-u")
         .output()
@@ -126,7 +130,7 @@ fn is_root() -> bool {
 }
 
 /// Whether a program is there and content; what it says does not matter.
-fn runs(command: &mut Command) -> bool {
+pub(crate) fn runs(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
