@@ -8,7 +8,6 @@
 )]
 
 mod handlers;
-mod multiplexed;
 mod planted_before_a_handler;
 mod planted_before_a_quota;
 mod planted_between_layers;
