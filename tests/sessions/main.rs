@@ -1,9 +1,5 @@
 //! Sessions: when a caller is in, and what ends with a session.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what cannot be set up fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod data;
 mod ends;

@@ -18,27 +18,13 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use portcullis::{Clock as _, SystemClock, session::Session};
-use portcullis_tests::wire::Server;
+use portcullis_tests::{patience::eventually, wire::Server};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
 use crate::people::World;
-
-/// Waits in real time until something is so: what is waited for happens in the kernel.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let clock = SystemClock::new();
-    for _ in 0..1000 {
-        if is_so() {
-            return;
-        }
-        clock
-            .sleep_until(clock.instant() + Duration::from_millis(10))
-            .await;
-    }
-    panic!("{what} did not come about in ten seconds");
-}
 
 /// A client that does not read keeps neither its session nor its record open: hyper does not
 /// poll a body that it cannot write.

@@ -4,5 +4,6 @@ pub mod answers;
 pub mod echo;
 pub mod fixtures;
 pub mod logs;
+pub mod patience;
 pub mod table_auth;
 pub mod wire;

@@ -1,0 +1,31 @@
+//! Waiting for what happens elsewhere.
+#![expect(clippy::panic, reason = "what does not come about fails the test")]
+
+use std::time::Duration;
+
+use portcullis::{Clock as _, SystemClock};
+
+/// Waits in real time until something is so: what is waited for happens in the kernel.
+///
+/// # Panics
+///
+/// It is not so after ten seconds.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let clock = SystemClock::new();
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        clock
+            .sleep_until(clock.instant() + Duration::from_millis(10))
+            .await;
+    }
+    panic!("{what} did not come about in ten seconds");
+}
+
+/// Lets the tasks of this thread get on with their work.
+pub async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
