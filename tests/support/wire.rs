@@ -104,15 +104,25 @@ impl Client {
         Ok(Self(client))
     }
 
-    /// Sends a request. `Host` becomes the authority, as HTTP/2 wants it.
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// The request cannot be sent, or is not answered to the end.
+    pub async fn send(&mut self, request: Request<Payload>) -> Result<Response<Bytes>, BoxError> {
+        read(self.open(request).await?).await
+    }
+
+    /// Sends a request and leaves the body to be read. `Host` becomes the authority, as HTTP/2
+    /// wants it.
     ///
     /// # Errors
     ///
     /// The request cannot be sent, or is not answered.
-    pub async fn send(
+    pub async fn open(
         &mut self,
         mut request: Request<Payload>,
-    ) -> Result<Response<Bytes>, BoxError> {
+    ) -> Result<Response<Incoming>, BoxError> {
         if let Some(host) = request.headers_mut().remove(header::HOST) {
             let uri = request.uri();
             let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -123,7 +133,44 @@ impl Client {
                 .build()?;
         }
         self.0.ready().await?;
-        read(self.0.send_request(request).await?).await
+        Ok(self.0.send_request(request).await?)
+    }
+}
+
+/// One connection of HTTP/1.1, for one request after the other.
+#[derive(Debug)]
+pub struct KeptAlive(http1::SendRequest<Payload>);
+
+impl KeptAlive {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached.
+    pub async fn connect(address: SocketAddr) -> Result<Self, BoxError> {
+        let stream = TokioIo::new(TcpStream::connect(address).await?);
+        let (client, connection) = http1::handshake(stream).await?;
+        tokio::spawn(connection);
+        Ok(Self(client))
+    }
+
+    /// Waits until the answer before is read. Says whether there may be another request.
+    pub async fn is_open(&mut self) -> bool {
+        self.0.ready().await.is_ok()
+    }
+
+    /// Sends a request and leaves the body to be read. An answer that nobody reads to its end
+    /// closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// The request cannot be sent, or is not answered.
+    pub async fn open(
+        &mut self,
+        request: Request<Payload>,
+    ) -> Result<Response<Incoming>, BoxError> {
+        self.0.ready().await?;
+        Ok(self.0.send_request(request).await?)
     }
 }
 
@@ -136,12 +183,7 @@ pub async fn http1(
     address: SocketAddr,
     request: Request<Payload>,
 ) -> Result<Response<Bytes>, BoxError> {
-    let stream = TokioIo::new(TcpStream::connect(address).await?);
-    let (mut client, connection) = http1::handshake(stream).await?;
-    let connection = tokio::spawn(connection);
-    let response = read(client.send_request(request).await?).await;
-    connection.abort();
-    response
+    read(KeptAlive::connect(address).await?.open(request).await?).await
 }
 
 /// Reads a response to its end.
