@@ -1,5 +1,5 @@
-//! A thousand callers through one service, some of whom go away: every answer names the one
-//! who asked.
+//! A thousand callers through one service in this process, polled in any order, some of whom go
+//! away: every answer names the one who asked.
 
 use std::{
     convert::Infallible,
@@ -9,15 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use portcullis::Exchange;
-use portcullis::audit::RecordKind;
 use portcullis_testing::audit::RecordingAudit;
 use portcullis_tests::{
     fixtures::{authn, gate, perimeter, request_with, stack_builder},
-    wire::{Client, Server, read},
+    wire::read,
 };
 use proptest::test_runner::{Config, TestRunner};
 use tokio_test::task;
@@ -180,68 +178,6 @@ async fn on_many_threads() {
         assert_own(n, &task.await.unwrap());
     }
     audit.assert_decisions(CALLERS);
-}
-
-/// One connection of HTTP/2 carries them all, and resets the streams of those who go away.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn over_one_connection_of_http2() {
-    let audit = RecordingAudit::new();
-    let server = Server::hyper(gate(&audit).layer(Slow)).await.unwrap();
-    let client = Client::http2(server.address()).await.unwrap();
-    let mut dice = Dice::new();
-    let mut calls = FuturesUnordered::new();
-    let mut answered = 0;
-    for n in 0..CALLERS {
-        let mut client = client.clone();
-        let patience = dice.below(8);
-        calls.push(async move {
-            let request = request_with(&token(n))
-                .body(Full::default().boxed())
-                .unwrap();
-            let mut call = Box::pin(client.send(request));
-            // Every eighth goes away after a few polls.
-            for _ in 0..patience {
-                if let Poll::Ready(response) = poll_once(&mut call).await {
-                    return (n, Some(response.unwrap()));
-                }
-                tokio::task::yield_now().await;
-            }
-            match n % 8 {
-                0 => (n, None),
-                _ => (n, Some(call.await.unwrap())),
-            }
-        });
-        // At most so many at once as a server allows by default.
-        while calls.len() >= 100 {
-            if let Some((n, Some(response))) = calls.next().await {
-                assert_own(n, &response);
-                answered += 1;
-            }
-        }
-    }
-    while let Some((n, response)) = calls.next().await {
-        if let Some(response) = response {
-            assert_own(n, &response);
-            answered += 1;
-        }
-    }
-    assert!(answered >= CALLERS * 7 / 8, "{answered}");
-    // Of those who went away some never arrived; nobody has two.
-    let mut ids: Vec<_> = audit
-        .records()
-        .iter()
-        .filter(|record| record.kind == RecordKind::Decision)
-        .map(|record| record.request_id)
-        .collect();
-    let decisions = ids.len();
-    assert!(decisions >= answered, "{decisions} of {answered}");
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), decisions);
-}
-
-async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
 
 /// The same with generated names and orders, over a guarded axum router.
