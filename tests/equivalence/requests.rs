@@ -1,7 +1,34 @@
 //! Requests of every kind that the layers tell apart, and mixtures of them.
 
 use http::Request;
+use portcullis::binding::Reaction;
 use proptest::{option, prelude::*, sample::select};
+
+/// The header of the device id.
+pub(crate) const DEVICE: &str = "x-device-id";
+
+/// What is set for a whole sequence: what comes of a request from elsewhere. `None` if it is not
+/// compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// Whether the session store has to be asked.
+    pub(crate) is_asked: bool,
+    pub(crate) network: Option<Reaction>,
+    pub(crate) user_agent: Option<Reaction>,
+    pub(crate) device: Option<Reaction>,
+}
+
+impl Settings {
+    /// The same reaction to everything.
+    pub(crate) const fn all(reaction: Reaction) -> Self {
+        Self {
+            is_asked: false,
+            network: Some(reaction),
+            user_agent: Some(reaction),
+            device: Some(reaction),
+        }
+    }
+}
 
 /// One request of a sequence.
 #[derive(Clone, Debug)]
@@ -32,6 +59,22 @@ impl Generated {
         }
     }
 
+    /// The same with one more header.
+    pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut this = self.clone();
+        this.headers.push((name, value.to_owned()));
+        this
+    }
+
+    /// The same from this trusted proxy, right after the one before.
+    pub(crate) fn at_once_from(&self, last: u8) -> Self {
+        Self {
+            pause: 0,
+            peer: Some(last),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn request(&self) -> Request<String> {
         let uri = match self.uri {
             "long" => format!("/{}", "a".repeat(300)),
@@ -43,6 +86,24 @@ impl Generated {
         }
         request.body("x".repeat(self.body)).unwrap()
     }
+}
+
+pub(crate) fn settings() -> impl Strategy<Value = Settings> {
+    let reaction = || {
+        prop_oneof![
+            4 => Just(Some(Reaction::Note)),
+            2 => Just(Some(Reaction::Ask)),
+            1 => Just(None),
+        ]
+    };
+    (any::<bool>(), reaction(), reaction(), reaction()).prop_map(
+        |(is_asked, network, user_agent, device)| Settings {
+            is_asked,
+            network,
+            user_agent,
+            device,
+        },
+    )
 }
 
 pub(crate) fn generated() -> impl Strategy<Value = Generated> {
@@ -111,12 +172,13 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     let token = prop_oneof![
         6 => Just("good-alice"),
         3 => Just("io-good-bob"),
-        6 => select(vec!["by-app-good-alice", "by-app-good-bob", "by-app-good-carol", "io-by-app-good-dave"]),
+        8 => select(vec!["by-app-good-alice", "by-app-good-bob", "by-app-good-carol", "io-by-app-good-dave"]),
+        2 => Just("by-web-good-alice"),
         6 => select(vec![
             "scoped-alice", "strong-alice", "stale-alice", "weak-alice", "io-weak-alice",
             "machine-app",
         ]),
-        4 => select(vec![
+        7 => select(vec![
             "bad", "io-bad", "down", "io-down", "garbled", "io-garbled", "bound-a", "io-bound-a",
             "nameless", "strange", "io-strange",
         ]),
@@ -152,9 +214,19 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         ]),
         0..3,
     );
+    let agent = prop_oneof![
+        8 => Just(vec![]),
+        3 => Just(vec!["assistant/1.0"]),
+        1 => select(vec![vec!["assistant/1.1"], vec![""], vec!["assistant/1.0", "thief/0.1"]]),
+    ];
+    let device = prop_oneof![
+        8 => Just(vec![]),
+        3 => Just(vec!["phone"]),
+        1 => select(vec![vec!["tablet"], vec![""], vec!["phone", "tablet"]]),
+    ];
     let crowd = prop_oneof![20 => Just(0_usize), 1 => 5..20_usize];
-    (host, origin, authorization, others, crowd).prop_map(
-        |(host, origin, authorization, others, crowd)| {
+    (host, origin, authorization, agent, device, others, crowd).prop_map(
+        |(host, origin, authorization, agent, device, others, crowd)| {
             let line = |name| move |value: &str| (name, value.to_owned());
             let mut headers: Vec<_> = host.into_iter().map(line("host")).collect();
             headers.extend(origin.into_iter().map(line("origin")));
@@ -163,6 +235,8 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, String)>> {
                     .into_iter()
                     .map(|value| ("authorization", value)),
             );
+            headers.extend(agent.into_iter().map(line("user-agent")));
+            headers.extend(device.into_iter().map(line(DEVICE)));
             headers.extend(others.into_iter().map(|(name, value)| match value {
                 "long" => (name, "x".repeat(2000)),
                 _ => (name, value.to_owned()),

@@ -7,29 +7,32 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use portcullis::{
     Exchange, PeerAddress, RequestBody,
     authn::AuthnLayer,
+    binding::{BindingBuilder, BindingLayer},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::{Quota, QuotaBuilder, QuotaLayer},
-    session::{SessionBuilder, SessionLayer},
+    session::{MemorySessions, SessionBuilder, SessionLayer},
     stack::Stack,
     step_up::{Requirement, StepUpBuilder, StepUpLayer},
 };
 use portcullis_testing::{
     audit::{Recorded, RecordingAudit},
     clock::VirtualClock,
+    faulty_store::FaultyStore,
 };
 use portcullis_tests::{
     echo::shown,
     fixtures::{RESOURCE, a_scope, strength},
+    patience::settle,
     table_auth::TableAuth,
 };
 use tower::{Layer as _, Service, ServiceBuilder, ServiceExt as _, util::BoxCloneSyncService};
 
-use crate::requests::Generated;
+use crate::requests::{DEVICE, Generated, Settings};
 
 type Boxed = BoxCloneSyncService<Request<String>, Response<Bytes>, std::convert::Infallible>;
 
@@ -50,7 +53,7 @@ pub(crate) struct Seen {
     pub(crate) records: Vec<String>,
 }
 
-pub(crate) fn stack() -> Side {
+pub(crate) fn stack(settings: Settings) -> Side {
     let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
     let (gate, _) = Stack::builder()
         .with_audit(audit.clone())
@@ -61,7 +64,8 @@ pub(crate) fn stack() -> Side {
         .add_anonymous_route("/agents/public")
         .add_anonymous_route("/agents/public/vault")
         .with_perimeter(perimeter(PerimeterLayer::builder()))
-        .with_session(session(SessionLayer::builder()))
+        .with_session(session(settings))
+        .with_binding(binding(settings))
         .with_quota(quota(QuotaLayer::builder()))
         .with_step_up(step_up())
         .add_authenticator(TableAuth::new())
@@ -70,7 +74,7 @@ pub(crate) fn stack() -> Side {
     Side::new(gate.layer(tower::service_fn(handler)), audit, clock)
 }
 
-pub(crate) fn by_hand() -> Side {
+pub(crate) fn by_hand(settings: Settings) -> Side {
     let (audit, clock) = (RecordingAudit::new(), VirtualClock::new());
     let outer = perimeter(PerimeterLayer::builder())
         .with_audit(audit.clone())
@@ -90,7 +94,12 @@ pub(crate) fn by_hand() -> Side {
         .add_authenticator(TableAuth::new())
         .build()
         .unwrap();
-    let session = session(SessionLayer::builder())
+    let session = session(settings)
+        .with_audit(RecordingAudit::failing())
+        .with_clock(clock.clone())
+        .build()
+        .unwrap();
+    let binding = binding(settings)
         .with_audit(RecordingAudit::failing())
         .with_clock(clock.clone())
         .build()
@@ -109,6 +118,7 @@ pub(crate) fn by_hand() -> Side {
         .layer(outer)
         .layer(inner)
         .layer(session)
+        .layer(binding)
         .layer(inside)
         .layer(innermost)
         .service_fn(handler);
@@ -145,6 +155,8 @@ impl Side {
             PeerAddress::from(peer).attach(request.extensions_mut());
         }
         let response = self.service.clone().oneshot(request).await.unwrap();
+        // A store that is asked is told of activity by a task of its own.
+        settle().await;
         let (parts, body) = response.into_parts();
         let mut records = self.audit.take();
         // A gate records the admission before the handler runs and asks for something, loose
@@ -170,7 +182,7 @@ fn perimeter(builder: PerimeterBuilder) -> PerimeterBuilder {
         .add_allowed_host("localhost:3000")
         .add_allowed_origin("https://app.example")
         .add_trusted_proxy("10.0.0.0/8")
-        .add_identity_header(http::HeaderName::from_static("x-tenant"))
+        .add_identity_header(HeaderName::from_static("x-tenant"))
         .with_max_body(64)
         .with_max_uri(256)
         .with_max_headers(12, 1024)
@@ -245,9 +257,41 @@ async fn handler(
     Ok(response)
 }
 
+/// Compares the device in any case, with a header that nobody sends where it should not: a layer
+/// that compares nothing cannot be built.
+fn binding(settings: Settings) -> BindingBuilder {
+    let Settings {
+        network,
+        user_agent,
+        device,
+        ..
+    } = settings;
+    let mut builder = BindingLayer::builder();
+    builder = match network {
+        Some(reaction) => builder.with_network(reaction),
+        None => builder.without_network(),
+    };
+    builder = match user_agent {
+        Some(reaction) => builder.with_user_agent(reaction),
+        None => builder.without_user_agent(),
+    };
+    match device {
+        Some(reaction) => builder
+            .with_device_header(HeaderName::from_static(DEVICE))
+            .with_device(reaction),
+        None => builder.with_device_header(HeaderName::from_static("x-no-device-id")),
+    }
+}
+
 /// Idle so soon that sequences find a session back after it is over.
-fn session(builder: SessionBuilder) -> SessionBuilder {
-    builder.with_idle(Duration::from_secs(2)).with_limit(2)
+fn session(settings: Settings) -> SessionBuilder {
+    let builder = SessionLayer::builder()
+        .with_idle(Duration::from_secs(2))
+        .with_limit(2);
+    match settings.is_asked {
+        true => builder.with_store(FaultyStore::new(MemorySessions::default())),
+        false => builder.with_store(MemorySessions::default()),
+    }
 }
 
 /// Everything in a record but the id.
