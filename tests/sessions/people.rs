@@ -7,11 +7,13 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use portcullis::{
     Authenticator, BoxError, Check, Description, Evidence, EvidenceKind, Gate, GateHandle,
-    RequestBody, RequestView, Scopes, Stack, Timestamp, Verdict,
-    session::{SessionBuilder, SessionLayer},
+    RequestBody, RequestView, Scopes, Stack, Timestamp, Verdict, session::SessionBuilder,
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
-use portcullis_tests::{answers::is_documented, fixtures::RESOURCE};
+use portcullis_tests::{
+    answers::is_documented,
+    fixtures::{RESOURCE, short_sessions},
+};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 /// Believes everybody: `NAME.kind.authenticated.ends.sid.scopes.client`, where the times are
@@ -77,15 +79,12 @@ impl World {
 
     pub(crate) fn with(settings: impl FnOnce(SessionBuilder) -> SessionBuilder) -> Self {
         let (clock, audit) = (VirtualClock::new(), RecordingAudit::new());
-        let session = SessionLayer::builder()
-            .with_idle(Duration::from_secs(60))
-            .with_absolute(Duration::from_secs(600));
         let (gate, handle) = Stack::builder()
             .with_clock(clock.clone())
             .with_audit(audit.clone())
             .with_resource(RESOURCE)
             .add_anonymous_route("/public")
-            .with_session(settings(session))
+            .with_session(settings(short_sessions()))
             .add_authenticator(People)
             .build()
             .unwrap();
@@ -156,11 +155,4 @@ pub(crate) fn answer() -> impl Service<
 + Send
 + Sync {
     tower::service_fn(async |_| Ok(Response::new("done".to_owned())))
-}
-
-/// Lets the tasks of this thread get on with their work.
-pub(crate) async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
 }

@@ -11,10 +11,11 @@ use portcullis::{
     session::{MemorySessions, SessionBuilder},
 };
 use portcullis_testing::faulty_store::FaultyStore;
+use portcullis_tests::patience::settle;
 use tokio::sync::Barrier;
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::people::{World, answer, request, settle};
+use crate::people::{World, answer, request};
 
 /// A store that answers at once, and one that has to be asked.
 fn stores() -> [fn(SessionBuilder) -> SessionBuilder; 2] {

@@ -9,52 +9,20 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::BodyExt as _;
 use portcullis::{
-    BodyError, Clock as _, Exchange, RequestBody, ResponseBody, Secret,
+    BodyError, Clock as _, Exchange, ResponseBody, Secret,
     session::{EndReason, MemorySessions},
 };
-use portcullis_testing::{clock::VirtualClock, faulty_store::FaultyStore};
-use tower::{Layer as _, Service, ServiceExt as _};
+use portcullis_testing::faulty_store::FaultyStore;
+use portcullis_tests::{
+    patience::settle,
+    streams::{TICK, Ticks, streaming},
+};
+use tower::{Layer as _, ServiceExt as _};
 
-use crate::people::{World, request, request_for, settle};
-
-type Events = UnsyncBoxBody<Bytes, Infallible>;
-
-/// A stream that gives one of these every second of the clock, for ever.
-fn every_second(clock: &VirtualClock, text: &'static str) -> Events {
-    let clock = clock.clone();
-    let frames = stream::unfold(clock, move |clock| async move {
-        clock
-            .sleep_until(clock.instant() + Duration::from_secs(1))
-            .await;
-        Some((Ok(Frame::data(Bytes::from_static(text.as_bytes()))), clock))
-    });
-    let first = stream::iter([Ok(Frame::data(Bytes::from_static(text.as_bytes())))]);
-    BodyExt::boxed_unsync(StreamBody::new(first.chain(frames)))
-}
-
-fn streaming(
-    clock: &VirtualClock,
-    content_type: &'static str,
-    text: &'static str,
-) -> impl Service<
-    Request<RequestBody<String>>,
-    Response = Response<Events>,
-    Error = Infallible,
-    Future: Send,
-> + Clone {
-    let clock = clock.clone();
-    tower::service_fn(move |_| {
-        let body = every_second(&clock, text);
-        let response = Response::builder().header("content-type", content_type);
-        std::future::ready(Ok(response.body(body).unwrap()))
-    })
-}
+use crate::people::{World, request, request_for};
 
 /// Lets time go by in steps in which everybody gets on.
 async fn pass(world: &World, seconds: u64) {
@@ -65,7 +33,7 @@ async fn pass(world: &World, seconds: u64) {
 }
 
 /// A body in the hands of a client that reads.
-struct Reader(ResponseBody<Events>);
+struct Reader(ResponseBody<Ticks>);
 
 impl Reader {
     async fn open(
@@ -83,7 +51,7 @@ impl Reader {
     }
 
     async fn events(world: &World, token: &str) -> Self {
-        Self::open(world, request(token), "text/event-stream", "data: tick\n\n").await
+        Self::open(world, request(token), "text/event-stream", TICK).await
     }
 
     /// What there is without waiting; `None` at the end.
@@ -165,7 +133,7 @@ async fn a_stream_is_activity_and_a_passive_one_is_not() {
     let world = World::with(|session| session.add_passive_route("/feed"));
     let mut reader = Reader::events(&world, "alice.user.0").await;
     let feed = request_for("/feed", "bob.user.0");
-    let mut passive = Reader::open(&world, feed, "text/event-stream", "data: tick\n\n").await;
+    let mut passive = Reader::open(&world, feed, "text/event-stream", TICK).await;
     for second in 0..70 {
         world.advance(1);
         let _ = reader.read().await.unwrap().unwrap();

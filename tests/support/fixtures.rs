@@ -57,6 +57,12 @@ pub const PAYMENTS: &str = "/payments";
 /// A path that requires a strong and recent authentication.
 pub const VAULT: &str = "/vault";
 
+/// How long the sessions of [`short_sessions`] may be idle.
+pub const IDLE: Duration = Duration::from_secs(60);
+
+/// How long the sessions of [`short_sessions`] last at most.
+pub const ABSOLUTE: Duration = Duration::from_secs(600);
+
 /// What requires the scope of [`PAYMENTS`].
 pub fn a_scope() -> Requirement {
     Requirement::new().with_scopes("payments.write")
@@ -116,6 +122,13 @@ pub fn quota(audit: &RecordingAudit) -> QuotaLayer {
 /// The settings of a `session` layer as they are by default.
 pub fn session_builder(audit: &RecordingAudit) -> SessionBuilder {
     SessionLayer::builder().with_audit(audit.clone())
+}
+
+/// The settings of a `session` layer whose sessions end while a test looks.
+pub fn short_sessions() -> SessionBuilder {
+    SessionLayer::builder()
+        .with_idle(IDLE)
+        .with_absolute(ABSOLUTE)
 }
 
 /// A `session` layer with its default settings. It stands inside [`authn`].

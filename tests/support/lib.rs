@@ -5,5 +5,6 @@ pub mod echo;
 pub mod fixtures;
 pub mod logs;
 pub mod patience;
+pub mod streams;
 pub mod table_auth;
 pub mod wire;

@@ -1,17 +1,21 @@
 //! Sessions that are over, or were never there: S01–S16, X03, X06.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, stream};
-use http::{Method, Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use futures_util::FutureExt as _;
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Full};
 use portcullis::{
-    Clock as _, RequestBody, Timestamp,
-    session::{MemorySessions, SessionBuilder, SessionLayer},
+    Clock as _, Timestamp,
+    session::{MemorySessions, SessionBuilder},
 };
-use portcullis_testing::{clock::VirtualClock, faulty_store::FaultyStore};
+use portcullis_testing::faulty_store::FaultyStore;
+use portcullis_tests::{
+    fixtures::{ABSOLUTE, IDLE, short_sessions},
+    patience::settle,
+    streams::{TICK, streaming},
+};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
@@ -20,8 +24,6 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_secs(60);
-const ABSOLUTE: Duration = Duration::from_secs(600);
 
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("S02", names).await;
@@ -56,12 +58,12 @@ pub(crate) async fn play(harness: &mut Harness) {
 
 fn guard(session: SessionBuilder) -> Guard {
     let mut settings = Settings::fixed();
-    settings.session = Some(session.with_idle(IDLE).with_absolute(ABSOLUTE));
+    settings.session = Some(session);
     settings.build()
 }
 
 fn sessions() -> Guard {
-    guard(SessionLayer::builder())
+    guard(short_sessions())
 }
 
 /// A token of somebody who authenticated then.
@@ -88,7 +90,7 @@ async fn refused(harness: &mut Harness, name: &str, guard: &Guard, request: Requ
 }
 
 async fn names(harness: &mut Harness) {
-    let guard = guard(SessionLayer::builder().with_store(MemorySessions::with_capacity(20_000)));
+    let guard = guard(short_sessions().with_store(MemorySessions::with_capacity(20_000)));
     let now = guard.clock.now();
     let mut seen = Vec::new();
     for n in 0..1000 {
@@ -180,7 +182,7 @@ async fn replays(harness: &mut Harness) {
 }
 
 async fn inactivity(harness: &mut Harness) {
-    let guard = guard(SessionLayer::builder().add_passive_route("/feed"));
+    let guard = guard(short_sessions().add_passive_route("/feed"));
     let token = token(&guard, guard.clock.now()).mint();
     harness
         .control("activity", &guard, guard.bearer(&token))
@@ -211,39 +213,6 @@ async fn inactivity(harness: &mut Harness) {
     .await;
 }
 
-/// Lets the tasks of this thread get on with their work.
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-}
-
-type Ticks = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
-
-/// A handler that streams an event every second, for ever.
-fn ticking(
-    clock: &VirtualClock,
-) -> impl tower::Service<
-    Request<RequestBody<Full<Bytes>>>,
-    Response = Response<Ticks>,
-    Error = Infallible,
-    Future: Send,
-> + Clone {
-    let clock = clock.clone();
-    tower::service_fn(move |_| {
-        let ticks = stream::unfold(clock.clone(), async |clock| {
-            clock.sleep_until(clock.instant() + SECOND).await;
-            Some((
-                Ok(Frame::data(Bytes::from_static(b"data: tick\n\n"))),
-                clock,
-            ))
-        });
-        let body = StreamBody::new(ticks).boxed_unsync();
-        let response = Response::builder().header("content-type", "text/event-stream");
-        std::future::ready(Ok(response.body(body).unwrap_or_default()))
-    })
-}
-
 async fn running(harness: &mut Harness) {
     for (how, wait) in [
         ("absolute", ABSOLUTE),
@@ -255,7 +224,9 @@ async fn running(harness: &mut Harness) {
         let token = token(&guard, guard.clock.now())
             .with_lifetime(Duration::from_secs(lifetime))
             .mint();
-        let service = guard.gate.layer(ticking(&guard.clock));
+        let service = guard
+            .gate
+            .layer(streaming(&guard.clock, "text/event-stream", TICK));
         let Ok(response) = service.oneshot(guard.bearer(&token)).await;
         let mut body = response.into_body();
         let mut ticks = 0_u64;
@@ -293,7 +264,7 @@ async fn running(harness: &mut Harness) {
 
 async fn race(harness: &mut Harness) {
     let guard = guard(
-        SessionLayer::builder()
+        short_sessions()
             .with_limit(3)
             .with_store(FaultyStore::new(MemorySessions::default())),
     );
@@ -318,7 +289,7 @@ async fn race(harness: &mut Harness) {
 }
 
 async fn limit(harness: &mut Harness) {
-    let guard = guard(SessionLayer::builder().with_limit(2));
+    let guard = guard(short_sessions().with_limit(2));
     let now = guard.clock.now();
     for n in 0..2 {
         let token = token(&guard, now).with_claim("sid", n.to_string()).mint();
@@ -332,7 +303,7 @@ async fn limit(harness: &mut Harness) {
 
 async fn faults(harness: &mut Harness) {
     let store = FaultyStore::new(MemorySessions::default());
-    let guard = guard(SessionLayer::builder().with_store(store.clone()));
+    let guard = guard(short_sessions().with_store(store.clone()));
     let token = token(&guard, guard.clock.now()).mint();
     harness
         .control("a store that answers", &guard, guard.bearer(&token))
@@ -391,7 +362,7 @@ async fn clocks(harness: &mut Harness) {
 
 async fn flood(harness: &mut Harness) {
     let store = FaultyStore::new(MemorySessions::with_capacity(10));
-    let guard = guard(SessionLayer::builder().with_store(store.clone()));
+    let guard = guard(short_sessions().with_store(store.clone()));
     for n in 0..1000 {
         let _ = guard.status_of(&format!("nobody-{n}")).await;
     }
@@ -407,7 +378,7 @@ async fn flood(harness: &mut Harness) {
 
 /// A store that has to forget what was over does not let it in again.
 async fn forgotten(harness: &mut Harness) {
-    let guard = guard(SessionLayer::builder().with_store(MemorySessions::with_capacity(1)));
+    let guard = guard(short_sessions().with_store(MemorySessions::with_capacity(1)));
     let lifetime = Duration::from_secs(7200);
     let start = guard.clock.now();
     let first = token(&guard, start).with_lifetime(lifetime).mint();
