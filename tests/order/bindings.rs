@@ -8,7 +8,7 @@ use portcullis_tests::{
 use tower::Layer as _;
 use tracing::Level;
 
-use crate::misplaced::{TOKENS, arrangement, assert_misordered, send, silent};
+use crate::arrangement::{TOKENS, arrangement, assert_misordered, send, silent};
 
 arrangement!(
     a_binding_without_any_layer,

@@ -5,6 +5,9 @@
 )]
 
 mod absent;
+mod arrangement;
 mod bindings;
 mod documented;
+mod in_a_gate;
 mod misplaced;
+mod on_axum;
