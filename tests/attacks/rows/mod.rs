@@ -8,6 +8,7 @@ mod heads;
 mod jwt_claims;
 mod jwt_headers;
 mod jwt_keys;
+mod jwt_spelling;
 mod places;
 mod quotas;
 mod retrieval;
@@ -24,6 +25,7 @@ use crate::harness::Harness;
 /// Plays every row.
 pub(crate) async fn play(harness: &mut Harness) {
     jwt_headers::play(harness).await;
+    jwt_spelling::play(harness).await;
     jwt_claims::play(harness).await;
     times::play(harness).await;
     jwt_keys::play(harness).await;
