@@ -19,4 +19,5 @@ mod http_client;
 mod key_rotation;
 mod known_tokens;
 mod retrieval;
+mod signatures;
 mod tokens;

@@ -24,6 +24,11 @@ pub(crate) const AUDIENCE: &str = "https://notes.example";
 /// The moment at which the tests happen.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
+/// [`NOW`].
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix_seconds(NOW)
+}
+
 pub(crate) fn parts(token: &str) -> http::request::Parts {
     let request = http::Request::builder()
         .uri("/notes")
