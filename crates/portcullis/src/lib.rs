@@ -99,6 +99,7 @@ mod route;
 pub mod session;
 pub mod stack;
 pub mod step_up;
+mod time;
 
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt as jwt;

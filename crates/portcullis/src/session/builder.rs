@@ -6,12 +6,13 @@ use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore};
 
 use super::{
     KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, running::Registry,
-    shared::Shared, store::AnySessionStore, time::Time,
+    shared::Shared, store::AnySessionStore,
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
     frame::Steps,
+    time::Time,
 };
 
 /// The settings of a [`SessionLayer`]. Setters keep their mistakes; [`build`](Self::build)

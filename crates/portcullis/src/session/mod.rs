@@ -111,7 +111,6 @@ mod running;
 mod shared;
 mod store;
 mod sweep;
-mod time;
 
 pub use portcullis_core::{
     BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,

@@ -14,9 +14,8 @@ use super::{
     rules::{Bar, Caller, Moment, Ruling, rule},
     running::Registry,
     store::AnySessionStore,
-    time::Time,
 };
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, time::Time};
 
 /// How often a commit begins again because somebody else was faster.
 const MAX_TRIES: usize = 16;

@@ -24,7 +24,7 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 /// machine was asleep, becomes the steady one in the end; otherwise everybody would be out from
 /// then on.
 #[derive(Clone, Debug)]
-pub(super) struct Time {
+pub(crate) struct Time {
     clock: Arc<dyn Clock>,
     since: Timestamp,
     origin: Instant,
@@ -41,7 +41,7 @@ struct Ahead {
 }
 
 impl Time {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             since: clock.now(),
             origin: clock.instant(),
@@ -51,13 +51,13 @@ impl Time {
     }
 
     /// What is written down.
-    pub(super) fn steady(&self) -> Timestamp {
+    pub(crate) fn steady(&self) -> Timestamp {
         let believed = self.ahead.believed.load(Ordering::Acquire);
         self.since + self.elapsed() + Duration::from_millis(believed.unsigned_abs())
     }
 
     /// What deadlines are held against.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let (steady, wall) = (self.steady(), self.clock.now());
         let gap = wall.saturating_since(steady);
         if gap > TOLERANCE || self.ahead.since.load(Ordering::Relaxed) != 0 {
@@ -95,7 +95,7 @@ impl Time {
     }
 
     /// A future that completes when `deadline` has come, unless a clock is set in between.
-    pub(super) fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+    pub(crate) fn sleep_until(&self, deadline: Timestamp) -> Sleep {
         // A day at most: beyond that, one looks again.
         let delay = deadline
             .saturating_since(self.now())
