@@ -124,8 +124,37 @@ async fn a_time_that_is_far_ahead_outlasts_no_cut_off() {
     world.revoke(Revocation::subject(ISSUER, "alice")).await;
     assert_eq!(world.ask("alice.61").await.0, 401);
     assert_eq!(world.ask("alice.60").await.0, 200);
-    world.advance(1);
-    assert_eq!(world.ask("alice.61").await.0, 200);
+    // What was issued before the cut-off is over also once the time is there that it claims.
+    assert_eq!(world.ask("dreamer.61").await.0, 200);
+    world.revoke(Revocation::subject(ISSUER, "dreamer")).await;
+    for _ in 0..3 {
+        assert_eq!(world.ask("dreamer.61").await.0, 401);
+        world.advance(61);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_misses_nobody_who_is_in() {
+    let world = World::new();
+    world.advance(600);
+    world.clock.step_wall_back(200 * SECOND);
+    assert_eq!(world.ask("alice.500").await.0, 200);
+    world.revoke(Revocation::subject(ISSUER, "alice")).await;
+    assert_eq!(world.ask("alice.500").await.0, 401);
+    world.clock.step_wall_forward(200 * SECOND);
+    assert_eq!(world.ask("alice.500").await.0, 401);
+    assert_eq!(world.ask("alice.601").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_clock_that_runs_ahead_for_a_while_takes_no_revocation_away() {
+    let world = World::with(|stack| stack.with_revocations(MemoryRevocations::with_capacity(1)));
+    let token = |id| Revocation::token(ISSUER, id).with_kept_for(100 * SECOND);
+    world.revoke(token("id-alice.0")).await;
+    world.clock.step_wall_forward(1000 * SECOND);
+    assert!(world.try_revoke(token("id-bob.0")).await.is_err());
+    world.clock.step_wall_back(1000 * SECOND);
+    assert_eq!(world.ask("alice.0").await.0, 401);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Sessions that end with what is revoked.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -60,6 +60,16 @@ async fn what_runs_ends_with_its_subject_or_grant_and_with_no_other() {
         let cut = is_cut(&world, "alice.5", revocation.clone()).await;
         assert_eq!(cut, expected, "{revocation:?}");
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_lets_nothing_run_on() {
+    let world = world();
+    world.advance(600);
+    world.clock.step_wall_back(Duration::from_secs(200));
+    assert!(is_cut(&world, "alice.500", Revocation::subject(ISSUER, "alice")).await);
+    world.clock.step_wall_forward(Duration::from_secs(200));
+    assert_eq!(world.ask("alice.500").await.0, 401);
 }
 
 #[tokio::test]

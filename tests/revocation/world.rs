@@ -46,6 +46,9 @@ impl Callers {
             ),
             "machine" => evidence(EvidenceKind::Client, ISSUER).with_client("machine"),
             "timeless" => Evidence::new(EvidenceKind::User, ISSUER, name),
+            "dreamer" => Evidence::new(EvidenceKind::User, ISSUER, name)
+                .with_issued_at(START)
+                .with_auth_time(at),
             _ => evidence(EvidenceKind::User, ISSUER)
                 .with_auth_time(at)
                 .with_client("app")

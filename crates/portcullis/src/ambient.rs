@@ -7,6 +7,7 @@ use portcullis_core::{AuditSink, Clock, ConfigError, ConfigErrors, SystemClock};
 use crate::{
     audit::{Recorder, TracingSink},
     exchange::{RequestIds, Shared},
+    time::Time,
 };
 
 /// The settings that every layer has, before they are checked.
@@ -28,6 +29,11 @@ impl Default for Ambient {
 }
 
 impl Ambient {
+    /// A clock that nobody sets. The layers of a stack have one together.
+    pub(crate) fn time(&self) -> Time {
+        Time::new(Arc::clone(&self.clock))
+    }
+
     pub(crate) fn build(&self) -> Result<Shared, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         if let Some(base) = &self.base_path {

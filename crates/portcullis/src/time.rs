@@ -1,4 +1,4 @@
-//! A clock by which no session becomes longer.
+//! A clock by which no session becomes longer, and no revocation shorter.
 
 use std::{
     sync::{
@@ -15,6 +15,20 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// By so much it may differ without a reason: steps of a time server.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
+/// By so much an issuer's clock may be ahead. What claims to be from later than that says
+/// nothing of its time: it would outlast every cut-off, and be later than every end.
+const AHEAD: Duration = Duration::from_mins(1);
+
+/// A time that somebody else has written down, if it can be one.
+pub(crate) fn credible(at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    (at <= latest_credible(now)).then_some(at)
+}
+
+/// The latest of such times.
+pub(crate) fn latest_credible(now: Timestamp) -> Timestamp {
+    now + AHEAD
+}
+
 /// The wall clock as it would be if nobody had set it since the layer was built, and the wall
 /// clock as it is.
 ///
@@ -22,7 +36,7 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 /// activity in the future behind. What deadlines are held against is the later of the two: a
 /// clock that is set back does not give anybody more time. One that stays ahead, as after the
 /// machine was asleep, becomes the steady one in the end; otherwise everybody would be out from
-/// then on.
+/// then on. The layers of one stack have one.
 #[derive(Clone, Debug)]
 pub(crate) struct Time {
     clock: Arc<dyn Clock>,
@@ -84,7 +98,7 @@ impl Time {
         {
             tracing::warn!(
                 target: "portcullis",
-                "the wall clock has been ahead by {gap:?} for a while; sessions follow it from now on",
+                "the wall clock has been ahead by {gap:?} for a while; sessions and revocations follow it from now on",
             );
             self.ahead.believed.fetch_add(millis(gap), Ordering::AcqRel);
         }

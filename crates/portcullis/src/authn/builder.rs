@@ -20,6 +20,7 @@ use crate::{
     frame::Steps,
     resource::{Metadata, Resource},
     revocation::{RevocationSettings, Revocations},
+    time::Time,
 };
 
 /// The settings of an [`AuthnLayer`]. Setters keep their mistakes; [`build`](Self::build)
@@ -66,7 +67,8 @@ impl AuthnBuilder {
         let mut errors = ConfigErrors::default();
         let resource = self.settings.resource(&mut errors);
         let assembled = keep(
-            self.settings.assemble(&self.ambient, resource.as_ref()),
+            self.settings
+                .assemble(&self.ambient, self.ambient.time(), resource.as_ref()),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
@@ -196,6 +198,7 @@ impl AuthnSettings {
     pub(crate) fn assemble(
         self,
         ambient: &Ambient,
+        time: Time,
         resource: Option<&Resource>,
     ) -> Result<Assembled, ConfigErrors> {
         let mut errors = ConfigErrors::default();
@@ -246,7 +249,7 @@ impl AuthnSettings {
             &mut errors,
         );
 
-        let revocations = keep(self.revocations.assemble(), &mut errors);
+        let revocations = keep(self.revocations.assemble(time), &mut errors);
         let (Some(challenges), Some(revocations)) = (challenges, revocations) else {
             return Err(errors);
         };

@@ -81,8 +81,7 @@ impl Step for Authenticate {
             match self.judge(link, verdict) {
                 Next::Ask { is_not_mine: now } => is_not_mine |= now,
                 Next::Settle(Ok(evidence)) => {
-                    let now = exchange.arrived_at();
-                    return match self.revocations.check(&evidence, now) {
+                    return match self.revocations.check(&evidence) {
                         Check::Done(result) => {
                             match self.settle(parts, exchange, evidence, link.name, result) {
                                 Ok(()) => Decision::Pass,
@@ -233,10 +232,9 @@ impl Authenticate {
         evidence: Arc<Evidence>,
         name: &'static str,
     ) -> Result<(), Refusal> {
-        let now = exchange.clock().now();
-        let result = match self.revocations.check(&evidence, now) {
+        let result = match self.revocations.check(&evidence) {
             Check::Done(result) => result,
-            Check::NeedsIo => self.revocations.look(&evidence, now).await,
+            Check::NeedsIo => self.revocations.look(&evidence).await,
         };
         self.settle(parts, exchange, evidence, name, result)
     }

@@ -57,7 +57,7 @@ impl AuthnLayer {
     ///
     /// The revocation would have no effect, or the store cannot say whether it has it.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
-        let now = self.steps.shared().clock.now();
+        let now = self.revocations.now();
         self.revocations.revoke(&revocation, now).await
     }
 

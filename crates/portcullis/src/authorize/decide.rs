@@ -24,7 +24,7 @@ pub(super) fn revoked(exchange: &Exchange) -> Option<Revoked> {
         // Is refused in any case.
         return Some(Ok(()));
     }
-    match revocations.check(principal.evidence(), exchange.clock().now()) {
+    match revocations.check(principal.evidence()) {
         Check::Done(revoked) => Some(revoked),
         Check::NeedsIo => None,
     }
@@ -36,8 +36,7 @@ pub(super) async fn look_revoked(exchange: Exchange) -> Revoked {
     else {
         return Ok(());
     };
-    let now = exchange.clock().now();
-    revocations.look(principal.evidence(), now).await
+    revocations.look(principal.evidence()).await
 }
 
 /// Every `step_up` layer that the request has come through has to agree. The outermost knows

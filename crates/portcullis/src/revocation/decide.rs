@@ -6,11 +6,13 @@ use http::StatusCode;
 use portcullis_core::{Check, Evidence, EvidenceKind, ReasonCode, StoreError, Timestamp};
 
 use super::{keys::Keying, store::AnyRevocationStore};
-use crate::{exchange::Exchange, reason, refusal::Refusal};
+use crate::{
+    exchange::Exchange,
+    reason,
+    refusal::Refusal,
+    time::{Time, credible},
+};
 
-/// By so much an issuer's clock may be ahead. What claims to be from later than that says
-/// nothing of its time, or it would outlast every cut-off.
-const AHEAD: Duration = Duration::from_secs(60);
 /// How long a client is told to wait for a store.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -18,6 +20,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Revocations {
     pub(super) store: Arc<dyn AnyRevocationStore>,
     pub(super) keying: Keying,
+    pub(super) time: Time,
 }
 
 /// Why a credential does not count.
@@ -34,7 +37,7 @@ pub(crate) enum Bar {
 impl Revocations {
     /// Whether a credential has been revoked, if that can be said at once. While nothing is, it
     /// takes next to no time.
-    pub(crate) fn check(&self, evidence: &Evidence, now: Timestamp) -> Check<Result<(), Bar>> {
+    pub(crate) fn check(&self, evidence: &Evidence) -> Check<Result<(), Bar>> {
         if self.store.is_empty() {
             return Check::Done(Ok(()));
         }
@@ -42,27 +45,22 @@ impl Revocations {
             return Check::Done(Err(too_many_keys()));
         };
         match self.store.check(keys.as_slice()) {
-            Check::Done(cut_off) => Check::Done(self.judge(evidence, cut_off, now)),
+            Check::Done(cut_off) => Check::Done(self.judge(evidence, cut_off)),
             Check::NeedsIo => Check::NeedsIo,
         }
     }
 
     /// Goes on where [`check`](Self::check) needs I/O.
-    pub(crate) async fn look(&self, evidence: &Evidence, now: Timestamp) -> Result<(), Bar> {
+    pub(crate) async fn look(&self, evidence: &Evidence) -> Result<(), Bar> {
         let keys = self.keying.keys(evidence).ok_or_else(too_many_keys)?;
         let looked_up = self.store.look(keys.as_slice()).await;
-        self.judge(evidence, looked_up.map_err(Bar::Unknown)?, now)
+        self.judge(evidence, looked_up.map_err(Bar::Unknown)?)
     }
 
     /// What has been forgotten is asked for after the keys: whatever disappeared in between is
     /// then covered by it.
-    fn judge(
-        &self,
-        evidence: &Evidence,
-        cut_off: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<(), Bar> {
-        let at = time_of(evidence, now);
+    fn judge(&self, evidence: &Evidence, cut_off: Option<Timestamp>) -> Result<(), Bar> {
+        let at = time_of(evidence, self.time.now());
         if is_over(at, cut_off) {
             return Err(Bar::Revoked);
         }
@@ -77,13 +75,19 @@ impl Revocations {
 
 /// When whoever holds the credential proved who he is, on the issuer's clock. A person does so
 /// by authenticating, and no refreshed token changes that; only where the issuer does not say
-/// when that was, the time of the token has to do.
+/// when that was, the time of the token has to do. A token knows of nothing that comes after it:
+/// one that was issued before a cut-off does not become good when the time comes that it claims.
 fn time_of(evidence: &Evidence, now: Timestamp) -> Option<Timestamp> {
+    let issued_at = evidence.issued_at();
     let at = match evidence.kind() {
-        EvidenceKind::User => evidence.auth_time().or(evidence.issued_at()),
-        _ => evidence.issued_at(),
+        EvidenceKind::User => evidence.auth_time().or(issued_at),
+        _ => issued_at,
     };
-    at.filter(|at| *at <= now + AHEAD || portcullis_core::sabotaged!("revocation.ahead"))
+    let at = match portcullis_core::sabotaged!("revocation.ahead") {
+        true => at,
+        false => at.and_then(|at| credible(at, now)),
+    };
+    at.map(|at| issued_at.map_or(at, |issued_at| at.min(issued_at)))
 }
 
 /// Whether a time is no later than the cut-off. No time is none that is later.
@@ -157,7 +161,8 @@ mod tests {
             (Client, Some(-9), Some(-1), Some(-1)),
             (Standing, Some(-9), Some(-1), Some(-1)),
             (Standing, Some(-9), None, None),
-            (User, Some(60), Some(-1), Some(60)),
+            (User, Some(60), None, Some(60)),
+            (User, Some(60), Some(-1), Some(-1)),
             (User, Some(61), Some(-1), None),
             (Client, None, Some(i64::MAX / 2000), None),
         ] {

@@ -8,6 +8,7 @@ use super::{
     MemoryRevocations, Revocation, RevokeError, decide::Revocations, keys::Keying,
     store::AnyRevocationStore,
 };
+use crate::time::Time;
 
 /// The settings of [`Revocations`].
 #[derive(Default)]
@@ -25,7 +26,7 @@ impl RevocationSettings {
         self.key = Some(key);
     }
 
-    pub(crate) fn assemble(self) -> Result<Revocations, ConfigErrors> {
+    pub(crate) fn assemble(self, time: Time) -> Result<Revocations, ConfigErrors> {
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryRevocations::default()));
@@ -51,11 +52,18 @@ impl RevocationSettings {
         Ok(Revocations {
             store,
             keying: keying?,
+            time,
         })
     }
 }
 
 impl Revocations {
+    /// Up to when a revocation counts that is made now. By the later of two clocks: one that
+    /// has been set back must not have it miss who is in.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now()
+    }
+
     /// Writes a revocation into the store.
     pub(crate) async fn revoke(
         &self,
@@ -65,7 +73,10 @@ impl Revocations {
         revocation.validate()?;
         let key = self.keying.key(revocation.key());
         let (cut_off, until) = (revocation.cut_off(now), revocation.kept_until(now));
-        self.store.revoke(key, cut_off, until, now).await?;
+        // What need not be kept is told by the other clock: one that runs ahead for a while must
+        // not take away what is still needed.
+        let steady = self.time.steady();
+        self.store.revoke(key, cut_off, until, steady).await?;
         tracing::info!(
             target: "portcullis",
             kind = revocation.key().kind(),

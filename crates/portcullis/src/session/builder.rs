@@ -116,7 +116,7 @@ impl SessionBuilder {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let step = keep(self.settings.assemble(&self.ambient), &mut errors);
+        let step = keep(self.settings.assemble(self.ambient.time()), &mut errors);
         let shared = keep(self.ambient.build(), &mut errors);
         match (step, shared) {
             (Some(step), Some(shared)) if errors.is_empty() => Ok(SessionLayer::new(Arc::new(
@@ -132,8 +132,8 @@ impl SessionBuilder {
 }
 
 impl SessionSettings {
-    /// Checks every setting against the place where the layer will stand.
-    pub(crate) fn assemble(self, ambient: &Ambient) -> Result<KeepSession, ConfigErrors> {
+    /// Checks every setting. `time` is that of all layers beside it.
+    pub(crate) fn assemble(self, time: Time) -> Result<KeepSession, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let Policy {
             idle,
@@ -197,7 +197,7 @@ impl SessionSettings {
         errors.into_result(KeepSession {
             shared: Arc::new(Shared {
                 store,
-                time: Time::new(Arc::clone(&ambient.clock)),
+                time,
                 keying,
                 policy: self.policy,
                 registry: Registry::default(),

@@ -15,7 +15,10 @@ use super::{
     running::Registry,
     store::AnySessionStore,
 };
-use crate::{exchange::Exchange, time::Time};
+use crate::{
+    exchange::Exchange,
+    time::{Time, credible},
+};
 
 /// How often a commit begins again because somebody else was faster.
 const MAX_TRIES: usize = 16;
@@ -141,7 +144,10 @@ impl Shared {
     ) -> Result<(), StoreError> {
         let at = self.time.steady();
         let ended = self.end_those(owner, |record| {
-            let is_later = record.authenticated_at.is_some_and(|at| at > cut_off);
+            // As the revocation itself has it: what is far ahead is no time.
+            let at_last = record.authenticated_at;
+            let at_last = at_last.and_then(|at| credible(at, self.time.now()));
+            let is_later = at_last.is_some_and(|at| at > cut_off);
             if is_later || family.is_some_and(|family| record.family != family) {
                 return None;
             }

@@ -132,7 +132,11 @@ impl StackBuilder<Complete> {
         let mut errors = ConfigErrors::default();
         let resource = self.settings.resource(&mut errors);
         let resource = resource.as_ref();
-        let authn = keep(self.settings.assemble(&self.ambient, resource), &mut errors);
+        let time = self.ambient.time();
+        let authn = self
+            .settings
+            .assemble(&self.ambient, time.clone(), resource);
+        let authn = keep(authn, &mut errors);
         let perimeter = keep(
             self.perimeter.assemble(&self.ambient, resource),
             &mut errors,
@@ -146,7 +150,7 @@ impl StackBuilder<Complete> {
         }
         let session = self
             .session
-            .and_then(|session| keep(session.assemble(&self.ambient), &mut errors));
+            .and_then(|session| keep(session.assemble(time), &mut errors));
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
         let device = binding

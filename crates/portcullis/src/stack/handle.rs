@@ -52,7 +52,7 @@ impl GateHandle {
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
         let this = self.clone();
         to_the_end(async move {
-            let now = this.steps.shared().clock.now();
+            let now = this.revocations.now();
             let revoked = this.revocations.revoke(&revocation, now).await;
             if let Err(RevokeError::Invalid(_)) = revoked {
                 return revoked;
