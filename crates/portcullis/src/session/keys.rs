@@ -90,7 +90,9 @@ impl Keying {
         add(evidence.session_id());
         let confirmation = evidence.confirmation();
         add(confirmation.and_then(|cnf| cnf.jwk_thumbprint()));
-        let session = add(confirmation.and_then(|cnf| cnf.certificate_thumbprint()));
+        add(confirmation.and_then(|cnf| cnf.certificate_thumbprint()));
+        // What opens it again depends on the kind, so a session is of one kind.
+        let session = add(Some(evidence.kind().as_str()));
         Keys {
             owner: OwnerKey::from_u128(owner),
             family: FamilyKey::from_u128(family),
@@ -151,6 +153,10 @@ mod tests {
         let with_sid = keying.keys(&alice().with_session_id("1"));
         assert_eq!((with_sid.owner, with_sid.family), (keys.owner, keys.family));
         assert_ne!(with_sid.session, keys.session);
+        let key = Evidence::new(EvidenceKind::Standing, "https://idp.example", "alice");
+        let key = keying.keys(&key);
+        assert_eq!((key.owner, key.family), (keys.owner, keys.family));
+        assert_ne!(key.session, keys.session);
         let bound = Confirmation::default().with_jwk_thumbprint("1");
         let bound = keying.keys(&alice().with_confirmation(bound));
         assert_eq!(bound.family, keys.family);

@@ -2,7 +2,8 @@
 //!
 //! Neither MCP nor a bearer token knows a session, and most agent servers check a caller once
 //! and then stream for hours. This layer gives every caller a session, found by who is calling:
-//! issuer, subject, client, the session at the issuer and the proof key, if there are any.
+//! the kind of credential, issuer, subject, client, the session at the issuer and the proof key,
+//! if there are any.
 //! Nothing that the caller can choose takes part, so there is no cookie to steal and no id to
 //! fix; a token that is refreshed keeps its session.
 //!
@@ -52,7 +53,8 @@
 //!
 //! "Later" is later than the latest that the ended session has seen, by the issuer's own
 //! clock, and later than that of every other session of the same subject and client that is
-//! over. A token that leads to another session by another `sid` is no way around it.
+//! over. A token that leads to another session by another `sid` is no way around it. Credentials
+//! of different kinds have sessions of their own, and open or keep out nobody of another kind.
 //!
 //! A session is active while a request of it runs that was let in, at most for
 //! [`with_max_running`](SessionBuilder::with_max_running). Requests that were refused, `HEAD`

@@ -59,9 +59,7 @@ pub(super) enum Bar {
 impl Caller {
     pub(super) fn new(keys: Keys, evidence: &Evidence, policy: &Policy) -> Self {
         let authenticated_at = match evidence.kind() {
-            EvidenceKind::User if policy.reopens_by_issue => {
-                evidence.auth_time().or(evidence.issued_at())
-            }
+            EvidenceKind::User if policy.reopens_by_issue => auth_time.or(issued_at),
             EvidenceKind::User => evidence.auth_time(),
             EvidenceKind::Client => evidence.issued_at(),
             _ => None,
@@ -165,13 +163,17 @@ fn on_living(record: &SessionRecord, caller: &Caller) -> Ruling {
     }
 }
 
-/// The sessions that one authentication can have opened.
+/// The sessions that one authentication can have opened. What a credential of another kind has
+/// left behind says nothing of this one, and is not this one's to take away.
 fn family<'a>(
     sessions: &'a Sessions,
     caller: &'a Caller,
 ) -> impl Iterator<Item = &'a SessionRecord> {
     let records = sessions.records.iter();
-    records.filter(|record| record.family == caller.keys.family)
+    records.filter(|record| {
+        let is_same_kind = record.kind == caller.kind;
+        record.family == caller.keys.family && is_same_kind
+    })
 }
 
 /// When a session that is opened now ends, however active it is. `None` if that is past: a

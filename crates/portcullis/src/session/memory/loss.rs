@@ -18,10 +18,14 @@ impl Loss {
         let is_standing = record.kind == EvidenceKind::Standing;
         match record.over(now) {
             None => Self::Life,
-            Some(EndReason::Abandoned) => record.barred_until.map_or(Self::Nothing, Self::Bar),
-            Some(EndReason::Idle | EndReason::Absolute) if is_standing => Self::Nothing,
-            // A standing credential proves nothing that could be later.
+            Some(EndReason::Abandoned | EndReason::Idle | EndReason::Absolute)
+                if is_standing && record.barred_until.is_none() =>
+            {
+                Self::Nothing
+            }
+            // A standing credential does not authenticate, so no bar of others would hold it.
             Some(_) if is_standing => Self::Life,
+            Some(EndReason::Abandoned) => record.barred_until.map_or(Self::Nothing, Self::Bar),
             Some(_) => {
                 let own = record.authenticated_at.unwrap_or(record.opened_at);
                 Self::Bar(record.barred_until.map_or(own, |bar| bar.max(own)))

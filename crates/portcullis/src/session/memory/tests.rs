@@ -115,6 +115,17 @@ async fn what_nobody_misses_goes_first() {
 }
 
 #[tokio::test]
+async fn what_keeps_others_out_is_not_lost_with_a_standing_credential() {
+    let store = MemorySessions::with_capacity(1);
+    let mut idle = record(EvidenceKind::Standing, None);
+    idle.barred_until = Some(AT);
+    put(&store, 1, idle, AT).await;
+    let later = AT + 60 * SECOND;
+    assert_eq!(put(&store, 2, user(1), later).await, Commit::Full);
+    assert!(holds(&store, 1));
+}
+
+#[tokio::test]
 async fn a_standing_credential_that_was_ended_is_never_forgotten() {
     let store = MemorySessions::with_capacity(1);
     let mut ended = record(EvidenceKind::Standing, None);

@@ -16,17 +16,19 @@ const POLICY: Policy = Policy {
     reopens_by_issue: false,
 };
 
-fn keys(session: u8) -> Keys {
+fn keys(session: u8, kind: EvidenceKind) -> Keys {
+    let kinds = [EvidenceKind::User, EvidenceKind::Client];
+    let kind = kinds.iter().position(|known| *known == kind).unwrap_or(2) as u128;
     Keys {
         owner: OwnerKey::from_u128(1),
         family: FamilyKey::from_u128(u128::from(session / 2)),
-        session: SessionKey::from_u128(u128::from(session)),
+        session: SessionKey::from_u128(kind << 64 | u128::from(session)),
     }
 }
 
 fn caller(session: u8, kind: EvidenceKind, authenticated_at: Option<Timestamp>) -> Caller {
     Caller {
-        keys: keys(session),
+        keys: keys(session, kind),
         kind,
         authenticated_at,
     }
@@ -68,8 +70,8 @@ const fn at(now: Timestamp) -> Moment {
     Moment { now, steady: now }
 }
 
-fn end(sessions: &mut Sessions, session: u8, now: Timestamp, reason: EndReason) {
-    if let Some(record) = sessions.get_mut(keys(session).session)
+fn end(sessions: &mut Sessions, ended: &Caller, now: Timestamp, reason: EndReason) {
+    if let Some(record) = sessions.get_mut(ended.keys.session)
         && record.over(now).is_none()
     {
         record.state = SessionState::Ended(now, reason);
@@ -155,10 +157,31 @@ fn a_standing_credential_is_in_again_at_once_unless_it_was_ended() {
     ask(&mut sessions, &key, AT);
     let later = AT + 1000 * SECOND;
     assert!(matches!(ask(&mut sessions, &key, later), Ruling::Open(..)));
-    end(&mut sessions, 0, later, EndReason::Ended);
+    end(&mut sessions, &key, later, EndReason::Ended);
     let much_later = later + 100_000 * SECOND;
     let over = Ruling::Refuse(Bar::Over(EndReason::Ended));
     assert_eq!(ask(&mut sessions, &key, much_later), over);
+}
+
+#[test]
+fn kinds_neither_open_nor_close_for_each_other() {
+    let opens = |ruling| matches!(ruling, Ruling::Open(..));
+    let (alice, idle) = (user(0), AT + 61 * SECOND);
+    for session in 0..2 {
+        // An API key of the same name, in a session that alice's own could be, or beside it.
+        let key = caller(session, EvidenceKind::Standing, None);
+        let mut sessions = Sessions::default();
+        ask(&mut sessions, &alice, AT);
+        assert!(opens(ask(&mut sessions, &key, idle)));
+        let over = Ruling::Refuse(Bar::Over(EndReason::Idle));
+        assert_eq!(ask(&mut sessions, &alice, idle + SECOND), over);
+        assert_eq!(ask(&mut sessions, &alice, idle + 61 * SECOND), over);
+        // And the other way round: alice signs in again, and what was ended stays so.
+        end(&mut sessions, &key, idle, EndReason::Ended);
+        assert!(opens(ask(&mut sessions, &user(61), idle)));
+        let over = Ruling::Refuse(Bar::Over(EndReason::Ended));
+        assert_eq!(ask(&mut sessions, &key, idle), over);
+    }
 }
 
 #[test]
@@ -173,7 +196,7 @@ fn a_later_authentication_is_remembered_by_the_session() {
         ask(&mut sessions, &user(0), AT + SECOND),
         Ruling::Continue(_)
     ));
-    end(&mut sessions, 0, AT + 2 * SECOND, EndReason::Ended);
+    end(&mut sessions, &user(9), AT + 2 * SECOND, EndReason::Ended);
     let refused = ask(&mut sessions, &user(9), AT + 3 * SECOND);
     assert_eq!(refused, Ruling::Refuse(Bar::Over(EndReason::Ended)));
 }
@@ -213,7 +236,7 @@ fn what_counts_as_authentication_depends_on_the_kind() {
         if has_auth_time {
             evidence = evidence.with_auth_time(AT - SECOND);
         }
-        Caller::new(keys(0), &evidence, policy).authenticated_at
+        Caller::new(keys(0, kind), &evidence, policy).authenticated_at
     };
     assert_eq!(
         counted(EvidenceKind::User, &POLICY, true),
@@ -235,6 +258,7 @@ struct Model(Vec<Past>);
 
 struct Past {
     session: u8,
+    kind: EvidenceKind,
     opened_at: Timestamp,
     active_at: Timestamp,
     ends_at: Timestamp,
@@ -250,7 +274,7 @@ impl Past {
 
 impl Model {
     fn lets_in(&mut self, caller: &Caller, session: u8, now: Timestamp) -> bool {
-        let is_same = |past: &Past| past.session == session;
+        let is_same = |past: &Past| past.session == session && past.kind == caller.kind;
         let living = self
             .0
             .iter_mut()
@@ -265,6 +289,7 @@ impl Model {
         let is_barred = self.0.iter().any(|past| {
             let before = past.authenticated_at.unwrap_or(past.opened_at);
             past.session / 2 == session / 2
+                && past.kind == caller.kind
                 && past.is_over(now)
                 && !(is_standing && past.ended.is_none())
                 && caller.authenticated_at.is_none_or(|at| at <= before)
@@ -280,6 +305,7 @@ impl Model {
         }
         self.0.push(Past {
             session,
+            kind: caller.kind,
             opened_at: now,
             active_at: now,
             ends_at,
@@ -293,20 +319,34 @@ impl Model {
 #[derive(Clone, Debug)]
 enum Event {
     Ask {
+        kind: EvidenceKind,
         session: u8,
         authenticated: Option<u32>,
     },
     End {
+        kind: EvidenceKind,
         session: u8,
     },
     Wait(u32),
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+/// Of one kind, or of all.
+fn kinds() -> impl Strategy<Value = Vec<EvidenceKind>> {
+    use EvidenceKind::{Client, Standing, User};
+    prop::sample::select(vec![
+        vec![User],
+        vec![Client],
+        vec![Standing],
+        vec![User, Client, Standing],
+    ])
+}
+
+fn events(kinds: Vec<EvidenceKind>) -> impl Strategy<Value = Vec<Event>> {
+    let kind = prop::sample::select(kinds);
     let event = prop_oneof![
-        6 => (0..6_u8, prop::option::weighted(0.9, 0..600_u32))
-            .prop_map(|(session, authenticated)| Event::Ask { session, authenticated }),
-        1 => (0..6_u8).prop_map(|session| Event::End { session }),
+        6 => (kind.clone(), 0..6_u8, prop::option::weighted(0.9, 0..600_u32))
+            .prop_map(|(kind, session, authenticated)| Event::Ask { kind, session, authenticated }),
+        1 => (kind, 0..6_u8).prop_map(|(kind, session)| Event::End { kind, session }),
         3 => (1..90_u32).prop_map(Event::Wait),
     ];
     prop::collection::vec(event, 1..60)
@@ -316,21 +356,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn the_rules_are_those_of_the_model(kind in 0..3_usize, events in events()) {
-        let kind = [EvidenceKind::User, EvidenceKind::Client, EvidenceKind::Standing][kind];
+    fn the_rules_are_those_of_the_model(events in kinds().prop_flat_map(events)) {
         let (mut sessions, mut model, mut now) = (Sessions::default(), Model::default(), AT);
         for event in events {
             match event {
                 Event::Wait(seconds) => now = now + seconds * SECOND,
-                Event::End { session } => {
-                    end(&mut sessions, session, now, EndReason::Revoked);
+                Event::End { kind, session } => {
+                    end(&mut sessions, &caller(session, kind, None), now, EndReason::Revoked);
                     for past in &mut model.0 {
-                        if past.session == session && !past.is_over(now) {
+                        let is_it = past.session == session && past.kind == kind;
+                        if is_it && !past.is_over(now) {
                             past.ended = Some(EndReason::Revoked);
                         }
                     }
                 }
-                Event::Ask { session, authenticated } => {
+                Event::Ask { kind, session, authenticated } => {
                     let authenticated = authenticated
                         .filter(|_| kind != EvidenceKind::Standing)
                         .map(|seconds| AT + seconds * SECOND);
