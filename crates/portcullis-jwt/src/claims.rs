@@ -163,7 +163,7 @@ impl<'a> Claims<'a> {
         if let Some(client) = client {
             evidence = evidence.with_client(client);
         }
-        let evidence = self.add_binding(self.add_grant(evidence, kind)?)?;
+        let evidence = self.add_binding(self.add_grant(evidence, kind, window)?)?;
         evidence
             .validate()
             .map_err(|_| Fault::new(Step::Claims, reason::CLAIM_TEXT))?;

@@ -53,6 +53,7 @@ reasons! {
     CNF = "jwt_cnf", "the claim `cnf` cannot be read (RFC 7800 §3)";
     ACT = "jwt_act", "the claim `act` cannot be read (RFC 8693 §4.1)";
     ACT_DEPTH = "jwt_act_depth", "the chain of actors in `act` is longer than 8";
+    AUTH_TIME = "jwt_auth_time", "the time of `auth_time` is later than that of `iat`, also with the leeway: no token knows of a later authentication; an issuer may have written milliseconds";
     CLAIM = "jwt_claim", "one of `jti`, `sid`, `acr`, `amr` and `auth_time` is not of its type";
     CLAIM_TEXT = "jwt_claim_text", "a name in the claims is empty, longer than 2048 bytes or holds a control character";
 }

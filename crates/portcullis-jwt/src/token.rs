@@ -141,6 +141,11 @@ impl Window {
         }
     }
 
+    /// Whether a token can know of an authentication at that time: it is not later than itself.
+    pub(crate) fn allows_authentication(&self, at: Timestamp) -> bool {
+        at <= self.issued_at + self.leeway
+    }
+
     /// Whether the token is valid at `now`.
     pub(crate) fn check(&self, now: Timestamp) -> Result<(), Fault> {
         if now >= self.end() && !sabotaged!("jwt.exp") {

@@ -157,6 +157,14 @@ async fn edges(harness: &mut Harness) {
             .control(name, &guard, guard.bearer(&with(claims)))
             .await;
     }
+    let beyond = Expected::invalid_token(&["jwt_auth_time"]);
+    for auth_time in [now + 31, now * 1000, i64::MAX] {
+        let token = guard.token().with_claim("auth_time", auth_time).mint();
+        let name = format!("auth_time {auth_time}");
+        harness
+            .attack(&name, &guard, guard.bearer(&token), &beyond)
+            .await;
+    }
     let long = Expected::invalid_token(&["jwt_lifetime"]);
     let day = 86_400;
     let token = with([("iat", now), ("nbf", now), ("exp", now + day + 1)]);

@@ -1,6 +1,6 @@
 //! What was granted, and how the user was authenticated.
 
-use portcullis_core::{Evidence, ReasonCode, Scopes};
+use portcullis_core::{Evidence, ReasonCode, Scopes, sabotaged};
 
 use super::Claims;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     header::Kind,
     json::Raw,
     reason,
+    token::Window,
 };
 
 /// The most entries of `amr` that are taken.
@@ -16,7 +17,12 @@ const MAX_METHODS: usize = 32;
 const MAX_SCOPES: usize = 512;
 
 impl Claims<'_> {
-    pub(super) fn add_grant(&self, evidence: Evidence, kind: Kind) -> Result<Evidence, Fault> {
+    pub(super) fn add_grant(
+        &self,
+        evidence: Evidence,
+        kind: Kind,
+        window: &Window,
+    ) -> Result<Evidence, Fault> {
         let mut evidence = match self.scopes(kind)? {
             Some(scopes) => evidence.with_scopes(scopes),
             None => evidence,
@@ -37,6 +43,10 @@ impl Claims<'_> {
             evidence = evidence.add_amr(method);
         }
         if let Some(time) = typed(self.auth_time, Raw::time, reason::CLAIM)? {
+            // One that is far ahead would be later than every end and every cut-off.
+            if !window.allows_authentication(time) && !sabotaged!("jwt.auth_time") {
+                return Err(Fault::new(Step::Claims, reason::AUTH_TIME));
+            }
             evidence = evidence.with_auth_time(time);
         }
         Ok(evidence)

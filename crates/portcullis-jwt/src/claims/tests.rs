@@ -102,6 +102,22 @@ fn turns_claims_into_evidence() {
 }
 
 #[test]
+fn no_token_knows_of_a_later_authentication() {
+    for (auth_time, expected) in [
+        ("999", Ok(999)),
+        ("1000", Ok(1000)),
+        ("1030", Ok(1030)),
+        ("1031", Err(reason::AUTH_TIME)),
+        ("999000", Err(reason::AUTH_TIME)),
+        ("9223372036854775807", Err(reason::AUTH_TIME)),
+    ] {
+        let evidence = raw(&format!(r#""auth_time":{auth_time}"#));
+        let found = evidence.map(|evidence| evidence.auth_time().unwrap().unix_seconds());
+        assert_eq!(found, expected, "{auth_time}");
+    }
+}
+
+#[test]
 fn a_client_on_its_own_behalf_is_told_from_a_user() {
     let evidence = access_token(&with(r#""sub":"app""#)).unwrap();
     assert_eq!(evidence.kind(), EvidenceKind::Client);

@@ -52,10 +52,11 @@ impl Step for KeepSession {
         };
         let shared = &self.shared;
         let keys = shared.keying.keys(principal.evidence());
-        let caller = Caller::new(keys, principal.evidence(), &shared.policy);
+        let now = shared.time.now();
+        let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
-                if record.over(shared.time.now()).is_none()
+                if record.over(now).is_none()
                     && caller.authenticated_at <= record.authenticated_at =>
             {
                 self.admit(parts, exchange, &caller, &record);
@@ -77,7 +78,8 @@ impl Step for KeepSession {
             };
             let shared = &self.shared;
             let keys = shared.keying.keys(principal.evidence());
-            let caller = Caller::new(keys, principal.evidence(), &shared.policy);
+            let now = shared.time.now();
+            let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
             let outcome = shared.admit(&caller).await;
             let result = match self.settle(&parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),

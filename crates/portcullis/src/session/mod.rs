@@ -52,7 +52,8 @@
 //! | that stands, as an API key does | at once, as a new session | nothing |
 //!
 //! "Later" is later than the latest that the ended session has seen, by the issuer's own
-//! clock, and later than that of every other session of the same subject and client that is
+//! clock (one that is more than a minute ahead is none), and later than that of every other
+//! session of the same subject and client that is
 //! over. A token that leads to another session by another `sid` is no way around it. Credentials
 //! of different kinds have sessions of their own, and open or keep out nobody of another kind.
 //!

@@ -11,6 +11,7 @@ use super::{
     keys::Keys,
     policy::{PROVISIONAL, Policy},
 };
+use crate::time::credible;
 
 /// What is known of a caller.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ pub(super) struct Caller {
     pub(super) kind: EvidenceKind,
     /// When the caller proved who he is, on the issuer's clock: what has to be later for an
     /// ended session to be opened again. `None` for a standing credential, which proves that
-    /// anew with each request, and where the issuer does not say.
+    /// anew with each request, and where the issuer does not say, or says one that is far ahead.
     pub(super) authenticated_at: Option<Timestamp>,
 }
 
@@ -57,11 +58,14 @@ pub(super) enum Bar {
 }
 
 impl Caller {
-    pub(super) fn new(keys: Keys, evidence: &Evidence, policy: &Policy) -> Self {
+    pub(super) fn new(keys: Keys, evidence: &Evidence, policy: &Policy, now: Timestamp) -> Self {
+        // One that is far ahead would be later than the end of every session.
+        let said = |at: Option<Timestamp>| at.and_then(|at| credible(at, now));
+        let (auth_time, issued_at) = (said(evidence.auth_time()), said(evidence.issued_at()));
         let authenticated_at = match evidence.kind() {
             EvidenceKind::User if policy.reopens_by_issue => auth_time.or(issued_at),
-            EvidenceKind::User => evidence.auth_time(),
-            EvidenceKind::Client => evidence.issued_at(),
+            EvidenceKind::User => auth_time,
+            EvidenceKind::Client => issued_at,
             _ => None,
         };
         Self {

@@ -2,6 +2,8 @@
 
 use portcullis_core::{EndReason, EvidenceKind, SessionRecord, Timestamp};
 
+use crate::time::latest_credible;
+
 /// What forgetting a session would cost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Loss {
@@ -81,5 +83,6 @@ pub(super) fn collapse(
         return bar;
     };
     records.retain(|record| !matches!(Loss::of(record, now), Loss::Bar(at) if at <= newest));
-    bar.max(Some(newest))
+    // No time of an authentication is later than that.
+    bar.max(Some(newest.min(latest_credible(now))))
 }

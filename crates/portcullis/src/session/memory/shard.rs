@@ -10,6 +10,7 @@ use super::{
     loss::{Loss, collapse, left_behind},
     row::Row,
 };
+use crate::time::latest_credible;
 
 /// Of a part, one owner may take so much with sessions that are over: a sixteenth.
 const SHARES: usize = 16;
@@ -200,7 +201,9 @@ impl Shard {
         let Some(&middle) = bars.get(bars.len() / 2) else {
             return;
         };
-        self.forgotten = self.forgotten.max(Some(middle));
+        // No time of an authentication is later than that.
+        let latest = middle.min(latest_credible(now));
+        self.forgotten = self.forgotten.max(Some(latest));
         self.bars
             .retain(|owner, at| *owner == except || *at > middle);
         self.retain(

@@ -265,6 +265,30 @@ async fn ended_standing_credentials_fill_the_share_of_their_owner_and_no_more() 
 }
 
 #[tokio::test]
+async fn a_time_that_is_far_ahead_does_not_shut_out_everybody_for_ever() {
+    let store = MemorySessions::with_capacity(1);
+    let mut far = record(EvidenceKind::User, Some(AT + 1_000_000 * SECOND));
+    far.state = SessionState::Ended(AT, EndReason::Ended);
+    put(&store, 1, far.clone(), AT).await;
+    assert_eq!(put(&store, 2, user(1), AT).await, Commit::Done);
+    assert_eq!(
+        store.forgotten(OwnerKey::from_u128(3)),
+        Some(AT + 60 * SECOND)
+    );
+    // Nor its owner.
+    let store = MemorySessions::with_capacity(16);
+    for n in 0..16 {
+        let mut far = far.clone();
+        far.key = SessionKey::from_u128(n);
+        put(&store, 1, far, AT).await;
+    }
+    assert_eq!(
+        store.forgotten(OwnerKey::from_u128(1)),
+        Some(AT + 60 * SECOND)
+    );
+}
+
+#[tokio::test]
 async fn a_session_that_is_ended_makes_room_at_once() {
     let store = MemorySessions::with_capacity(2);
     for n in 0..2 {

@@ -236,7 +236,7 @@ fn what_counts_as_authentication_depends_on_the_kind() {
         if has_auth_time {
             evidence = evidence.with_auth_time(AT - SECOND);
         }
-        Caller::new(keys(0, kind), &evidence, policy).authenticated_at
+        Caller::new(keys(0, kind), &evidence, policy, AT).authenticated_at
     };
     assert_eq!(
         counted(EvidenceKind::User, &POLICY, true),
@@ -250,6 +250,23 @@ fn what_counts_as_authentication_depends_on_the_kind() {
     assert_eq!(counted(EvidenceKind::User, &by_issue, false), Some(AT));
     assert_eq!(counted(EvidenceKind::Client, &POLICY, true), Some(AT));
     assert_eq!(counted(EvidenceKind::Standing, &by_issue, true), None);
+}
+
+#[test]
+fn a_time_that_is_far_ahead_is_none() {
+    for (kind, seconds, expected) in [
+        (EvidenceKind::User, 60, true),
+        (EvidenceKind::User, 61, false),
+        (EvidenceKind::User, u32::MAX, false),
+        (EvidenceKind::Client, 60, true),
+        (EvidenceKind::Client, 61, false),
+    ] {
+        let ahead = AT + seconds * SECOND;
+        let evidence = Evidence::new(kind, "i", "s");
+        let evidence = evidence.with_auth_time(ahead).with_issued_at(ahead);
+        let found = Caller::new(keys(0, kind), &evidence, &POLICY, AT).authenticated_at;
+        assert_eq!(found, expected.then_some(ahead), "{kind:?} {seconds}");
+    }
 }
 
 /// Everything that ever happened, and the rules in the words of the documentation.
