@@ -94,6 +94,25 @@ async fn a_new_key_of_the_same_robot_is_good() {
     assert_eq!(world.ask("robot.7").await.0, 200);
 }
 
+/// One that is issued after its sessions were ended is as good, and the one before it is not.
+#[tokio::test]
+async fn a_new_key_is_good_after_the_sessions_of_the_robot_were_ended() {
+    let world = world();
+    world.advance(5);
+    assert_eq!(world.ask("robot.5").await.0, 200);
+    assert_eq!(world.handle.end_sessions("keys", "robot").await.unwrap(), 1);
+    world.advance(100);
+    for _ in 0..2 {
+        assert_eq!(world.ask("robot.5").await.0, 401);
+        assert_eq!(world.ask("robot.100").await.0, 200);
+    }
+    assert_eq!(world.handle.end_sessions("keys", "robot").await.unwrap(), 1);
+    world.revoke(Revocation::subject("keys", "robot")).await;
+    world.advance(100);
+    assert_eq!(world.ask("robot.100").await.0, 401);
+    assert_eq!(world.ask("robot.200").await.0, 200);
+}
+
 #[tokio::test]
 async fn sessions_that_cannot_be_ended_are_an_error_and_the_credential_is_over_all_the_same() {
     let store = FaultyStore::new(MemorySessions::default());

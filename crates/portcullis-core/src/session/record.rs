@@ -62,7 +62,8 @@ pub struct SessionRecord {
     /// The latest authentication that it has seen, by the issuer's clock.
     pub authenticated_at: Option<Timestamp>,
     /// The latest authentication of all sessions of the family that were over when this one
-    /// was opened and are not kept for its sake: what has to be outdone to open another.
+    /// was opened and are not kept for its sake: what has to be outdone to open another. Of a
+    /// standing credential: when the latest of those was ended.
     pub barred_until: Option<Timestamp>,
     /// How long it may be inactive, in seconds.
     idle: u32,

@@ -56,8 +56,7 @@ impl Step for KeepSession {
         let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
-                if record.over(now).is_none()
-                    && caller.authenticated_at <= record.authenticated_at =>
+                if record.over(now).is_none() && caller.is_known_to(&record) =>
             {
                 self.admit(parts, exchange, &caller, &record);
                 Decision::Pass

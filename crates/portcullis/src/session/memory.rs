@@ -34,8 +34,9 @@ const SHARDS: usize = 64;
 /// than that the oldest are forgotten, and so are those of a principal that opens a session
 /// where its part is full. From then on *this principal* cannot open a session by an
 /// authentication that was no later than those: an account with thousands of clients shuts out
-/// itself. What a standing credential has left behind that was ended is never forgotten; a
-/// principal with more than a sixteenth of those opens no further session.
+/// itself. What a standing credential has left behind that was ended is kept until a key that was
+/// issued later opens it again; a principal with more than a sixteenth of those opens no further
+/// session.
 ///
 /// Where that makes no room, sessions of others that are over are forgotten. From then on,
 /// whoever has his sessions in the same part and authenticated no later than the users of those

@@ -49,13 +49,15 @@
 //! |---|---|---|
 //! | of a user | a later authentication (`auth_time`) | a later authentication |
 //! | of a client application | a token that was issued later | a token that was issued later |
-//! | that stands, as an API key does | at once, as a new session | nothing |
+//! | that stands, as an API key does | at once, as a new session | a key that was issued later |
 //!
 //! "Later" is later than the latest that the ended session has seen, by the issuer's own
-//! clock (one that is more than a minute ahead is none), and later than that of every other
-//! session of the same subject and client that is
-//! over. A token that leads to another session by another `sid` is no way around it. Credentials
-//! of different kinds have sessions of their own, and open or keep out nobody of another kind.
+//! clock (a time that is more than a minute ahead is none), and later than that of every other
+//! session of the same subject and client that is over. A token that leads to another session
+//! by another `sid` is no way around it. A key has to be issued later than the end itself, by
+//! this server's clock, and has to say when it was; those that were there before stay out, also
+//! once the new one is in. Credentials of different kinds have sessions of their own, and open
+//! or keep out nobody of another kind.
 //!
 //! A session is active while a request of it runs that was let in, at most for
 //! [`with_max_running`](SessionBuilder::with_max_running). Requests that were refused, `HEAD`

@@ -22,6 +22,9 @@ pub(super) struct Caller {
     /// ended session to be opened again. `None` for a standing credential, which proves that
     /// anew with each request, and where the issuer does not say, or says one that is far ahead.
     pub(super) authenticated_at: Option<Timestamp>,
+    /// When the credential was issued, where that is what has to be later: for a standing one,
+    /// by the clock of this server.
+    pub(super) issued_at: Option<Timestamp>,
 }
 
 /// The time, by both clocks.
@@ -72,21 +75,41 @@ impl Caller {
             keys,
             kind: evidence.kind(),
             authenticated_at,
+            issued_at: issued_at.filter(|_| evidence.kind() == EvidenceKind::Standing),
         }
     }
 
-    /// Whether a session that is over, for this reason, keeps this caller out.
-    fn is_barred_by(&self, over: &SessionRecord, reason: EndReason) -> bool {
-        match (reason, self.kind) {
-            (EndReason::Abandoned, _) => false,
-            (EndReason::Idle | EndReason::Absolute, EvidenceKind::Standing) => false,
-            _ => !self.is_later_than(Some(authenticated_at(over))),
-        }
+    /// Whether a session that lives is this caller's, and there is nothing to be told of it.
+    pub(super) fn is_known_to(&self, living: &SessionRecord) -> bool {
+        self.may_join(living) && self.authenticated_at <= living.authenticated_at
     }
 
-    /// Whether this caller proved who he is later than `bar`, if there is one.
+    /// Whether this caller may be in a session that lives. A key that was there when the one
+    /// before it was ended does not come in again by way of the key that was issued since.
+    fn may_join(&self, living: &SessionRecord) -> bool {
+        self.kind != EvidenceKind::Standing
+            || self.is_later_than(living.barred_until)
+            || portcullis_core::sabotaged!("session.reopen")
+    }
+
+    /// Whether this caller proved who he is, or was issued a key, later than `bar`, if there is
+    /// one.
     fn is_later_than(&self, bar: Option<Timestamp>) -> bool {
-        bar.is_none_or(|bar| self.authenticated_at.is_some_and(|at| at > bar))
+        let at = match self.kind {
+            EvidenceKind::Standing => self.issued_at,
+            _ => self.authenticated_at,
+        };
+        bar.is_none_or(|bar| at.is_some_and(|at| at > bar))
+    }
+}
+
+/// What has to be outdone where a session is over for this reason, if anything.
+fn bar_of(over: &SessionRecord, reason: EndReason) -> Option<Timestamp> {
+    match (reason, over.kind, over.state) {
+        (EndReason::Abandoned, ..) => None,
+        (EndReason::Idle | EndReason::Absolute, EvidenceKind::Standing, _) => None,
+        (_, EvidenceKind::Standing, SessionState::Ended(at, _)) => Some(at),
+        _ => Some(authenticated_at(over)),
     }
 }
 
@@ -108,7 +131,10 @@ pub(super) fn rule(
     let Moment { now, steady } = moment;
     let own = sessions.get(caller.keys.session);
     if let Some(record) = own.filter(|record| record.over(now).is_none()) {
-        return on_living(record, caller);
+        return match caller.may_join(record) {
+            true => on_living(record, caller),
+            false => Ruling::Refuse(Bar::Over(EndReason::Ended)),
+        };
     }
     let mut bar = None;
     let mut changes = Vec::new();
@@ -117,22 +143,23 @@ pub(super) fn rule(
         let Some(reason) = record.over(now) else {
             continue;
         };
-        if caller.is_barred_by(record, reason) && !portcullis_core::sabotaged!("session.reopen") {
+        let own = bar_of(record, reason);
+        if !caller.is_later_than(own) && !portcullis_core::sabotaged!("session.reopen") {
             return Ruling::Refuse(Bar::Over(reason));
         }
-        if reason != EndReason::Abandoned && caller.kind != EvidenceKind::Standing {
-            bar = bar.max(Some(authenticated_at(record)));
-        }
+        bar = bar.max(own);
         // What it keeps out, the new session keeps out from now on.
         changes.push(Change::Remove(record.key));
     }
-    if caller.kind != EvidenceKind::Standing {
-        if !caller.is_later_than(bar) && !portcullis_core::sabotaged!("session.reopen") {
-            return Ruling::Refuse(Bar::Over(EndReason::Ended));
-        }
-        if !caller.is_later_than(forgotten) && !portcullis_core::sabotaged!("session.forgotten") {
-            return Ruling::Refuse(Bar::Forgotten);
-        }
+    if !caller.is_later_than(bar) && !portcullis_core::sabotaged!("session.reopen") {
+        return Ruling::Refuse(Bar::Over(EndReason::Ended));
+    }
+    // What keeps a standing credential out is never forgotten.
+    if caller.kind != EvidenceKind::Standing
+        && !caller.is_later_than(forgotten)
+        && !portcullis_core::sabotaged!("session.forgotten")
+    {
+        return Ruling::Refuse(Bar::Forgotten);
     }
     let Some(ends_at) = ends_at(caller, policy, moment) else {
         return Ruling::Refuse(Bar::Over(EndReason::Absolute));

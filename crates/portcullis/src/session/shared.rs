@@ -152,8 +152,8 @@ impl Shared {
                 return None;
             }
             if record.kind == EvidenceKind::Standing {
-                // Nothing would open it again, and the key that was issued in place of the one
-                // that is revoked belongs to the same session. The revocation keeps out the old.
+                // A key that was issued between the cut-off and now belongs to the same session,
+                // and is good. The revocation keeps out the old.
                 return Some(Change::Remove(record.key));
             }
             let mut ended = record.clone();

@@ -72,7 +72,9 @@ impl GateHandle {
 
     /// Ends all sessions of a principal, and what runs in them on this server at once. Says
     /// how many lived; none without a `session` layer. Whoever authenticates anew is in again,
-    /// and so is any other credential: to keep those out, [`revoke`](Self::revoke) them.
+    /// and so is a key that is issued after this, which says so: one that says no time of its
+    /// issue stays out for as long as the store remembers. What credentials of other clients
+    /// or kinds may open is theirs: to keep all out, [`revoke`](Self::revoke) them.
     ///
     /// # Errors
     ///

@@ -26,11 +26,14 @@ fn keys(session: u8, kind: EvidenceKind) -> Keys {
     }
 }
 
-fn caller(session: u8, kind: EvidenceKind, authenticated_at: Option<Timestamp>) -> Caller {
+/// One whose only time is that.
+fn caller(session: u8, kind: EvidenceKind, at: Option<Timestamp>) -> Caller {
+    let is_standing = kind == EvidenceKind::Standing;
     Caller {
         keys: keys(session, kind),
         kind,
-        authenticated_at,
+        authenticated_at: at.filter(|_| !is_standing),
+        issued_at: at.filter(|_| is_standing),
     }
 }
 
@@ -164,6 +167,33 @@ fn a_standing_credential_is_in_again_at_once_unless_it_was_ended() {
 }
 
 #[test]
+fn a_key_that_is_issued_after_the_end_is_in_and_the_ones_before_it_stay_out() {
+    let issued = |session, at| caller(session, EvidenceKind::Standing, Some(at));
+    let timeless = caller(0, EvidenceKind::Standing, None);
+    let (mut sessions, ended_at) = (Sessions::default(), AT + 9 * SECOND);
+    ask(&mut sessions, &issued(0, AT), AT);
+    end(&mut sessions, &timeless, ended_at, EndReason::Revoked);
+    let mut is_in = |caller: &Caller, now| {
+        let ruling = ask(&mut sessions, caller, now);
+        !matches!(ruling, Ruling::Refuse(_))
+    };
+    for session in 0..2 {
+        // At the end is not after it.
+        assert!(!is_in(&issued(session, ended_at), ended_at + SECOND));
+    }
+    assert!(is_in(&issued(1, ended_at + SECOND), ended_at + SECOND));
+    for (later, idle) in [(2, false), (100, true)] {
+        let now = ended_at + later * SECOND;
+        for old in [issued(0, AT), issued(1, ended_at), timeless] {
+            assert!(!is_in(&old, now), "{old:?}, idle: {idle}");
+        }
+    }
+    let now = ended_at + 100 * SECOND;
+    assert!(is_in(&issued(1, ended_at + SECOND), now), "as a new one");
+    assert!(!is_in(&issued(1, ended_at), now));
+}
+
+#[test]
 fn kinds_neither_open_nor_close_for_each_other() {
     let opens = |ruling| matches!(ruling, Ruling::Open(..));
     let (alice, idle) = (user(0), AT + 61 * SECOND);
@@ -280,7 +310,9 @@ struct Past {
     active_at: Timestamp,
     ends_at: Timestamp,
     authenticated_at: Option<Timestamp>,
-    ended: Option<EndReason>,
+    ended: Option<Timestamp>,
+    /// What was to be outdone in its family when it was opened: the latest end of a key's session.
+    keys_ended: Option<Timestamp>,
 }
 
 impl Past {
@@ -297,20 +329,32 @@ impl Model {
             .iter_mut()
             .rev()
             .find(|past| is_same(past) && !past.is_over(now));
+        let is_standing = caller.kind == EvidenceKind::Standing;
         if let Some(past) = living {
+            if is_standing && is_no_later(caller.issued_at, past.keys_ended) {
+                return false;
+            }
             past.active_at = past.active_at.max(now);
             past.authenticated_at = past.authenticated_at.max(caller.authenticated_at);
             return true;
         }
-        let is_standing = caller.kind == EvidenceKind::Standing;
         let is_barred = self.0.iter().any(|past| {
             let before = past.authenticated_at.unwrap_or(past.opened_at);
             past.session / 2 == session / 2
                 && past.kind == caller.kind
                 && past.is_over(now)
-                && !(is_standing && past.ended.is_none())
-                && caller.authenticated_at.is_none_or(|at| at <= before)
+                && match is_standing {
+                    true => is_no_later(caller.issued_at, past.ended),
+                    false => is_no_later(caller.authenticated_at, Some(before)),
+                }
         });
+        let of_family = |past: &&Past| past.session / 2 == session / 2 && past.kind == caller.kind;
+        let keys_ended = self
+            .0
+            .iter()
+            .filter(of_family)
+            .filter_map(|past| past.ended);
+        let keys_ended = keys_ended.max();
         let living = self.0.iter().filter(|past| !past.is_over(now)).count();
         let since = match caller.authenticated_at {
             Some(at) if caller.kind == EvidenceKind::User => at.min(now),
@@ -328,9 +372,14 @@ impl Model {
             ends_at,
             authenticated_at: caller.authenticated_at,
             ended: None,
+            keys_ended,
         });
         true
     }
+}
+
+fn is_no_later(at: Option<Timestamp>, bar: Option<Timestamp>) -> bool {
+    bar.is_some_and(|bar| at.is_none_or(|at| at <= bar))
 }
 
 #[derive(Clone, Debug)]
@@ -383,14 +432,12 @@ proptest! {
                     for past in &mut model.0 {
                         let is_it = past.session == session && past.kind == kind;
                         if is_it && !past.is_over(now) {
-                            past.ended = Some(EndReason::Revoked);
+                            past.ended = Some(now);
                         }
                     }
                 }
                 Event::Ask { kind, session, authenticated } => {
-                    let authenticated = authenticated
-                        .filter(|_| kind != EvidenceKind::Standing)
-                        .map(|seconds| AT + seconds * SECOND);
+                    let authenticated = authenticated.map(|seconds| AT + seconds * SECOND);
                     let caller = caller(session, kind, authenticated);
                     let ruling = ask(&mut sessions, &caller, now);
                     let is_in = !matches!(ruling, Ruling::Refuse(_));
