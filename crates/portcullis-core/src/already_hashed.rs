@@ -9,6 +9,9 @@ use std::hash::{BuildHasher, Hasher};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlreadyHashed;
 
+/// Odd, and of no pattern: the golden ratio.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// The hasher of [`AlreadyHashed`].
 #[derive(Debug)]
 pub struct LowHalf(u64);
@@ -29,11 +32,12 @@ impl Hasher for LowHalf {
     }
 
     fn write_u64(&mut self, half: u64) {
-        self.0 = half;
+        // The first is taken as it is; of several, each counts.
+        self.0 = self.0.rotate_left(23).wrapping_mul(MIX) ^ half;
     }
 
     fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
+        self.write_u64(key as u64);
     }
 
     fn finish(&self) -> u64 {
@@ -53,5 +57,19 @@ mod tests {
         assert_eq!(AlreadyHashed.hash_one(OwnerKey::from_u128(whole)), half);
         assert_eq!(AlreadyHashed.hash_one(whole), half);
         assert_eq!(AlreadyHashed.hash_one(half), half);
+    }
+
+    #[test]
+    fn of_several_keys_each_counts() {
+        let of = |owner, key: u128| {
+            let owner = OwnerKey::from_u128(owner);
+            AlreadyHashed.hash_one((owner, key))
+        };
+        let mut hashes = std::collections::HashSet::new();
+        for n in 0..1000 {
+            assert!(hashes.insert(of(n, 7)), "owner {n}");
+            assert!(hashes.insert(of(7, 1000 + n)), "key {n}");
+        }
+        assert_ne!(of(1, 2), of(2, 1));
     }
 }

@@ -8,8 +8,9 @@ hashes! {
     /// What one use is kept under: a keyed hash of whatever makes a credential one of a kind,
     /// such as the id of a proof (`jti`, RFC 9449 §11.1).
     ReplayKey;
-    /// Whose credential it is: a keyed hash of whoever could make more of them, such as the
-    /// thumbprint of a key. Nobody can take up more room than a store gives to one owner.
+    /// Whose credential it is: a keyed hash of issuer and subject, who could make more of them.
+    /// Not that of a key, of which one subject can have any number. Nobody can take up more room
+    /// than a store gives to one owner.
     ReplayOwner;
 }
 
@@ -65,7 +66,7 @@ pub trait ReplayStore: Send + Sync + 'static {
     ///
     /// It is remembered at least until then, whatever else is taken. A store that is full says
     /// so, and forgets nothing that still counts. `now` is the time by which it tells what does
-    /// not.
+    /// not: a clock that runs ahead and is set back would have something used twice.
     ///
     /// # Errors
     ///

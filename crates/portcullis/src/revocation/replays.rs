@@ -19,13 +19,15 @@ const SHARDS: usize = 64;
 /// By so much longer than it lasts a credential is remembered: authenticators forgive as much,
 /// and a clock may be set back by a step.
 const LEEWAY: Duration = Duration::from_secs(60);
+/// Of a part, one owner may take so much: a quarter.
+const SHARES: usize = 4;
 
 /// One-time credentials that were used, in the memory of this process, at most so many.
 ///
 /// Each is remembered until it has been over for a minute. A store that is full of such as
 /// still count takes no more: it never forgets one to make room for another. All credentials
-/// of one owner are in one of 64 parts, so that an owner who floods his part leaves the others
-/// to all who are not in it. (A store with room for 1024 or less is one part.)
+/// of one owner are in one of 64 parts, of which an owner takes a quarter at most, so that
+/// nobody alone keeps others out. (A store with room for 1024 or less is one part.)
 ///
 /// A restart forgets them, and two servers do not see each other's: within its lifetime, a
 /// credential can then be used once more.
@@ -58,10 +60,19 @@ pub struct MemoryReplays {
 
 #[derive(Default)]
 struct Shard {
-    /// Until when each is remembered, in milliseconds.
-    taken: HashMap<(ReplayOwner, ReplayKey), i64, AlreadyHashed>,
+    owners: HashMap<ReplayOwner, Owner, AlreadyHashed>,
+    /// How many there are, of all owners.
+    len: usize,
     /// When the first of a full shard need not be remembered any longer: before that there is
     /// no room to be made.
+    full_until: Option<i64>,
+}
+
+#[derive(Default)]
+struct Owner {
+    /// Until when each is remembered, in milliseconds.
+    taken: HashMap<ReplayKey, i64, AlreadyHashed>,
+    /// The same as that of the shard, where the owner has taken his share.
     full_until: Option<i64>,
 }
 
@@ -86,10 +97,7 @@ impl MemoryReplays {
     /// How many are kept, those included that do not count any more.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| lock(shard).taken.len())
-            .sum()
+        self.shards.iter().map(|shard| lock(shard).len).sum()
     }
 
     /// Whether none is kept.
@@ -110,15 +118,15 @@ impl MemoryReplays {
             return Taken::Full;
         };
         let mut shard = lock(shard);
-        if shard.taken.contains_key(&(owner, key)) {
+        if shard.has_seen(owner, key) {
             return Taken::Seen;
         }
-        if !shard.make_room(self.per_shard, now.unix_millis()) {
+        if !shard.make_room(owner, self.per_shard, now.unix_millis()) {
             return Taken::Full;
         }
         // Also one that is over already, which its authenticator should have noticed.
         let until = until.max(now) + LEEWAY;
-        shard.taken.insert((owner, key), until.unix_millis());
+        shard.insert(owner, key, until.unix_millis());
         Taken::Fresh
     }
 }
@@ -153,20 +161,66 @@ impl ReplayStore for MemoryReplays {
 }
 
 impl Shard {
-    /// Whether there is room for one more, once what does not count any more is forgotten.
-    fn make_room(&mut self, max: usize, now: i64) -> bool {
-        if self.taken.len() < max {
+    fn has_seen(&self, owner: ReplayOwner, key: ReplayKey) -> bool {
+        let owner = self.owners.get(&owner);
+        owner.is_some_and(|owner| owner.taken.contains_key(&key))
+    }
+
+    fn insert(&mut self, owner: ReplayOwner, key: ReplayKey, until: i64) {
+        let owner = self.owners.entry(owner).or_default();
+        if owner.taken.insert(key, until).is_none() {
+            self.len += 1;
+        }
+    }
+
+    /// Whether there is room for one more of an owner, once what does not count any more is
+    /// forgotten.
+    fn make_room(&mut self, owner: ReplayOwner, max: usize, now: i64) -> bool {
+        if let Some(owner) = self.owners.get_mut(&owner) {
+            let before = owner.taken.len();
+            let has_room = owner.make_room((max / SHARES).max(1), now);
+            self.len -= before - owner.taken.len();
+            if !has_room {
+                return false;
+            }
+        }
+        if self.len < max {
             return true;
         }
         // Looking through it costs more than a stranger should be able to ask for each time.
         if self.full_until.is_some_and(|until| now < until) {
             return false;
         }
-        self.taken.retain(|_, until| *until > now);
-        let has_room = self.taken.len() < max;
-        let first = self.taken.values().min().copied();
+        self.owners.retain(|_, owner| {
+            owner.taken.retain(|_, until| *until > now);
+            !owner.taken.is_empty()
+        });
+        self.len = self.owners.values().map(|owner| owner.taken.len()).sum();
+        let has_room = self.len < max;
+        let first = self.owners.values().filter_map(Owner::first_until).min();
         self.full_until = first.filter(|_| !has_room);
         has_room
+    }
+}
+
+impl Owner {
+    /// Whether there is room for one more in the owner's share.
+    fn make_room(&mut self, share: usize, now: i64) -> bool {
+        if self.taken.len() < share {
+            return true;
+        }
+        if self.full_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        self.taken.retain(|_, until| *until > now);
+        let has_room = self.taken.len() < share;
+        self.full_until = self.first_until().filter(|_| !has_room);
+        has_room
+    }
+
+    /// When the first need not be remembered any longer.
+    fn first_until(&self) -> Option<i64> {
+        self.taken.values().min().copied()
     }
 }
 
