@@ -6,6 +6,7 @@
 )]
 
 mod calls;
+mod meanwhile;
 mod requests;
 mod sessions;
 mod settings;

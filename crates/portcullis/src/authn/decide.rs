@@ -249,7 +249,7 @@ impl Authenticate {
         result: Result<(), Bar>,
     ) -> Result<(), Refusal> {
         if let Err(bar) = result
-            && !is_ignored(&bar)
+            && !bar.is_ignored()
         {
             let mut refusal = bar.refusal(LAYER, exchange).with_authenticator(name);
             if bar.is_final() {
@@ -336,14 +336,6 @@ fn check_evidence(link: &Link, evidence: &Evidence) -> Result<(), Cow<'static, s
         return Err("its issuer is one that another authenticator has declared".into());
     }
     Ok(())
-}
-
-fn is_ignored(bar: &Bar) -> bool {
-    match bar {
-        Bar::Forgotten => false,
-        Bar::Revoked => portcullis_core::sabotaged!("authn.revoked"),
-        Bar::Unknown(_) => portcullis_core::sabotaged!("authn.revocation_unknown"),
-    }
 }
 
 /// A request whose sender has spent its budget learns nothing about its credential.

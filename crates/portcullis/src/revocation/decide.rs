@@ -124,6 +124,15 @@ impl Bar {
         }
     }
 
+    /// Never, in an ordinary build.
+    pub(crate) fn is_ignored(&self) -> bool {
+        match self {
+            Self::Forgotten => false,
+            Self::Revoked => portcullis_core::sabotaged!("authn.revoked"),
+            Self::Unknown(_) => portcullis_core::sabotaged!("authn.revocation_unknown"),
+        }
+    }
+
     /// Whether the caller can do nothing but come with another credential.
     pub(crate) const fn is_final(&self) -> bool {
         matches!(self, Self::Forgotten | Self::Revoked)

@@ -147,10 +147,13 @@ impl KeepSession {
         outcome: Result<Result<SessionRecord, Bar>, Failure>,
     ) -> Decision {
         match outcome {
-            Ok(Ok(record)) => {
-                self.admit(parts, exchange, caller, &record);
-                Decision::Pass
-            }
+            Ok(Ok(record)) => match revoked(exchange) {
+                Some(refusal) => Decision::Refuse(refusal),
+                None => {
+                    self.admit(parts, exchange, caller, &record);
+                    Decision::Pass
+                }
+            },
             Ok(Err(bar)) => Decision::Refuse(self.bar(exchange, caller, bar)),
             Err(failure) => Decision::Refuse(unavailable(exchange, &failure)),
         }
@@ -210,6 +213,25 @@ impl KeepSession {
             }
         }
     }
+}
+
+/// What is answered where the credential was revoked since it was accepted: the session may have
+/// been opened behind the back of whoever ended all others. A store that has to be asked is not
+/// asked twice.
+fn revoked(exchange: &Exchange) -> Option<Refusal> {
+    let (revocations, principal) = (exchange.revocations()?, exchange.principal()?);
+    let Check::Done(Err(bar)) = revocations.check(principal.evidence()) else {
+        return None;
+    };
+    if bar.is_ignored() {
+        return None;
+    }
+    let refusal = bar.refusal(LAYER, exchange);
+    let challenges = exchange.challenges().filter(|_| bar.is_final());
+    Some(match challenges {
+        Some(challenges) => refusal.with_challenges(Arc::clone(&challenges.invalid_token)),
+        None => refusal,
+    })
 }
 
 /// What is answered where a session is over.

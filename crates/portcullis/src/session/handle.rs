@@ -190,7 +190,10 @@ impl Session {
                 inner.begins_at_its_end.store(true, Ordering::Release);
             }
             let ended = shared.end(keys.owner, keys.session, *id, EndReason::Ended);
-            ended.await.map(drop)
+            let ended = ended.await;
+            // And what began while the store was asked.
+            shared.registry.end(*id, EndReason::Ended);
+            ended.map(drop)
         })
         .await
     }

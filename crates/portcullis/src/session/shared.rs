@@ -172,21 +172,25 @@ impl Shared {
         for _ in 0..MAX_TRIES {
             let sessions = self.store.load(owner).await?;
             let now = self.time.now();
-            let mut changes = Vec::new();
-            for record in &sessions.records {
-                let is_alive = record.over(now).is_none();
-                if let Some(change) = is_alive.then(|| change(record)).flatten() {
-                    self.registry.end(record.id, EndReason::Revoked);
-                    changes.push(change);
-                }
-            }
-            let count = changes.len();
-            if count == 0 {
+            let living = sessions.records.iter();
+            let living = living.filter(|record| record.over(now).is_none());
+            let (ids, changes): (Vec<_>, Vec<_>) = living
+                .filter_map(|record| Some((record.id, change(record)?)))
+                .unzip();
+            if changes.is_empty() {
                 return Ok(0);
             }
-            if self.commit(owner, &sessions, changes).await? == Commit::Done {
-                return Ok(count);
+            let committed = self.commit(owner, &sessions, changes).await;
+            if !matches!(committed, Ok(Commit::Done) | Err(_)) {
+                // Somebody may have authenticated meanwhile.
+                continue;
             }
+            // After it: what began while the store was asked was let in by what stood there
+            // before. Also where it cannot say whether it did.
+            for id in &ids {
+                self.registry.end(*id, EndReason::Revoked);
+            }
+            return committed.map(|_| ids.len());
         }
         Err(StoreError::new(
             "the sessions of one owner change all the time",

@@ -1,0 +1,159 @@
+//! What happens while a store of sessions is asked.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::Response;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, StreamBody};
+use portcullis::{
+    Timestamp,
+    revocation::Revocation,
+    session::{
+        Change, Commit, MemorySessions, OwnerKey, Revision, SessionId, SessionKey, SessionLayer,
+        SessionStore, Sessions, StoreError,
+    },
+};
+use tower::{Layer as _, ServiceExt as _};
+
+use crate::world::{ISSUER, World, request};
+
+type Event = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A store that is asked, in which something happens before the next commit.
+#[derive(Clone, Default)]
+struct Eventful {
+    store: Arc<MemorySessions>,
+    next: Arc<Mutex<Option<Event>>>,
+}
+
+impl Eventful {
+    fn before_the_next_commit(&self, event: impl Future<Output = ()> + Send + 'static) {
+        *self.next.lock().unwrap() = Some(Box::pin(event));
+    }
+}
+
+impl SessionStore for Eventful {
+    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        self.store.load(owner).await
+    }
+
+    async fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Commit, StoreError> {
+        let event = self.next.lock().unwrap().take();
+        if let Some(event) = event {
+            event.await;
+        }
+        self.store.commit(owner, expected, changes, now).await
+    }
+
+    async fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.store.touch(owner, key, id, at).await
+    }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
+}
+
+fn world() -> (Arc<World>, Eventful) {
+    let store = Eventful::default();
+    let sessions = SessionLayer::builder().with_store(store.clone());
+    let world = World::with(|stack| stack.with_session(sessions));
+    (Arc::new(world), store)
+}
+
+/// The body of an answer that streams until it is cut.
+async fn stream(
+    world: &World,
+    token: &str,
+) -> impl Body<Data = Bytes, Error: Send> + Unpin + use<> {
+    let handler = tower::service_fn(async |_| {
+        let never = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
+        let response = Response::builder().header("content-type", "text/event-stream");
+        Ok::<_, Infallible>(response.body(StreamBody::new(never)).unwrap())
+    });
+    let service = world.gate.layer(handler);
+    let response = service.oneshot(request(token)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = Box::pin(response.into_body());
+    assert!(body.frame().now_or_never().is_none(), "it streams");
+    body
+}
+
+/// The task that looks after sessions has its turn.
+async fn tick(world: &World) {
+    world.advance(1);
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_opens_a_session_while_all_are_ended_is_not_let_in() {
+    let (world, store) = world();
+    let there = Arc::clone(&world);
+    store.before_the_next_commit(async move {
+        there.revoke(Revocation::subject(ISSUER, "alice")).await;
+    });
+    let (status, challenge) = world.ask("alice.0").await;
+    assert_eq!(status, 401);
+    assert!(challenge.contains("invalid_token"), "{challenge}");
+    let records = world.audit.take();
+    let reasons: Vec<_> = records
+        .iter()
+        .map(|record| record.reason.as_str())
+        .collect();
+    assert_eq!(reasons, ["credential_revoked"]);
+    assert_eq!(world.ask("bob.0").await.0, 200);
+}
+
+#[tokio::test]
+async fn what_begins_while_its_session_is_ended_ends_with_it() {
+    let (world, store) = world();
+    assert_eq!(world.ask("alice.0").await.0, 200);
+    let (there, begun) = (Arc::clone(&world), Arc::new(Mutex::new(None)));
+    let kept = Arc::clone(&begun);
+    store.before_the_next_commit(async move {
+        let body = stream(&there, "alice.0").await;
+        // Looked at while it still lives, so that nobody looks again soon.
+        tick(&there).await;
+        *kept.lock().unwrap() = Some(body);
+    });
+    assert_eq!(world.handle.end_sessions(ISSUER, "alice").await.unwrap(), 1);
+    let mut body = begun.lock().unwrap().take().unwrap();
+    assert!(body.frame().now_or_never().is_some(), "it goes on");
+}
+
+#[tokio::test]
+async fn who_authenticates_while_its_session_is_ended_goes_on() {
+    let (world, store) = world();
+    let mut body = stream(&world, "alice.0").await;
+    let there = Arc::clone(&world);
+    store.before_the_next_commit(async move {
+        assert_eq!(there.ask("alice.30").await.0, 200);
+    });
+    world.revoke(Revocation::subject(ISSUER, "alice")).await;
+    tick(&world).await;
+    assert!(body.frame().now_or_never().is_none(), "it was cut");
+    let mut later = stream(&world, "alice.30").await;
+    tick(&world).await;
+    assert!(later.frame().now_or_never().is_none(), "it was cut");
+}
