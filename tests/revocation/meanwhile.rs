@@ -9,11 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::Response;
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use portcullis::{
-    Timestamp,
+    Exchange, RequestBody, Timestamp,
+    audit::{Outcome, RecordKind},
     revocation::Revocation,
     session::{
         Change, Commit, MemorySessions, OwnerKey, Revision, SessionId, SessionKey, SessionLayer,
@@ -26,21 +27,30 @@ use crate::world::{ISSUER, World, request};
 
 type Event = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A store that is asked, in which something happens before the next commit.
+/// A store that is asked, in which something happens before the next commit or load.
 #[derive(Clone, Default)]
 struct Eventful {
     store: Arc<MemorySessions>,
-    next: Arc<Mutex<Option<Event>>>,
+    next_commit: Arc<Mutex<Option<Event>>>,
+    next_load: Arc<Mutex<Option<Event>>>,
 }
 
 impl Eventful {
     fn before_the_next_commit(&self, event: impl Future<Output = ()> + Send + 'static) {
-        *self.next.lock().unwrap() = Some(Box::pin(event));
+        *self.next_commit.lock().unwrap() = Some(Box::pin(event));
+    }
+
+    fn before_the_next_load(&self, event: impl Future<Output = ()> + Send + 'static) {
+        *self.next_load.lock().unwrap() = Some(Box::pin(event));
     }
 }
 
 impl SessionStore for Eventful {
     async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
+        let event = self.next_load.lock().unwrap().take();
+        if let Some(event) = event {
+            event.await;
+        }
         self.store.load(owner).await
     }
 
@@ -51,7 +61,7 @@ impl SessionStore for Eventful {
         changes: Vec<Change>,
         now: Timestamp,
     ) -> Result<Commit, StoreError> {
-        let event = self.next.lock().unwrap().take();
+        let event = self.next_commit.lock().unwrap().take();
         if let Some(event) = event {
             event.await;
         }
@@ -156,4 +166,60 @@ async fn who_authenticates_while_its_session_is_ended_goes_on() {
     let mut later = stream(&world, "alice.30").await;
     tick(&world).await;
     assert!(later.frame().now_or_never().is_none(), "it was cut");
+}
+
+/// What was recorded of calls, and of nothing else.
+fn calls(world: &World) -> Vec<(&'static str, Outcome)> {
+    let records = world.audit.take();
+    let calls = records
+        .iter()
+        .filter(|record| record.kind == RecordKind::Call);
+    calls
+        .map(|record| (record.reason.as_str(), record.outcome))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_call_is_not_permitted_that_is_revoked_while_the_session_is_looked_at() {
+    let (world, store) = world();
+    let there = Arc::clone(&world);
+    let handler = tower::service_fn(move |request: Request<RequestBody<String>>| {
+        let exchange = Exchange::of(request.extensions()).unwrap().clone();
+        let there = Arc::clone(&there);
+        store.before_the_next_load(async move {
+            there.revoke(Revocation::token(ISSUER, "id-alice.0")).await;
+        });
+        async move {
+            let denied = exchange.authorize("notes.write", ()).await;
+            let status = denied.err().map(|denial| denial.status());
+            let status = status.unwrap_or(StatusCode::OK).to_string();
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(status)))
+        }
+    });
+    assert_eq!(world.ask_with(request("alice.0"), handler).await.0, 200);
+    assert_eq!(calls(&world), [("credential_revoked", Outcome::Refused)]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_has_a_record_once_a_store_was_asked() {
+    let (world, store) = world();
+    let handler = tower::service_fn(move |request: Request<RequestBody<String>>| {
+        let exchange = Exchange::of(request.extensions()).unwrap().clone();
+        let store = store.clone();
+        async move {
+            drop(exchange.authorize("notes.write", ()));
+            store.before_the_next_load(std::future::pending());
+            let asked = exchange.authorize("notes.write", ()).now_or_never();
+            assert!(asked.is_none(), "the store has answered");
+            let asked = exchange.authorize("notes.write", ()).await;
+            assert!(asked.is_ok(), "the next one is permitted");
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    assert_eq!(world.ask_with(request("alice.0"), handler).await.0, 200);
+    let expected = [
+        ("abandoned", Outcome::Failed),
+        ("permitted", Outcome::Admitted),
+    ];
+    assert_eq!(calls(&world), expected);
 }

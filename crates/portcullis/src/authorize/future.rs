@@ -20,7 +20,8 @@ impl Exchange {
     /// Asks for an operation inside this request, with the arguments that it is to be carried
     /// out with. See the [module docs](crate::authorize).
     ///
-    /// Nothing is decided, and nothing is recorded, before the future is polled.
+    /// Nothing is decided, and nothing is recorded, before the future is polled. One that is
+    /// dropped while a store is asked has a record, with the reason `abandoned`.
     pub fn authorize<T>(&self, operation: &str, arguments: T) -> Authorize<T> {
         Authorize {
             held: Some(Held {
@@ -58,6 +59,15 @@ struct Held<T> {
 /// alone who have the whole to themselves, so that the whole may be shared.
 struct Question<T>(Mutex<Pin<Box<dyn Future<Output = T> + Send>>>);
 
+/// A call that was asked for has its record, also where nobody waits for the answer.
+impl<T> Drop for Authorize<T> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.as_ref().filter(|held| held.is_asking()) {
+            held.exchange.record_abandoned_call(&held.operation);
+        }
+    }
+}
+
 /// The arguments are moved, never pinned.
 impl<T> Unpin for Authorize<T> {}
 
@@ -92,6 +102,11 @@ impl<T> Future for Authorize<T> {
 }
 
 impl<T> Held<T> {
+    /// Whether a store was asked. What is decided at once is never left half done.
+    fn is_asking(&self) -> bool {
+        self.asking.is_some() || self.looking.is_some()
+    }
+
     /// Decides, and says when. The store of the session is asked last: only for what would be
     /// permitted otherwise.
     fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<(Timestamp, Result<(), Refusal>)> {
@@ -102,8 +117,12 @@ impl<T> Held<T> {
                 Some(looking) => Some(ready!(looking.poll(cx))),
                 None => None,
             };
-            // Again after the store has answered: that may have taken a while.
+            // Again after the store has answered: that may have taken a while. A store of
+            // revocations that has to be asked is not asked twice.
             let now = exchange.clock().now();
+            if let Some(revoked) = looked.as_ref().and_then(|_| decide::revoked(exchange)) {
+                self.revoked = Some(revoked);
+            }
             let revoked = self.revoked.as_ref().unwrap_or(&Ok(()));
             let decided = decide::decide(exchange, &self.operation, now, revoked);
             let decided = match (decided, looked) {

@@ -71,7 +71,7 @@
 //!   itself (feature `axum`): a challenge that comes with status 200 is one that most clients
 //!   never see.
 //! - **To the record**, with the reason: each call has one of kind `call`, whether it was
-//!   permitted or not.
+//!   permitted or not; one that is dropped before that is known is `abandoned`.
 //!
 //! ```
 //! use portcullis::Exchange;

@@ -74,6 +74,16 @@ impl Exchange {
         self.0.recorder.write(&record);
     }
 
+    /// Writes the record of a call that nobody waited for until it was decided.
+    pub(crate) fn record_abandoned_call(&self, operation: &str) {
+        let layer = Slot::StepUp.name();
+        let mut record = self.0.record(Outcome::Failed, layer, reason::ABANDONED);
+        record.kind = RecordKind::Call;
+        record.at = self.clock().now();
+        record.operation = Some(operation);
+        self.0.recorder.write(&record);
+    }
+
     /// Writes the record of the end of a request that was let in.
     pub(crate) fn record_end(&self, code: ReasonCode) {
         // What a layer has refused had its end with the refusal, and what is still being
