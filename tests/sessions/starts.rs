@@ -107,6 +107,35 @@ async fn a_handler_that_ends_the_session_it_begins_leaves_both_records() {
 }
 
 #[tokio::test]
+async fn a_handler_that_ends_the_session_it_begins_may_fail_after_that() {
+    for settings in stores() {
+        for is_dropped in [false, true] {
+            let world = World::with(settings);
+            let logout =
+                tower::service_fn(move |request: Request<RequestBody<String>>| async move {
+                    let exchange = Exchange::of(request.extensions()).unwrap();
+                    exchange.session().unwrap().end().await.unwrap();
+                    if is_dropped {
+                        pending::<()>().await;
+                    }
+                    Err::<Response<Empty<Bytes>>, _>(std::io::Error::other("it has failed"))
+                });
+            let service = world.gate.layer(logout);
+            let mut asked = tokio_test::task::spawn(service.oneshot(request("alice.user.0")));
+            for _ in 0..100 {
+                if asked.poll().is_ready() {
+                    break;
+                }
+                settle().await;
+            }
+            drop(asked);
+            settle().await;
+            assert_eq!(starts(&world), 1, "dropped: {is_dropped}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_not_written_down_is_begun_by_the_next() {
     let store = FaultyStore::new(MemorySessions::default());
     let world = World::with(|session| session.with_store(store.clone()));

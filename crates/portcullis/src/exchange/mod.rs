@@ -15,7 +15,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -48,6 +48,16 @@ use crate::{
 /// with [`Exchange::authorize`].
 #[derive(Clone)]
 pub struct Exchange(Arc<Ledger>);
+
+/// The same, for what the exchange itself holds.
+pub(crate) struct WeakExchange(Weak<Ledger>);
+
+impl WeakExchange {
+    /// The exchange, while the request or somebody else keeps it.
+    pub(crate) fn upgrade(&self) -> Option<Exchange> {
+        self.0.upgrade().map(Exchange)
+    }
+}
 
 struct Ledger {
     flight: Flight,
@@ -290,6 +300,11 @@ impl Exchange {
     /// How callers are challenged, with an `authn` layer further out.
     pub(crate) fn challenges(&self) -> Option<&Challenges> {
         self.0.challenges.get().map(|challenges| &**challenges)
+    }
+
+    /// A handle that does not keep the exchange.
+    pub(crate) fn downgrade(&self) -> WeakExchange {
+        WeakExchange(Arc::downgrade(&self.0))
     }
 
     /// Writes the session that the request belongs to. A second write is impossible, as for

@@ -170,7 +170,14 @@ impl KeepSession {
             registry.note_credential(record.id, credential);
         }
         let is_activity = !self.is_passive(parts, exchange);
-        let session = Session::new(&self.shared, &caller.keys, record, is_activity, credential);
+        let session = Session::new(
+            &self.shared,
+            &caller.keys,
+            record,
+            is_activity,
+            credential,
+            exchange,
+        );
         exchange.set_session(session);
     }
 

@@ -26,7 +26,7 @@ use super::{
     shared::{Shared, to_the_end},
 };
 use crate::{
-    exchange::{Exchange, Slot},
+    exchange::{Exchange, Slot, WeakExchange},
     refusal::Refusal,
 };
 
@@ -60,8 +60,8 @@ struct Inner {
     came_at: Timestamp,
     /// Whether the handler has ended it.
     is_ended: AtomicBool,
-    /// Whether it has begun by being ended: its start is still to be recorded.
-    begins_at_its_end: AtomicBool,
+    /// For the record of its start, where its own handler ends it.
+    exchange: WeakExchange,
 }
 
 /// What a handler keeps in a session: a value that can be written as bytes.
@@ -105,6 +105,7 @@ impl Session {
         record: &SessionRecord,
         is_activity: bool,
         credential: Option<(Scopes, Timestamp)>,
+        exchange: &Exchange,
     ) -> Self {
         Self(Arc::new(Inner {
             shared: Arc::clone(shared),
@@ -119,7 +120,7 @@ impl Session {
             live: OnceLock::new(),
             came_at: shared.time.steady(),
             is_ended: AtomicBool::new(false),
-            begins_at_its_end: AtomicBool::new(false),
+            exchange: exchange.downgrade(),
         }))
     }
 
@@ -180,14 +181,19 @@ impl Session {
     pub async fn end(&self) -> Result<(), StoreError> {
         self.0.is_ended.store(true, Ordering::Release);
         let inner = Arc::clone(&self.0);
+        let exchange = inner.exchange.upgrade();
         to_the_end(async move {
             let Inner {
                 shared, keys, id, ..
             } = &*inner;
             // What runs here first: that needs no store, and cannot fail.
             shared.registry.end(*id, EndReason::Ended);
-            if inner.is_new && shared.begin(keys, *id).await {
-                inner.begins_at_its_end.store(true, Ordering::Release);
+            // Recorded here: the handler may fail, or be dropped, before it answers.
+            if inner.is_new
+                && let Some(exchange) = exchange
+                && shared.begin(keys, *id).await
+            {
+                record_start(&exchange);
             }
             let ended = shared.end(keys.owner, keys.session, *id, EndReason::Ended);
             let ended = ended.await;
@@ -276,9 +282,6 @@ impl Session {
             is_new,
             ..
         } = &*self.0;
-        if self.0.begins_at_its_end.load(Ordering::Acquire) {
-            return record_start(exchange);
-        }
         let is_ended = self.0.is_ended.load(Ordering::Acquire);
         let age = shared.time.steady().saturating_since(self.0.came_at);
         let is_activity = *is_activity && age < shared.policy.max_running && !is_ended;
