@@ -14,7 +14,7 @@ use crate::{clock::VirtualClock, contract::within_a_minute};
 /// the trait [`ReplayStore`](portcullis_core::ReplayStore).
 ///
 /// The first argument is the name of the module; the second is an expression for a future that
-/// makes an empty store with room for a thousand credentials, of one owner or of many. Every
+/// makes an empty store with room for a thousand credentials, of which one owner may have three hundred. Every
 /// test makes its own, inside a tokio runtime, so a server that the store asks can be started
 /// there.
 ///

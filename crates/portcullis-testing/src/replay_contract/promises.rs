@@ -25,7 +25,8 @@ pub enum ReplayPromise {
     KeepsKeysApart,
     /// What one owner has taken is fresh for another.
     KeepsOwnersApart,
-    /// Of four thousand credentials, each that was taken cannot be taken again.
+    /// Of four thousand credentials that last for an hour, a day or something between, each that
+    /// was taken cannot be taken again a millisecond before the first hour is over.
     RefusesRatherThanForgets,
     /// One that was taken stays so until it ends, whatever else is taken before.
     RemembersForAsLongAsItShould,
@@ -95,16 +96,20 @@ async fn keeps_owners_apart(store: &impl ReplayStore) {
 }
 
 async fn refuses_rather_than_forgets(store: &impl ReplayStore) {
+    // A store that is full must not take those that have the least time left.
+    let until = |n: u128| START + u32::try_from(1 + n % 24).unwrap_or(1) * HOUR;
+    let late = Timestamp::from_unix_millis((START + HOUR).unix_millis() - 1);
     let mut fresh = Vec::new();
     for n in 0..4000 {
-        let taken = take(store, owner(n % 7), key(n), START + HOUR, START).await;
+        let now = if n < 3000 { START } else { late };
+        let taken = take(store, owner(n % 7), key(n), until(n), now).await;
         assert_ne!(taken, Taken::Seen, "credential {n}");
         if taken == Taken::Fresh {
             fresh.push(n);
         }
     }
     for n in fresh {
-        let taken = take(store, owner(n % 7), key(n), START + HOUR, START).await;
+        let taken = take(store, owner(n % 7), key(n), until(n), late).await;
         assert_eq!(taken, Taken::Seen, "credential {n}");
     }
 }

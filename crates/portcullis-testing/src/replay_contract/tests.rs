@@ -28,6 +28,7 @@ enum Flaw {
     LooksThenTakes,
     NeverHoldsMuch,
     SweepsTooEarly,
+    SweepsWhenFull,
     TakesAnother,
     TakesAtOnceElsewhere,
     TakesTwice,
@@ -86,6 +87,9 @@ impl ReplayStore for Plain {
         if self.flaw == Flaw::ForgetsToMakeRoom && all.len() > 1000 {
             all.clear();
         }
+        if self.flaw == Flaw::SweepsWhenFull && all.len() > 1000 {
+            all.retain(|_, until| *until > now + Duration::from_secs(23 * 3600));
+        }
         if self.flaw == Flaw::NeverHoldsMuch && all.len() > 400 {
             return Ok(Taken::Full);
         }
@@ -117,6 +121,7 @@ fn every_flaw_is_found() {
         Flaw::LooksThenTakes,
         Flaw::NeverHoldsMuch,
         Flaw::SweepsTooEarly,
+        Flaw::SweepsWhenFull,
         Flaw::TakesAnother,
         Flaw::TakesAtOnceElsewhere,
         Flaw::TakesTwice,

@@ -35,6 +35,7 @@ enum Flaw {
     NeverHoldsMuch,
     SaysThatItIsEmpty,
     SweepsTooEarly,
+    SweepsWhenFull,
 }
 
 impl Plain {
@@ -105,6 +106,10 @@ impl RevocationStore for Plain {
         if self.flaw == Flaw::ForgetsInSilence && all.len() > 2000 {
             all.clear();
         }
+        if self.flaw == Flaw::SweepsWhenFull && all.len() > 2000 {
+            let day = std::time::Duration::from_secs(23 * 3600);
+            all.retain(|_, (_, until)| *until > now + day);
+        }
         if self.flaw == Flaw::NeverHoldsMuch && all.len() > 500 {
             return Err(StoreError::new("is full"));
         }
@@ -160,6 +165,7 @@ fn every_flaw_is_found() {
         Flaw::NeverHoldsMuch,
         Flaw::SaysThatItIsEmpty,
         Flaw::SweepsTooEarly,
+        Flaw::SweepsWhenFull,
     ];
     let unfound: Vec<_> = flaws
         .into_iter()

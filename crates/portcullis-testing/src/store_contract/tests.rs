@@ -30,6 +30,7 @@ enum Flaw {
     ForgetsData,
     ForgetsTheEmpty,
     ForgetsTheOld,
+    ForgetsWhenFull,
     ForgetsTouchOnCommit,
     IgnoresHalfOfAnOwner,
     IgnoresOwner,
@@ -143,6 +144,9 @@ impl SessionStore for Plain {
         }
         if self.flaw == Flaw::ForgetsTheEmpty && sessions.records.is_empty() {
             all.remove(&self.owner(owner));
+        }
+        if self.flaw == Flaw::ForgetsWhenFull && all.len() > 3000 {
+            all.retain(|_, sessions| sessions.records.iter().any(|old| old.over(now).is_none()));
         }
         if self.flaw == Flaw::ForgetsTheOld {
             let hour = std::time::Duration::from_secs(3600);
@@ -278,6 +282,7 @@ fn every_flaw_is_found() {
         Flaw::ForgetsData,
         Flaw::ForgetsTheEmpty,
         Flaw::ForgetsTheOld,
+        Flaw::ForgetsWhenFull,
         Flaw::ForgetsTouchOnCommit,
         Flaw::IgnoresHalfOfAnOwner,
         Flaw::IgnoresOwner,
