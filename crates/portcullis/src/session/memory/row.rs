@@ -81,6 +81,11 @@ impl Row {
         self.key
     }
 
+    /// Whether something ended it.
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
+    }
+
     pub(super) fn to_record(&self) -> SessionRecord {
         let at = Timestamp::from_unix_millis;
         let may_be = |millis: i64| (millis != NONE).then(|| at(millis));

@@ -115,12 +115,17 @@ impl Shard {
 
     /// Puts the sessions of an owner in place of those that are there.
     pub(super) fn replace(&mut self, owner: OwnerKey, sessions: Sessions) {
-        let is_ended = |record: &SessionRecord| matches!(record.state, SessionState::Ended(..));
-        if sessions.records.iter().any(is_ended) {
+        let replaced = self.owners.remove(&owner);
+        let was_ended = |record: &SessionRecord| {
+            let mut rows = replaced.iter().flat_map(|owner| owner.rows());
+            rows.any(|row| row.key() == record.key && row.is_ended())
+        };
+        let is_ended = |record: &&SessionRecord| matches!(record.state, SessionState::Ended(..));
+        let mut ended = sessions.records.iter().filter(is_ended);
+        if ended.any(|record| !was_ended(record)) {
             // One that is over ahead of its time can be forgotten ahead of it.
             self.full_until = None;
         }
-        let replaced = self.owners.remove(&owner);
         self.len -= replaced.as_ref().map_or(0, |owner| owner.len());
         let revision = match replaced {
             None if self.forgettings > 0 => Revision::from_u64(self.forgettings << 32).next(),
@@ -166,8 +171,9 @@ impl Shard {
                 self.forget_bars(asking, now);
             }
             if self.excess(asking, kept, bar, max) > 0 {
+                // Of all: what this one has left can be forgotten for another.
                 self.full_until = self
-                    .rows(asking)
+                    .all_rows()
                     .map(|row| row.to_record().over_at())
                     .filter(|over_at| *over_at > now)
                     .min();
@@ -218,6 +224,16 @@ impl Shard {
             .iter()
             .filter(move |(owner, _)| **owner != except);
         others.flat_map(|(_, owner)| owner.rows())
+    }
+
+    fn all_rows(&self) -> impl Iterator<Item = &Row> {
+        self.owners.values().flat_map(|owner| owner.rows())
+    }
+
+    /// Whether nobody looks through it before the first session is over.
+    #[cfg(test)]
+    pub(super) fn is_known_to_be_full(&self) -> bool {
+        self.full_until.is_some()
     }
 
     fn retain(&mut self, except: OwnerKey, keep: impl Fn(&Row) -> bool) {

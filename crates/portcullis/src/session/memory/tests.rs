@@ -302,6 +302,43 @@ async fn a_session_that_is_ended_makes_room_at_once() {
 }
 
 #[tokio::test]
+async fn what_one_has_left_behind_makes_room_for_others_as_soon_as_it_is_over() {
+    let store = MemorySessions::with_capacity(16);
+    put(&store, 1, user(1), AT).await;
+    let provisional = |n| {
+        let mut record = of_client(n, EvidenceKind::User, AT);
+        record.state = SessionState::Provisional(AT + 5 * SECOND);
+        record
+    };
+    for n in 0..15 {
+        assert_eq!(put(&store, 2, provisional(n), AT).await, Commit::Done);
+    }
+    assert_eq!(put(&store, 2, provisional(99), AT).await, Commit::Full);
+    let later = AT + 5 * SECOND;
+    assert_eq!(put(&store, 3, user(50), later).await, Commit::Done);
+}
+
+#[tokio::test]
+async fn a_full_part_is_looked_through_again_only_when_something_has_ended() {
+    let store = MemorySessions::with_capacity(3);
+    put(&store, 1, user(1), AT).await;
+    put(&store, 2, user(2), AT).await;
+    let mut ended = record(EvidenceKind::Standing, None);
+    ended.state = SessionState::Ended(AT, EndReason::Ended);
+    put(&store, 3, ended.clone(), AT).await;
+    let is_guarded = || read(store.shard(OwnerKey::from_u128(1)).unwrap()).is_known_to_be_full();
+    assert_eq!(put(&store, 9, user(9), AT).await, Commit::Full);
+    assert!(is_guarded());
+    put(&store, 3, ended, AT).await;
+    assert!(is_guarded(), "it had ended before");
+    let mut over = user(1);
+    over.state = SessionState::Ended(AT, EndReason::Ended);
+    put(&store, 1, over, AT).await;
+    assert!(!is_guarded());
+    assert_eq!(put(&store, 9, user(9), AT).await, Commit::Done);
+}
+
+#[tokio::test]
 async fn what_was_forgotten_is_a_matter_of_its_part() {
     let store = MemorySessions::with_capacity(64 * 20);
     let owners = (0..1000_u128).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
