@@ -8,6 +8,7 @@ mod limits;
 mod people;
 mod starts;
 mod streams;
+mod touches;
 mod wire;
 
 use portcullis::session::MemorySessions;

@@ -6,7 +6,7 @@ use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore};
 
 use super::{
     KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, running::Registry,
-    shared::Shared, store::AnySessionStore,
+    shared::Shared, store::AnySessionStore, touching::Touching,
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
@@ -43,7 +43,9 @@ impl SessionBuilder {
 
     ambient_setters!();
 
-    /// How long a session may be inactive: an hour by default. Counts in whole seconds.
+    /// How long a session may be inactive: an hour by default. Counts in whole seconds. A store
+    /// that has to be asked is told of activity eight times in that time at most, so a session
+    /// there may end by as much as an eighth earlier.
     pub fn with_idle(mut self, idle: Duration) -> Self {
         self.settings.policy.idle = idle;
         self
@@ -201,6 +203,7 @@ impl SessionSettings {
                 keying,
                 policy: self.policy,
                 registry: Registry::default(),
+                touching: Touching::default(),
             }),
             passive: self.passive,
         })

@@ -51,6 +51,8 @@ struct Inner {
     opened_at: Timestamp,
     ends_at: Timestamp,
     binding: BindingReference,
+    /// When it was last active, as it stood in the store when this request came.
+    active_at: Timestamp,
     /// Whether nobody had answered in it when this request came.
     is_new: bool,
     is_activity: bool,
@@ -114,6 +116,7 @@ impl Session {
             opened_at: record.opened_at,
             ends_at: record.ends_at,
             binding: record.binding,
+            active_at: record.active_at,
             is_new: matches!(record.state, SessionState::Provisional(_)),
             is_activity,
             credential,
@@ -204,6 +207,11 @@ impl Session {
         .await
     }
 
+    /// Whether nobody had answered in it when this request came.
+    pub(super) fn is_new(&self) -> bool {
+        self.0.is_new
+    }
+
     /// Whether the handler of this request has ended the session.
     pub(super) fn is_ended_by_its_handler(&self) -> bool {
         self.0.is_ended.load(Ordering::Acquire)
@@ -286,7 +294,8 @@ impl Session {
         let age = shared.time.steady().saturating_since(self.0.came_at);
         let is_activity = *is_activity && age < shared.policy.max_running && !is_ended;
         if is_activity || *is_new {
-            shared.touch(keys, *id, exchange);
+            let noted_at = (!is_new).then_some(self.0.active_at);
+            shared.touch(keys, *id, exchange, noted_at);
         }
     }
 

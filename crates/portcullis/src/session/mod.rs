@@ -116,6 +116,7 @@ mod running;
 mod shared;
 mod store;
 mod sweep;
+mod touching;
 
 pub use portcullis_core::{
     BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,

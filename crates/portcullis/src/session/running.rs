@@ -47,6 +47,10 @@ pub(super) struct State {
     next_listener: u64,
     /// When the store was last asked whether the session lives.
     pub(super) looked_at: Option<Timestamp>,
+    /// Whether it has not answered yet.
+    pub(super) is_looking: bool,
+    /// When the store was last told that the session is active.
+    noted_at: Option<Timestamp>,
 }
 
 /// One request that runs.
@@ -124,6 +128,8 @@ impl Registry {
                 listeners: HashMap::new(),
                 next_listener: 0,
                 looked_at: None,
+                is_looking: false,
+                noted_at: None,
             }),
             over: Over::default(),
         });
@@ -208,7 +214,11 @@ impl Live {
 
     /// Notes that a request keeps the session active.
     pub(super) fn touch_by(&self, request: &Request) {
-        self.shared.touch(&self.keys, self.id, &request.exchange);
+        let noted_at = self.state().noted_at;
+        let shared = &self.shared;
+        if shared.touch(&self.keys, self.id, &request.exchange, noted_at) {
+            self.state().noted_at = Some(shared.time.steady());
+        }
     }
 
     /// Ends everything that runs in the session.

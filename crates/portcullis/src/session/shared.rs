@@ -9,11 +9,13 @@ use portcullis_core::{
 
 use super::{
     decide::record_start,
+    handle::Session,
     keys::{Keying, Keys},
     policy::Policy,
     rules::{Bar, Caller, Moment, Ruling, rule},
     running::Registry,
     store::AnySessionStore,
+    touching::Touching,
 };
 use crate::{
     exchange::Exchange,
@@ -22,6 +24,8 @@ use crate::{
 
 /// How often a commit begins again because somebody else was faster.
 const MAX_TRIES: usize = 16;
+/// How often in an idle time a store that has to be asked is told of activity, at most.
+const TOUCHES: u32 = 8;
 
 /// What all requests of one layer have in common.
 pub(super) struct Shared {
@@ -30,6 +34,7 @@ pub(super) struct Shared {
     pub(super) keying: Keying,
     pub(super) policy: Policy,
     pub(super) registry: Registry,
+    pub(super) touching: Touching,
 }
 
 /// Why nothing could be decided.
@@ -207,28 +212,51 @@ impl Shared {
     }
 
     /// Notes activity by a request, which has its record if the session has begun by it. Does
-    /// not wait: a store that has to be asked is told by a task of its own.
-    pub(super) fn touch(&self, keys: &Keys, id: SessionId, exchange: &Exchange) {
+    /// not wait: a store that has to be asked is told by a task of its own, of which each session
+    /// has one at a time, and not again soon after `noted_at`. Says whether it was told, or is
+    /// about to be.
+    pub(super) fn touch(
+        &self,
+        keys: &Keys,
+        id: SessionId,
+        exchange: &Exchange,
+        noted_at: Option<Timestamp>,
+    ) -> bool {
         let (owner, key, at) = (keys.owner, keys.session, self.time.steady());
         match self.store.touch_now(owner, key, id, at) {
-            Check::Done(true) => return record_start(exchange),
-            Check::Done(false) => return,
+            Check::Done(begins) => {
+                if begins {
+                    record_start(exchange);
+                }
+                return true;
+            }
             Check::NeedsIo => {}
         }
-        let store = Arc::clone(&self.store);
+        let apart = self.policy.idle / TOUCHES;
+        if noted_at.is_some_and(|noted_at| at.saturating_since(noted_at) < apart) {
+            return false;
+        }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
+            return false;
         };
-        let exchange = exchange.clone();
+        let Some(turn) = self.touching.begin(id) else {
+            return false;
+        };
+        let store = Arc::clone(&self.store);
+        // Nobody else begins a session. A store that hangs must not keep the requests of all.
+        let is_new = exchange.session().is_some_and(Session::is_new);
+        let exchange = is_new.then(|| exchange.clone());
         runtime.spawn(async move {
+            let _turn = turn;
             match store.touch(owner, key, id, at).await {
-                Ok(true) => record_start(&exchange),
+                Ok(true) => exchange.iter().for_each(record_start),
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(target: "portcullis", "the activity of a session was not noted: {error}");
                 }
             }
         });
+        true
     }
 
     /// Begins a session that is about to be ended. Says whether it has begun by this.

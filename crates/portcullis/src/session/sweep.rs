@@ -112,20 +112,32 @@ fn look(live: &Arc<Live>) {
         Check::NeedsIo => {
             let mut state = live.state();
             let looked_at = state.looked_at;
-            if looked_at.is_some_and(|at| now.saturating_since(at) < LOOK) {
+            let is_recent = looked_at.is_some_and(|at| now.saturating_since(at) < LOOK);
+            if is_recent || state.is_looking {
                 return;
             }
             state.looked_at = Some(now);
+            state.is_looking = true;
             drop(state);
-            tokio::spawn(ask(Arc::clone(live)));
+            tokio::spawn(ask(Asking(Arc::clone(live))));
         }
     }
 }
 
+/// The one task that asks of a session. Dropped when it has ended, however it has.
+struct Asking(Arc<Live>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.state().is_looking = false;
+    }
+}
+
 /// Asks the store whether a session still lives.
-async fn ask(live: Arc<Live>) {
+async fn ask(asking: Asking) {
+    let live = &asking.0;
     match live.shared.store.load(live.keys.owner).await {
-        Ok(sessions) => judge(&live, sessions.get(live.keys.session)),
+        Ok(sessions) => judge(live, sessions.get(live.keys.session)),
         Err(error) => {
             tracing::warn!(target: "portcullis", "the store cannot say whether a session lives: {error}");
         }
