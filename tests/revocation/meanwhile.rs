@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -33,6 +36,8 @@ struct Eventful {
     store: Arc<MemorySessions>,
     next_commit: Arc<Mutex<Option<Event>>>,
     next_load: Arc<Mutex<Option<Event>>>,
+    /// How often somebody else will be faster.
+    conflicts: Arc<AtomicUsize>,
 }
 
 impl Eventful {
@@ -61,6 +66,11 @@ impl SessionStore for Eventful {
         changes: Vec<Change>,
         now: Timestamp,
     ) -> Result<Commit, StoreError> {
+        let less = |left: usize| left.checked_sub(1);
+        let order = Ordering::Relaxed;
+        if self.conflicts.fetch_update(order, order, less).is_ok() {
+            return Ok(Commit::Conflict);
+        }
         let event = self.next_commit.lock().unwrap().take();
         if let Some(event) = event {
             event.await;
@@ -222,4 +232,18 @@ async fn a_call_that_is_dropped_has_a_record_once_a_store_was_asked() {
         ("permitted", Outcome::Admitted),
     ];
     assert_eq!(calls(&world), expected);
+}
+
+#[tokio::test]
+async fn who_changes_his_sessions_all_the_time_does_not_keep_them_by_it() {
+    let (world, store) = world();
+    assert_eq!(world.ask("alice.0").await.0, 200);
+    store.conflicts.store(30, Ordering::Relaxed);
+    let handle = world.handle.clone();
+    let ending = tokio::spawn(async move { handle.end_sessions(ISSUER, "alice").await });
+    for _ in 0..30 {
+        tick(&world).await;
+    }
+    assert_eq!(ending.now_or_never().unwrap().unwrap().unwrap(), 1);
+    assert_eq!(world.ask("alice.0").await.0, 401);
 }

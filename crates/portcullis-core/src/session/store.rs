@@ -88,7 +88,8 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 
     /// All sessions of an owner, those that are over included. Of an owner that is not known:
-    /// none, and the default revision.
+    /// none, and the default revision; once the store has forgotten an owner, one that no owner
+    /// who is forgotten has had, and none who is unknown before that.
     ///
     /// # Errors
     ///
@@ -227,7 +228,8 @@ impl Sessions {
     }
 }
 
-/// Which state of an owner's sessions is meant. The first commit expects the default.
+/// Which state of an owner's sessions is meant. That of nobody is the default, until a store
+/// has forgotten somebody.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Revision(u64);
 

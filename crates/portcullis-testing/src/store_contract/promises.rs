@@ -44,7 +44,8 @@ pub enum StorePromise {
     LosesNoEnd,
     /// A touch that comes between a load and its commit is not lost.
     LosesNoTouch,
-    /// An owner who had no sessions left begins at a revision that he has not had before.
+    /// An owner who had no sessions left begins at a revision that he has not had before, and
+    /// what was loaded before he had one is old.
     MeetsNoRevisionTwice,
     /// A commit that expects an older revision, or one that is yet to come, changes nothing.
     RefusesAnOldRevision,
@@ -275,6 +276,15 @@ async fn meets_no_revision_twice<S: SessionStore>(store: Arc<S>) {
     for life in 0..3 {
         let before = load(&*store, owner(1)).await;
         assert_eq!(before.records, [], "life {life}");
+        for old in &past {
+            let late = vec![Change::Put(record(0, 99))];
+            let outcome = commit(&*store, owner(1), *old, late).await;
+            assert_eq!(
+                outcome,
+                Commit::Conflict,
+                "what was loaded before another life"
+            );
+        }
         let born = vec![Change::Put(record(0, life))];
         let outcome = commit(&*store, owner(1), before.revision, born).await;
         assert_eq!(outcome, Commit::Done, "life {life}");
@@ -284,7 +294,7 @@ async fn meets_no_revision_twice<S: SessionStore>(store: Arc<S>) {
             let outcome = commit(&*store, owner(1), *old, late).await;
             assert_eq!(outcome, Commit::Conflict, "what was loaded in another life");
         }
-        past.push(alive);
+        past.extend([before.revision, alive]);
         let gone = vec![Change::Remove(key(0))];
         let outcome = commit(&*store, owner(1), alive, gone).await;
         assert_eq!(outcome, Commit::Done, "life {life}");
@@ -307,7 +317,7 @@ async fn remembers_what_is_over<S: SessionStore>(store: Arc<S>) {
     let mut taken = Vec::new();
     for number in 0..2000 {
         let changes = vec![Change::Put(over(number))];
-        let revision = Revision::default();
+        let revision = load(&*store, owner(number.into())).await.revision;
         if commit(&*store, owner(number.into()), revision, changes).await == Commit::Done {
             taken.push(number);
         }
@@ -318,7 +328,7 @@ async fn remembers_what_is_over<S: SessionStore>(store: Arc<S>) {
         late.active_at = START + YEAR;
         late.ends_at = START + 2 * YEAR;
         let changes = vec![Change::Put(late)];
-        let revision = Revision::default();
+        let revision = load(&*store, owner(number)).await.revision;
         commit_at(&*store, owner(number), revision, changes, START + YEAR).await;
     }
     for number in taken {

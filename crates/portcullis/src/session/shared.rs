@@ -1,6 +1,6 @@
 //! What all requests of one layer have in common.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use portcullis_core::{
     Change, Check, Commit, EndReason, EvidenceKind, FamilyKey, OwnerKey, SessionId, SessionKey,
@@ -24,6 +24,10 @@ use crate::{
 
 /// How often a commit begins again because somebody else was faster.
 const MAX_TRIES: usize = 16;
+/// How often it does so after a while where sessions are to be ended: for ten seconds in all.
+const MAX_WAITS: usize = 20;
+/// How long the first of these while is. Each is longer by as much.
+const WAIT: Duration = Duration::from_millis(50);
 /// How often in an idle time a store that has to be asked is told of activity, at most.
 const TOUCHES: u32 = 8;
 
@@ -174,7 +178,13 @@ impl Shared {
         owner: OwnerKey,
         change: impl Fn(&SessionRecord) -> Option<Change>,
     ) -> Result<usize, StoreError> {
-        for _ in 0..MAX_TRIES {
+        for attempt in 0..MAX_TRIES + MAX_WAITS {
+            // Whoever keeps changing his sessions must not keep them by it.
+            if let Some(waits) = attempt.checked_sub(MAX_TRIES) {
+                let waits = u32::try_from(waits).unwrap_or(u32::MAX);
+                let wait = WAIT.saturating_mul(waits.saturating_add(1));
+                self.time.sleep_until(self.time.now() + wait).await;
+            }
             let sessions = self.store.load(owner).await?;
             let now = self.time.now();
             let living = sessions.records.iter();

@@ -27,8 +27,9 @@ pub(super) struct Shard {
     forgotten: Option<Timestamp>,
     /// How many sessions there are.
     len: usize,
-    /// How often an owner was forgotten. The revisions of those who come after begin higher,
-    /// so that none is ever met twice.
+    /// How often an owner was forgotten. The revisions of those who are not known are higher
+    /// from then on, so that none is ever met twice: who was loaded before he came and went is
+    /// another than who is loaded after it.
     forgettings: u64,
     /// When the first session of a full shard is over: before that there is nothing more to
     /// forget.
@@ -110,7 +111,10 @@ impl Shard {
                 revision: owner.revision,
                 records: owner.rows().map(Row::to_record).collect(),
             })
-            .unwrap_or_default()
+            .unwrap_or_else(|| Sessions {
+                revision: Revision::from_u64(self.forgettings << 32),
+                records: Vec::new(),
+            })
     }
 
     /// Puts the sessions of an owner in place of those that are there.
@@ -127,11 +131,7 @@ impl Shard {
             self.full_until = None;
         }
         self.len -= replaced.as_ref().map_or(0, |owner| owner.len());
-        let revision = match replaced {
-            None if self.forgettings > 0 => Revision::from_u64(self.forgettings << 32).next(),
-            _ => sessions.revision,
-        };
-        match Owner::new(revision, sessions.records) {
+        match Owner::new(sessions.revision, sessions.records) {
             Some(owned) => {
                 self.len += owned.len();
                 self.owners.insert(owner, Box::new(owned));

@@ -382,6 +382,28 @@ async fn a_revision_is_never_met_twice() {
 }
 
 #[tokio::test]
+async fn who_came_and_was_forgotten_is_not_taken_for_one_who_never_came() {
+    let store = MemorySessions::with_capacity(2);
+    let owner = OwnerKey::from_u128(1);
+    let before = store.load(owner).await.unwrap();
+    assert_eq!(
+        (&before.records, store.forgotten(owner)),
+        (&Vec::new(), None)
+    );
+    let mut ended = user(1);
+    ended.state = SessionState::Ended(AT, EndReason::Ended);
+    put(&store, 1, ended, AT).await;
+    for n in 2..4 {
+        assert_eq!(put(&store, n, user(2), AT).await, Commit::Done);
+    }
+    assert!(!holds(&store, 1));
+    let again = vec![Change::Put(user(1))];
+    let late = AT + 60 * SECOND;
+    let stale = store.commit(owner, before.revision, again, late).await;
+    assert_eq!(stale.unwrap(), Commit::Conflict);
+}
+
+#[tokio::test]
 async fn counts_what_it_holds() {
     let store = MemorySessions::with_capacity(100_000);
     for n in 0..5000_u128 {
