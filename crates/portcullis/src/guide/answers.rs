@@ -22,7 +22,7 @@
 //! | `content_length_malformed` | 400 | `perimeter` |
 //! | `confirmation_unmet` | 401 | `authn` |
 //! | `credential_expired` | 401 | `authorize` |
-//! | `credential_revoked` | 401 | `authn`, `authorize` |
+//! | `credential_revoked` | 401 | `authn`, `session`, `authorize` |
 //! | `credential_unknown` | 401 | `authn` |
 //! | `credentials_missing` | 401 | `authn`, `step_up` |
 //! | `credentials_of_two_kinds` | 400 | `authn` |
@@ -40,7 +40,7 @@
 //! | `quota_client` | 429 | `quota` |
 //! | `quota_principal` | 429 | `quota` |
 //! | `resource_metadata` | 200 204 405 | the gate |
-//! | `revocation_forgotten` | 401 | `authn`, `authorize` |
+//! | `revocation_forgotten` | 401 | `authn`, `session`, `authorize` |
 //! | `revocation_store_unavailable` | 503 | `authn`, `authorize` |
 //! | `scope_missing` | 403 | `step_up` |
 //! | `session_absolute` | 401 | `session`, `authorize` |
