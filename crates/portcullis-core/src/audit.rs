@@ -1,6 +1,13 @@
 //! What is written down.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll},
+};
 
 use http::{Method, StatusCode};
 
@@ -44,6 +51,9 @@ impl fmt::Display for RequestId {
 ///
 /// `record` is called on the path of a request: it should hand the record on, not write it to
 /// a slow place. An error is counted and logged; it does not change the decision.
+///
+/// A sink that wraps another one passes on all three methods: one that forgets
+/// [`is_strict`](Self::is_strict) makes a strict sink one that nobody waits for.
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one record.
     ///
@@ -51,6 +61,66 @@ pub trait AuditSink: Send + Sync + 'static {
     ///
     /// The record could not be taken.
     fn record(&self, record: &Record<'_>) -> Result<(), SinkError>;
+
+    /// Whether nothing may be let in before its record is durable. Asked once, when the gate is
+    /// built. A sink that leaves this as it is costs nothing more than [`record`](Self::record).
+    fn is_strict(&self) -> bool {
+        false
+    }
+
+    /// Takes the record of something that is about to be let in, and completes when that record
+    /// is durable. Only a strict sink is asked, for the admission of a request and for a call
+    /// that is permitted; where it fails, neither happens. All other records go to
+    /// [`record`](Self::record): to refuse, to end and to revoke waits for nobody.
+    ///
+    /// The record is taken at the call, whether or not the future is polled. As it is, what
+    /// `record` has taken is durable.
+    fn commit(&self, record: &Record<'_>) -> Durable {
+        Durable::ready(self.record(record))
+    }
+}
+
+/// The future of [`AuditSink::commit`]: completes when a record is durable, or cannot be made so.
+#[must_use = "nothing is known to be durable before it completes"]
+pub struct Durable(Wait);
+
+enum Wait {
+    Known(Option<Result<(), SinkError>>),
+    /// Never locked: the lock makes what holds it `Sync`, without asking that of the future.
+    Unknown(Mutex<Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>>),
+}
+
+impl Durable {
+    /// Waits for a sink that takes a while.
+    pub fn new(future: impl Future<Output = Result<(), SinkError>> + Send + 'static) -> Self {
+        Self(Wait::Unknown(Mutex::new(Box::pin(future))))
+    }
+
+    /// What a sink knows at once.
+    pub fn ready(result: Result<(), SinkError>) -> Self {
+        Self(Wait::Known(Some(result)))
+    }
+}
+
+impl Future for Durable {
+    type Output = Result<(), SinkError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            // Asked again after it is done, it says nothing: that is no yes.
+            Wait::Known(result) => result.take().map_or(Poll::Pending, Poll::Ready),
+            Wait::Unknown(future) => {
+                let future = future.get_mut().unwrap_or_else(PoisonError::into_inner);
+                future.as_mut().poll(cx)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Durable").finish_non_exhaustive()
+    }
 }
 
 /// One decision, as it is written down. Borrowed: a sink that keeps it copies what it needs.

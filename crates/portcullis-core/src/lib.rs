@@ -75,7 +75,7 @@ mod verdict;
 
 #[doc(hidden)]
 pub use already_hashed::AlreadyHashed;
-pub use audit::{AuditSink, Outcome, Record, RecordKind, RequestId, SinkError};
+pub use audit::{AuditSink, Durable, Outcome, Record, RecordKind, RequestId, SinkError};
 pub use authenticator::{Authenticator, IntoAuthenticator, NotReady, Site};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ConfigError, ConfigErrors};
