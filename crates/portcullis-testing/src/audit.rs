@@ -11,9 +11,10 @@ use std::{
 
 use http::{Method, StatusCode};
 use portcullis_core::{
-    AuditSink, Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, SessionId, SinkError,
-    Timestamp,
+    AuditSink, Durable, Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, SessionId,
+    SinkError, Timestamp,
 };
+use tokio::sync::watch;
 
 /// Keeps every record, and has assertions about them. Clones share what they keep.
 ///
@@ -52,6 +53,8 @@ pub struct RecordingAudit(Arc<State>);
 struct State {
     records: Mutex<Vec<Recorded>>,
     is_failing: AtomicBool,
+    is_strict: bool,
+    is_held: watch::Sender<bool>,
 }
 
 impl RecordingAudit {
@@ -68,6 +71,25 @@ impl RecordingAudit {
         let this = Self::new();
         this.set_failing(true);
         this
+    }
+
+    /// Keeps every record, and lets nothing in before its record is kept: a strict sink. A layer
+    /// that is not a gate refuses it.
+    ///
+    /// A record for which somebody waits is kept at once; whether it is durable is said once
+    /// nobody [holds it up](Self::set_held), and then as [`set_failing`](Self::set_failing)
+    /// would have it.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self(Arc::new(State {
+            is_strict: true,
+            ..State::default()
+        }))
+    }
+
+    /// Whether those who wait for a record go on waiting, until this is called with `false`.
+    pub fn set_held(&self, is_held: bool) {
+        self.0.is_held.send_replace(is_held);
     }
 
     /// Whether records are refused from now on. A refused record is not kept.
@@ -255,6 +277,13 @@ impl RecordingAudit {
         decision
     }
 
+    fn can_take(&self) -> Result<(), SinkError> {
+        if self.0.is_failing.load(Ordering::Relaxed) {
+            return Err(SinkError::new("this sink was told to fail"));
+        }
+        Ok(())
+    }
+
     fn with_records<T>(&self, look: impl FnOnce(&mut Vec<Recorded>) -> T) -> T {
         look(
             &mut self
@@ -268,11 +297,29 @@ impl RecordingAudit {
 
 impl AuditSink for RecordingAudit {
     fn record(&self, record: &Record<'_>) -> Result<(), SinkError> {
-        if self.0.is_failing.load(Ordering::Relaxed) {
-            return Err(SinkError::new("this sink was told to fail"));
-        }
+        self.can_take()?;
         self.with_records(|records| records.push(Recorded::from(record)));
         Ok(())
+    }
+
+    fn is_strict(&self) -> bool {
+        self.0.is_strict
+    }
+
+    fn commit(&self, record: &Record<'_>) -> Durable {
+        let taken = self.record(record);
+        let this = self.clone();
+        Durable::new(async move {
+            // The sender lives as long as `this` does.
+            drop(
+                this.0
+                    .is_held
+                    .subscribe()
+                    .wait_for(|is_held| !is_held)
+                    .await,
+            );
+            this.can_take().and(taken)
+        })
     }
 }
 
