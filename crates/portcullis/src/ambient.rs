@@ -34,7 +34,27 @@ impl Ambient {
         Time::new(Arc::clone(&self.clock))
     }
 
+    /// For a loose layer, of which nobody knows whether another one decides further in.
     pub(crate) fn build(&self) -> Result<Shared, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        if self.sink.is_strict() {
+            errors.push(ConfigError::new(
+                "with_audit",
+                "is given a strict sink, which a loose layer cannot wait for: it does not know \
+                 whether another layer decides further in; build the layers with `Stack`, or \
+                 give it a sink that is not strict",
+            ));
+        }
+        match self.build_for_gate() {
+            Ok(shared) => errors.into_result(shared),
+            Err(others) => {
+                errors.extend(others);
+                Err(errors)
+            }
+        }
+    }
+
+    pub(crate) fn build_for_gate(&self) -> Result<Shared, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         if let Some(base) = &self.base_path {
             let is_below_root = base.starts_with('/') && !base.ends_with('/');
@@ -84,7 +104,9 @@ macro_rules! ambient_setters {
 
         /// Where the records of decisions go. To `tracing` by default.
         ///
-        /// Only the outermost of our layers writes records, so only its sink counts.
+        /// Only the outermost of our layers writes records, so only its sink counts. One that is
+        /// strict (see [`AuditSink::is_strict`]($crate::audit::AuditSink::is_strict)) needs the
+        /// gate: a layer that is built alone refuses it.
         pub fn with_audit(mut self, sink: impl $crate::audit::AuditSink) -> Self {
             self.ambient.sink = std::sync::Arc::new(sink);
             self

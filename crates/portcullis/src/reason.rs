@@ -27,6 +27,8 @@ reasons! {
     ADMITTED_UNIDENTIFIED = "admitted_unidentified";
     /// A method of authentication was not used that has to be.
     AMR_INSUFFICIENT = "amr_insufficient";
+    /// Nothing may be let in without a durable record, and there is none.
+    AUDIT_UNAVAILABLE = "audit_unavailable";
     /// The user is said to have authenticated at a time that has not come yet.
     AUTH_TIME_IN_FUTURE = "auth_time_in_future";
     /// The credential does not say when the user authenticated.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use portcullis_core::{Outcome, ReasonCode, RequestId};
+use portcullis_core::{Outcome, ReasonCode, RequestId, SinkError};
 
 use crate::reason;
 
@@ -60,6 +60,21 @@ impl Refusal {
             header: None,
             body: Body::Problem,
         }
+    }
+
+    /// Nothing may be let in without a durable record, and there is none.
+    pub(crate) fn without_record(id: RequestId, error: &SinkError) -> Self {
+        tracing::error!(
+            target: "portcullis",
+            request_id = %id,
+            "the strict audit sink has no durable record, so nothing is let in: {error}",
+        );
+        Self::new(
+            "audit",
+            StatusCode::SERVICE_UNAVAILABLE,
+            reason::AUDIT_UNAVAILABLE,
+        )
+        .with_retry_after(Duration::from_secs(1))
     }
 
     /// An answer to something that needs no permission, without a body.

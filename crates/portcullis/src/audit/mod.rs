@@ -18,13 +18,27 @@
 //!     }
 //! }
 //! ```
+//!
+//! # A sink that everything waits for
+//!
+//! An agent that moves money should not do what nobody will be able to prove. A sink that
+//! [is strict](AuditSink::is_strict) has the gate wait, after its last layer and before the
+//! handler, until the record of the admission is durable; where it cannot be made so, the answer
+//! is 503 and the handler is never called. The record of that has the reason
+//! [`AUDIT_UNAVAILABLE`](crate::reason::AUDIT_UNAVAILABLE). A permit for a
+//! [call](crate::authorize) waits in the same way. To refuse, to end a session and to revoke wait
+//! for nobody.
+//!
+//! Only the gate can wait: a loose layer does not know whether another one decides further in,
+//! and refuses to be built with a strict sink. With a sink that is not strict, none of this costs
+//! anything.
 
 mod stats;
 mod tracing_sink;
 
 use std::sync::Arc;
 
-pub use portcullis_core::{AuditSink, Outcome, Record, RecordKind, RequestId, SinkError};
+pub use portcullis_core::{AuditSink, Durable, Outcome, Record, RecordKind, RequestId, SinkError};
 
 pub(crate) use self::{stats::Counters, tracing_sink::Escaped};
 pub use self::{stats::Stats, tracing_sink::TracingSink};
@@ -34,14 +48,21 @@ pub use self::{stats::Stats, tracing_sink::TracingSink};
 pub(crate) struct Recorder {
     sink: Arc<dyn AuditSink>,
     counters: Arc<Counters>,
+    is_strict: bool,
 }
 
 impl Recorder {
     pub(crate) fn new(sink: Arc<dyn AuditSink>) -> Self {
         Self {
+            is_strict: sink.is_strict(),
             sink,
             counters: Arc::default(),
         }
+    }
+
+    /// Whether nothing may be let in before its record is durable.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.is_strict && !portcullis_core::sabotaged!("audit.strict")
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -51,6 +72,11 @@ impl Recorder {
     pub(crate) fn write(&self, record: &Record<'_>) {
         self.counters.count(record);
         self.write_event(record);
+    }
+
+    /// Writes the record of something that waits for it. It counts once it is let in.
+    pub(crate) fn commit(&self, record: &Record<'_>) -> Durable {
+        self.sink.commit(record)
     }
 
     /// Writes a record that is no decision about a request, and counts as none.

@@ -35,7 +35,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn count(&self, record: &Record<'_>) {
+    pub(crate) fn count(&self, record: &Record<'_>) {
         let tally = match record.kind {
             RecordKind::Call => &self.calls,
             _ => &self.requests,

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use portcullis_core::Timestamp;
+use portcullis_core::{Durable, Timestamp};
 
 use super::{
     Denial, Permit,
@@ -31,6 +31,7 @@ impl Exchange {
                 revoked: None,
                 asking: None,
                 looking: None,
+                waiting: None,
             }),
         }
     }
@@ -53,6 +54,13 @@ struct Held<T> {
     asking: Option<Question<Revoked>>,
     /// The store of the session, where it has to be asked.
     looking: Option<Question<Looked>>,
+    /// What a call that would be permitted waits for, if the audit sink is strict.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    since: Timestamp,
+    durable: Durable,
 }
 
 /// What a store is asked. In a lock that is never taken: what is behind it is reached by those
@@ -75,11 +83,11 @@ impl<T> Future for Authorize<T> {
     type Output = Result<Permit<T>, Denial>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let decided = match &mut self.held {
-            Some(held) => Some(ready!(held.poll_decided(cx))),
+        let settled = match &mut self.held {
+            Some(held) => Some(ready!(held.poll_settled(cx))),
             None => None,
         };
-        let (Some(held), Some((now, decided))) = (self.held.take(), decided) else {
+        let (Some(held), Some(decided)) = (self.held.take(), settled) else {
             debug_assert!(false, "polled after completion");
             // A call that is polled again after it is done gets no second permit.
             return Poll::Pending;
@@ -90,7 +98,6 @@ impl<T> Future for Authorize<T> {
             arguments,
             ..
         } = held;
-        exchange.record_call(&operation, now, decided.as_ref().copied());
         Poll::Ready(match decided {
             Ok(()) => {
                 let actor = exchange.principal().map(|principal| principal.actor_view());
@@ -104,30 +111,54 @@ impl<T> Future for Authorize<T> {
 impl<T> Held<T> {
     /// Whether a store was asked. What is decided at once is never left half done.
     fn is_asking(&self) -> bool {
-        self.asking.is_some() || self.looking.is_some()
+        (self.asking.is_some() || self.looking.is_some()) && self.waiting.is_none()
+    }
+
+    /// Decides and writes the record. With a strict sink a call is permitted once its record is
+    /// durable.
+    fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        if self.waiting.is_none() {
+            let (since, decided) = ready!(self.poll_decided(cx));
+            let exchange = &self.exchange;
+            if decided.is_err() || !exchange.is_strict() {
+                exchange.record_call(&self.operation, since, decided.as_ref().copied());
+                return Poll::Ready(decided);
+            }
+            let durable = exchange.commit_call(&self.operation, since);
+            self.waiting = Some(Waiting { since, durable });
+        }
+        let Some(Waiting { since, durable }) = &mut self.waiting else {
+            return Poll::Pending;
+        };
+        let durable = ready!(Pin::new(durable).poll(cx));
+        let since = *since;
+        // What was permitted before a disk that took its time may be over since.
+        let now = self.exchange.clock().now();
+        let decided = match durable {
+            Ok(()) => self.decide(now),
+            Err(error) => Err(Refusal::without_record(self.exchange.id(), &error)),
+        };
+        match &decided {
+            Ok(()) => self.exchange.count_call(&self.operation, since),
+            Err(refusal) => self.exchange.record_call(&self.operation, now, Err(refusal)),
+        }
+        Poll::Ready(decided)
     }
 
     /// Decides, and says when. The store of the session is asked last: only for what would be
     /// permitted otherwise.
     fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<(Timestamp, Result<(), Refusal>)> {
         ready!(self.poll_revoked(cx));
-        let exchange = &self.exchange;
         loop {
             let looked = match &mut self.looking {
                 Some(looking) => Some(ready!(looking.poll(cx))),
                 None => None,
             };
-            // Again after the store has answered: that may have taken a while. A store of
-            // revocations that has to be asked is not asked twice.
-            let now = exchange.clock().now();
-            if let Some(revoked) = looked.as_ref().and_then(|_| decide::revoked(exchange)) {
-                self.revoked = Some(revoked);
-            }
-            let revoked = self.revoked.as_ref().unwrap_or(&Ok(()));
-            let decided = decide::decide(exchange, &self.operation, now, revoked);
-            let decided = match (decided, looked) {
-                (Ok(()), Some(looked)) => decide::judge(exchange, looked),
-                (Ok(()), None) => match decide::look(exchange) {
+            // Again after the store has answered: that may have taken a while.
+            let now = self.exchange.clock().now();
+            let decided = match (self.decide(now), looked) {
+                (Ok(()), Some(looked)) => decide::judge(&self.exchange, looked),
+                (Ok(()), None) => match decide::look(&self.exchange) {
                     Some(looking) => {
                         self.looking = Some(Question::new(looking));
                         continue;
@@ -138,6 +169,15 @@ impl<T> Held<T> {
             };
             return Poll::Ready((now, decided));
         }
+    }
+
+    /// Decides by what is known. A store of revocations that has to be asked is not asked twice.
+    fn decide(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(revoked) = decide::revoked(&self.exchange) {
+            self.revoked = Some(revoked);
+        }
+        let revoked = self.revoked.as_ref().unwrap_or(&Ok(()));
+        decide::decide(&self.exchange, &self.operation, now, revoked)
     }
 
     /// Finds out whether the credential is revoked, once.

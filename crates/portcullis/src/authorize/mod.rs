@@ -48,6 +48,9 @@
 //! The exchange is that of the request in which the call is made. One that was kept from
 //! another request permits nothing while this one runs.
 //!
+//! With a [strict audit sink](crate::audit::AuditSink::is_strict) a permit also waits until the
+//! record of it is durable. Where that fails the call is refused with 503, and nothing is done.
+//!
 //! # What a permit is
 //!
 //! A [`Permit`] owns the arguments it was asked for with, and gives them out once: by

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
-use portcullis_core::{Outcome, ReasonCode, Record, RecordKind, Timestamp};
+use portcullis_core::{Durable, Outcome, ReasonCode, Record, RecordKind, Timestamp};
 
 use super::{Exchange, Ledger, Misplaced, Slot};
 use crate::{principal::Identity, reason, refusal::Refusal, session::Session};
@@ -15,6 +15,23 @@ impl Exchange {
             return;
         }
         self.0.record_admission();
+    }
+
+    /// Whether nothing may be let in before its record is durable.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.0.recorder.is_strict()
+    }
+
+    /// Writes the record of a request that is let in once it is durable. Until then it has not
+    /// been let in, but whoever drops it has the record of its end written all the same.
+    pub(crate) fn commit_admission(&self) -> Durable {
+        self.0.is_decided.store(true, Ordering::Release);
+        self.0.recorder.commit(&self.0.admission())
+    }
+
+    /// Counts the admission whose record is durable.
+    pub(crate) fn count_admission(&self) {
+        self.0.recorder.counters().count(&self.0.admission());
     }
 
     /// Writes the record of a request that the gate answers by itself, and charges the
@@ -57,21 +74,19 @@ impl Exchange {
 
     /// Writes the record of a call.
     pub(crate) fn record_call(&self, operation: &str, at: Timestamp, result: Result<(), &Refusal>) {
-        let mut record = match result {
-            Ok(()) => {
-                let layer = Slot::StepUp.name();
-                self.0.record(Outcome::Admitted, layer, reason::PERMITTED)
-            }
-            Err(refusal) => {
-                let (outcome, layer) = (refusal.outcome(), refusal.layer());
-                self.0.record(outcome, layer, refusal.reason())
-            }
-        };
-        record.kind = RecordKind::Call;
-        record.at = at;
-        record.operation = Some(operation);
-        record.status = result.err().map(Refusal::status);
-        self.0.recorder.write(&record);
+        self.0.recorder.write(&self.0.call(operation, at, result));
+    }
+
+    /// Writes the record of a call that is permitted once it is durable.
+    pub(crate) fn commit_call(&self, operation: &str, at: Timestamp) -> Durable {
+        let record = self.0.call(operation, at, Ok(()));
+        self.0.recorder.commit(&record)
+    }
+
+    /// Counts the call whose record is durable.
+    pub(crate) fn count_call(&self, operation: &str, at: Timestamp) {
+        let record = self.0.call(operation, at, Ok(()));
+        self.0.recorder.counters().count(&record);
     }
 
     /// Writes the record of a call that nobody waited for until it was decided.
@@ -128,6 +143,29 @@ impl Ledger {
         record
     }
 
+    fn call<'a>(
+        &'a self,
+        operation: &'a str,
+        at: Timestamp,
+        result: Result<(), &Refusal>,
+    ) -> Record<'a> {
+        let mut record = match result {
+            Ok(()) => {
+                let layer = Slot::StepUp.name();
+                self.record(Outcome::Admitted, layer, reason::PERMITTED)
+            }
+            Err(refusal) => {
+                let (outcome, layer) = (refusal.outcome(), refusal.layer());
+                self.record(outcome, layer, refusal.reason())
+            }
+        };
+        record.kind = RecordKind::Call;
+        record.at = at;
+        record.operation = Some(operation);
+        record.status = result.err().map(Refusal::status);
+        record
+    }
+
     /// The layer that the request came through last.
     fn innermost(&self) -> &'static str {
         self.trail.iter().last().map_or("gate", Slot::name)
@@ -142,14 +180,16 @@ impl Ledger {
     }
 
     fn record_admission(&self) {
+        self.recorder.write(&self.admission());
+    }
+
+    fn admission(&self) -> Record<'_> {
         let code = match self.identity.get() {
             Some(Identity::Principal(_)) => reason::ADMITTED,
             Some(Identity::Anonymous) => reason::ADMITTED_ANONYMOUS,
             None => reason::ADMITTED_UNIDENTIFIED,
         };
-        let layer = self.innermost();
-        self.recorder
-            .write(&self.record(Outcome::Admitted, layer, code));
+        self.record(Outcome::Admitted, self.innermost(), code)
     }
 }
 

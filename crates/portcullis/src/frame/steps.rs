@@ -163,7 +163,7 @@ impl Steps {
             match self.enter_and_decide(index, step, parts, &exchange) {
                 Ok(Decision::Pass) => {}
                 Ok(Decision::NeedsIo { cursor }) => {
-                    return self.wait(index, cursor, parts, exchange, is_outermost);
+                    return self.wait(index, Some(cursor), parts, exchange, is_outermost);
                 }
                 Ok(Decision::Refuse(refusal)) => {
                     return Passage::Refuse(refuse(refusal, &exchange));
@@ -172,6 +172,9 @@ impl Steps {
                     return Passage::Refuse(self.misplaced(index, &exchange, misplaced));
                 }
             }
+        }
+        if self.must_commit(&exchange) {
+            return self.wait(self.steps.len(), None, parts, exchange, is_outermost);
         }
         Passage::Pass(self.flown(exchange, is_outermost))
     }
@@ -235,11 +238,12 @@ impl Steps {
         Ok(step.decide(parts, exchange))
     }
 
-    /// Goes on with the steps from one that needs I/O.
+    /// Goes on with the steps from one that needs I/O, and waits for the record of the
+    /// admission where it has to be durable.
     fn wait(
         self: &Arc<Self>,
         index: usize,
-        cursor: usize,
+        mut waiting: Option<usize>,
         parts: &mut Parts,
         exchange: Exchange,
         is_outermost: bool,
@@ -247,7 +251,6 @@ impl Steps {
         let this = Arc::clone(self);
         let mut parts = std::mem::replace(parts, http::Request::new(()).into_parts().0);
         Passage::Wait(Box::pin(async move {
-            let mut waiting = Some(cursor);
             for (index, step) in this.steps.iter().enumerate().skip(index) {
                 let decision = match waiting.take() {
                     Some(cursor) => Ok(Decision::NeedsIo { cursor }),
@@ -272,9 +275,36 @@ impl Steps {
                     return (parts, Landing::Refuse(refuse(refusal, &exchange)));
                 }
             }
-            let flown = this.flown(exchange, is_outermost);
-            (parts, Landing::Pass(flown))
+            let landing = if this.must_commit(&exchange) {
+                this.commit(exchange, is_outermost).await
+            } else {
+                Landing::Pass(this.flown(exchange, is_outermost))
+            };
+            (parts, landing)
         }))
+    }
+
+    /// Whether the record of the admission has to be durable before the handler runs.
+    fn must_commit(&self, exchange: &Exchange) -> bool {
+        self.is_innermost && exchange.is_strict()
+    }
+
+    /// Lets a request in once the record of that is durable.
+    async fn commit(&self, exchange: Exchange, is_outermost: bool) -> Landing {
+        let durable = exchange.commit_admission();
+        // From here on, whoever drops the request leaves the record of its end.
+        let flown = self.flown(exchange, is_outermost);
+        let exchange = &flown.exchange;
+        if let Err(error) = durable.await {
+            let refusal = Refusal::without_record(exchange.id(), &error);
+            return Landing::Refuse(refuse(refusal, exchange));
+        }
+        // What was let in before a disk that took its time may be over since.
+        if let Some(Err(refusal)) = exchange.session().map(|session| session.check(exchange)) {
+            return Landing::Refuse(refuse(refusal, exchange));
+        }
+        exchange.count_admission();
+        Landing::Pass(flown)
     }
 
     fn flown(&self, exchange: Exchange, is_outermost: bool) -> Flown {

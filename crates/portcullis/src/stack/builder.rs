@@ -174,7 +174,7 @@ impl StackBuilder<Complete> {
         let quota = keep(quota.transpose(), &mut errors);
         let step_up = self.step_up.map(StepUpSettings::assemble).transpose();
         let step_up = keep(step_up, &mut errors);
-        let shared = keep(self.ambient.build(), &mut errors);
+        let shared = keep(self.ambient.build_for_gate(), &mut errors);
         let (
             Some(authn),
             Some(perimeter),

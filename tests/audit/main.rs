@@ -1,0 +1,7 @@
+//! The record: what waits for it, and what stands on the disk.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the settings and requests here are fixed"
+)]
+
+mod strict;
