@@ -87,8 +87,10 @@ pub struct Durable(Wait);
 enum Wait {
     Known(Option<Result<(), SinkError>>),
     /// Never locked: the lock makes what holds it `Sync`, without asking that of the future.
-    Unknown(Mutex<Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>>),
+    Unknown(Mutex<Later>),
 }
+
+type Later = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send>>;
 
 impl Durable {
     /// Waits for a sink that takes a while.
