@@ -4,4 +4,6 @@
     reason = "the settings and requests here are fixed"
 )]
 
+mod log;
 mod strict;
+mod verify;

@@ -3,6 +3,8 @@
 pub mod answers;
 pub mod echo;
 pub mod fixtures;
+pub mod folder;
+pub mod forger;
 pub mod logs;
 pub mod patience;
 pub mod streams;

@@ -57,6 +57,7 @@
 //! | require more for a route or an operation | [`step_up`] |
 //! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
 //! | read what was decided | [`audit`], [`reason`] |
+//! | keep it in files that show every change | `audit::log` (feature `audit-log`) |
 //! | test your server | the module `guide` of the crate `portcullis-testing` |
 //!
 //! # Features
@@ -64,6 +65,7 @@
 //! None is on by default, and none changes what another does.
 //!
 //! - `api-keys`: API keys as an authenticator.
+//! - `audit-log`: records in files whose lines are chained, and a verifier of them.
 //! - `axum`: `Gate::guard`, the extractors, and the original path of nested routers.
 //! - `jwt`: re-exports `portcullis-jwt`.
 //! - `full`: all of these.

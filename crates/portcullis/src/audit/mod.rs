@@ -19,6 +19,15 @@
 //! }
 //! ```
 //!
+#![cfg_attr(
+    feature = "audit-log",
+    doc = "A [log](log) keeps them in files that show whether somebody changed them."
+)]
+#![cfg_attr(
+    not(feature = "audit-log"),
+    doc = "With the feature `audit-log`, `log` keeps them in files that show every change."
+)]
+//!
 //! # A sink that everything waits for
 //!
 //! An agent that moves money should not do what nobody will be able to prove. A sink that
@@ -33,6 +42,8 @@
 //! and refuses to be built with a strict sink. With a sink that is not strict, none of this costs
 //! anything.
 
+#[cfg(feature = "audit-log")]
+pub mod log;
 mod stats;
 mod tracing_sink;
 

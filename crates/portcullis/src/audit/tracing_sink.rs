@@ -72,7 +72,7 @@ impl fmt::Display for Escaped<'_> {
 
 /// Line separators, bidirectional controls, and all that Unicode has a reader ignore: among
 /// them tags, in which a whole sentence can stand unseen before whoever reads the log next.
-const fn is_deceptive(char: char) -> bool {
+pub(super) const fn is_deceptive(char: char) -> bool {
     matches!(
         char,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

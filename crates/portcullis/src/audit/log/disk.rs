@@ -1,0 +1,123 @@
+//! The files, as far as the writer sees them.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// What the writer asks of a disk. Each of these can fail, and is made to in tests.
+pub(super) trait Disk: Send + 'static {
+    /// Begins a file and writes to it from now on. What stands in it already is an attempt of
+    /// this writer that failed, and goes.
+    fn create(&mut self, name: &str) -> io::Result<()>;
+
+    /// Appends some of the bytes, and says how many.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes durable what was written.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Makes the names of new files durable.
+    fn sync_names(&mut self) -> io::Result<()>;
+
+    /// Takes back what was written behind that place.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// A folder of files.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    file: Option<File>,
+    /// The file that was begun last, which alone may be begun again.
+    begun: Option<String>,
+}
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            file: None,
+            begun: None,
+        }
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        let nothing = || io::Error::other("no file has been begun");
+        self.file.as_mut().ok_or_else(nothing)
+    }
+}
+
+impl Disk for Folder {
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        self.file = None;
+        let path = self.path.join(name);
+        if self.begun.as_deref() == Some(name) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.begun = Some(name.to_owned());
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        ours_alone(&mut options);
+        self.file = Some(options.open(path)?);
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file()?.sync_data()
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        sync_folder(&self.path)
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.file()?.set_len(len)
+    }
+}
+
+/// Whoever may read records knows who called, and from where.
+#[cfg(unix)]
+pub(super) fn ours_alone(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600);
+}
+
+#[cfg(not(unix))]
+pub(super) fn ours_alone(_: &mut OpenOptions) {}
+
+/// Makes the names in a folder durable.
+#[cfg(unix)]
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened like a file.
+    Ok(())
+}
+
+/// Makes a folder that nobody else may look into, unless it is there. Says whether it is there
+/// already and others may write to it.
+#[cfg(unix)]
+pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path)?;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o022 != 0)
+}
+
+#[cfg(not(unix))]
+pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
+    fs::create_dir_all(path)?;
+    Ok(false)
+}

@@ -1,0 +1,156 @@
+//! The log as the rest of the program has it.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    thread::{self, JoinHandle},
+};
+
+use portcullis_core::{AuditSink, Durable, Record, SinkError};
+
+use super::{builder::AuditLogBuilder, head::Head, queue::Shared};
+
+/// A log of all records in a folder, for
+/// [`with_audit`](crate::stack::StackBuilder::with_audit). See the [module docs](super).
+///
+/// Clones are the same log. When the last one is dropped, what was taken is written and the log
+/// is closed, which waits for the disk: call [`close`](Self::close) where that may wait.
+#[derive(Clone)]
+#[must_use = "nothing is recorded until the log is given to a stack"]
+pub struct AuditLog(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How a log fares.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct LogStats {
+    /// How many records are on the disk, summaries included.
+    pub written: u64,
+    /// How many were lost, because the queue was full.
+    pub lost: u64,
+    /// How many refusals stand in summaries alone.
+    pub summed_up: u64,
+    /// How often the disk did not take what was to be written.
+    pub failures: u64,
+    /// Whether it did not take the last.
+    pub is_failing: bool,
+}
+
+impl AuditLog {
+    /// The settings of a log in that folder. The folder is made if it is not there, and belongs
+    /// to this log alone.
+    pub fn builder(folder: impl AsRef<Path>) -> AuditLogBuilder {
+        AuditLogBuilder::new(folder.as_ref())
+    }
+
+    pub(super) fn new(shared: Arc<Shared>, writer: JoinHandle<()>) -> Self {
+        Self(Arc::new(Inner {
+            shared,
+            writer: Mutex::new(Some(writer)),
+        }))
+    }
+
+    /// The last line that is durable.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.0.shared.head()
+    }
+
+    /// How the log fares.
+    #[must_use]
+    pub fn stats(&self) -> LogStats {
+        let shared = &self.0.shared;
+        LogStats {
+            written: shared.written.load(Ordering::Relaxed),
+            lost: shared.lost.load(Ordering::Relaxed),
+            summed_up: shared.summed_up.load(Ordering::Relaxed),
+            failures: shared.failures.load(Ordering::Relaxed),
+            is_failing: shared.is_failing(),
+        }
+    }
+
+    /// Has everything durable that was taken so far, and whatever is due by the clock. Blocks:
+    /// in async code, call it where that is allowed.
+    ///
+    /// # Errors
+    ///
+    /// The disk did not take it, or the log is closed.
+    pub fn flush(&self) -> Result<Head, SinkError> {
+        self.0.shared.flush()
+    }
+
+    /// Writes what was taken, and that the log is closed; another one may then be opened in its
+    /// folder. Records that come later are lost.
+    /// Blocks: in async code, call it where that is allowed, after the server has stopped.
+    ///
+    /// # Errors
+    ///
+    /// The disk did not take it.
+    pub fn close(&self) -> Result<Head, SinkError> {
+        self.0.close();
+        let stats = self.stats();
+        if stats.is_failing {
+            return Err(SinkError::new(
+                "the audit log was closed while its disk failed, so its last records are lost",
+            ));
+        }
+        Ok(self.head())
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.shared.close();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // A head sink may be what drops the last clone, on the writer's own thread.
+        if let Some(writer) = writer.filter(|writer| writer.thread().id() != thread::current().id())
+        {
+            // A writer that panicked has said so.
+            drop(writer.join());
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl AuditSink for AuditLog {
+    fn record(&self, record: &Record<'_>) -> Result<(), SinkError> {
+        self.0.shared.take(record)
+    }
+
+    fn is_strict(&self) -> bool {
+        self.0.shared.is_strict()
+    }
+
+    fn commit(&self, record: &Record<'_>) -> Durable {
+        match self.0.shared.take_and_tell(record) {
+            Ok(told) => Durable::new(async move {
+                told.await
+                    .unwrap_or_else(|_| Err(SinkError::new("the audit log is closed")))
+            }),
+            Err(error) => Durable::ready(Err(error)),
+        }
+    }
+}
+
+impl fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditLog")
+            .field("head", &self.head())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

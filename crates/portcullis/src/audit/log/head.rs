@@ -1,0 +1,123 @@
+//! The end of a log, to be remembered elsewhere.
+
+use std::{fmt, str::FromStr};
+
+use portcullis_core::Timestamp;
+
+use super::{
+    chain::{ChainId, Hash, Link, parse_hex, push_hex},
+    line::SCHEMA,
+};
+
+/// Where a log ends: what to keep outside of the machine that writes it.
+///
+/// A hash chain shows every change in the middle of a log. That its end was cut off, or that
+/// somebody computed it anew from some line on, shows only to whoever remembers how far it went:
+/// give the head to [`Verifier::with_expected_head`](super::Verifier::with_expected_head).
+///
+/// As text it is one line, which [`FromStr`] reads again. It is no secret, but whoever can change
+/// where it is kept can hide what he does: sign it, or keep it where the server cannot write twice.
+///
+/// ```
+/// use portcullis::audit::log::Head;
+///
+/// let text = "portcullis.audit/1 000102030405060708090a0b0c0d0e0f 42 \
+///     2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae 1767225600000";
+/// let head: Head = text.parse()?;
+/// assert_eq!(head.sequence(), 42);
+/// assert_eq!(head.to_string(), text);
+/// # Ok::<(), portcullis::audit::log::InvalidHead>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Head {
+    pub(super) chain: ChainId,
+    pub(super) link: Link,
+    pub(super) at: Timestamp,
+}
+
+impl Head {
+    /// The sequence number of the last line.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.link.seq
+    }
+
+    /// The hash of the last line (SHA-256), which stands for all lines before it.
+    #[must_use]
+    pub const fn hash(&self) -> &[u8; 32] {
+        &self.link.hash
+    }
+
+    /// What the chain is told apart by from others: drawn when it began.
+    #[must_use]
+    pub const fn chain(&self) -> &[u8; 16] {
+        &self.chain
+    }
+
+    /// When the last line became durable, by the log's clock.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut chain, mut hash) = (String::new(), String::new());
+        push_hex(&mut chain, &self.chain);
+        push_hex(&mut hash, &self.link.hash);
+        let (seq, millis) = (self.link.seq, self.at.unix_millis());
+        write!(f, "{SCHEMA} {chain} {seq} {hash} {millis}")
+    }
+}
+
+impl FromStr for Head {
+    type Err = InvalidHead;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHead> {
+        let read = || {
+            let mut words = text.split(' ');
+            if words.next()? != SCHEMA {
+                return None;
+            }
+            let chain: ChainId = parse_hex(words.next()?.as_bytes())?;
+            let seq = words.next()?.parse().ok()?;
+            let hash: Hash = parse_hex(words.next()?.as_bytes())?;
+            let at = Timestamp::from_unix_millis(words.next()?.parse().ok()?);
+            let link = Link { seq, hash };
+            words.next().is_none().then_some(Self { chain, link, at })
+        };
+        read().ok_or(InvalidHead(()))
+    }
+}
+
+/// A text that is no [`Head`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InvalidHead(());
+
+impl fmt::Display for InvalidHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "is no head of a log; one is `{SCHEMA}`, the chain, the sequence number, the hash \
+             and the time, with blanks between them"
+        )
+    }
+}
+
+impl std::error::Error for InvalidHead {}
+
+/// Remembers the ends of a log, outside of it. Any function of `&Head` is one.
+///
+/// It is called by the log's own thread: when the log is opened, with every heartbeat, with every
+/// new file and when the log is closed. While it runs, nothing is written: hand the head on.
+pub trait HeadSink: Send + Sync + 'static {
+    /// Takes one head. All that stands before it is durable.
+    fn remember(&self, head: &Head);
+}
+
+impl<F: Fn(&Head) + Send + Sync + 'static> HeadSink for F {
+    fn remember(&self, head: &Head) {
+        self(head);
+    }
+}

@@ -1,0 +1,380 @@
+//! The thread that writes.
+
+use std::{
+    fmt::Display,
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use portcullis_core::{Clock, SinkError};
+
+use super::{
+    chain::{ChainId, Link},
+    disk::Disk,
+    entry::Batch,
+    head::{Head, HeadSink},
+    line::{Cause, Lines, LossCause},
+    queue::{Shared, Waiter, Work},
+    read::Name,
+    recover::Origin,
+};
+
+/// How long a disk that failed is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often minutes are looked for that are over.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What the writer is told.
+pub(super) struct Orders {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) heads: Option<Box<dyn HeadSink>>,
+    pub(super) heartbeat: Duration,
+    pub(super) max_bytes: u64,
+    pub(super) max_age: Duration,
+    pub(super) mode: &'static str,
+}
+
+pub(super) struct Writer<D> {
+    shared: Arc<Shared>,
+    disk: D,
+    orders: Orders,
+    chain: ChainId,
+    /// The last line that is durable.
+    link: Link,
+    file: Option<OpenFile>,
+    /// Whether there may be something in the file behind its durable end.
+    is_soiled: bool,
+    /// What is not durable yet, oldest first.
+    held: Vec<Batch>,
+    waiters: Vec<Vec<(usize, Waiter)>>,
+    /// Records that were lost, and are not yet said to be.
+    lost: u64,
+    is_failing: bool,
+    has_failed: bool,
+    lines: Lines,
+    next_heartbeat: Instant,
+    next_sweep: Instant,
+    next_attempt: Instant,
+}
+
+struct OpenFile {
+    /// What of it is durable, in bytes.
+    len: u64,
+    since: Instant,
+}
+
+/// What is written besides records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extras {
+    heartbeat: bool,
+    close: bool,
+}
+
+impl<D: Disk> Writer<D> {
+    /// Begins a file behind what was found. When this is done, the log is on the disk.
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        disk: D,
+        orders: Orders,
+        origin: &Origin,
+    ) -> io::Result<Self> {
+        let now = orders.clock.instant();
+        let mut writer = Self {
+            shared,
+            disk,
+            chain: origin.chain,
+            link: origin.link,
+            file: None,
+            is_soiled: false,
+            held: Vec::new(),
+            waiters: Vec::new(),
+            lost: 0,
+            is_failing: false,
+            has_failed: false,
+            lines: Lines::behind(origin.link),
+            next_heartbeat: now + orders.heartbeat,
+            next_sweep: now + SWEEP,
+            next_attempt: now,
+            orders,
+        };
+        let time = writer.orders.clock.now();
+        let cause = match &origin.broken {
+            Some(_) => Cause::NewChain,
+            None => Cause::Start,
+        };
+        writer
+            .lines
+            .head(time, origin.chain, cause, writer.orders.mode);
+        if let Some(torn) = &origin.torn {
+            writer.lines.torn(time, torn.bytes, &torn.file, torn.offset);
+        }
+        if let Some(bad) = &origin.broken {
+            writer.lines.broken(time, &bad.file, bad.line);
+        }
+        writer.write(true)?;
+        writer.advance(true);
+        writer.remember();
+        Ok(writer)
+    }
+
+    /// Writes until the log is closed.
+    pub(super) fn run(mut self) {
+        let departure = Departure(Arc::clone(&self.shared));
+        while !self.turn() {}
+        let left: usize = self.held.iter().map(Batch::len).sum();
+        self.shared.lost.fetch_add(left as u64, Ordering::Relaxed);
+        // Not before the disk is let go: whoever waits for the end may open the log again.
+        drop(self);
+        drop(departure);
+    }
+
+    /// Waits for work and does it. Says whether the log is closed.
+    pub(super) fn turn(&mut self) -> bool {
+        let now = self.orders.clock.instant();
+        let work = self
+            .shared
+            .wait(self.next_turn().saturating_duration_since(now));
+        self.work(work)
+    }
+
+    fn next_turn(&self) -> Instant {
+        let next = self.next_heartbeat.min(self.next_sweep);
+        if self.is_failing {
+            // What failed is due before everything else, and nothing else is tried before it.
+            self.next_attempt
+        } else {
+            next
+        }
+    }
+
+    fn work(&mut self, work: Work) -> bool {
+        let Work {
+            mut batch,
+            waiters,
+            flushes,
+            lost,
+            is_closing,
+        } = work;
+        let (now, time) = (self.orders.clock.instant(), self.orders.clock.now());
+        self.lost += lost;
+        if now >= self.next_sweep || is_closing {
+            self.next_sweep = now + SWEEP;
+            let minute = (!is_closing).then(|| time.unix_seconds().div_euclid(60));
+            for summary in self.shared.sweep(minute) {
+                batch.push_summary(summary);
+            }
+        }
+        self.held.push(batch);
+        self.waiters.push(waiters);
+        let extras = Extras {
+            // A disk that failed is asked with a line that nobody misses.
+            heartbeat: now >= self.next_heartbeat || self.is_failing,
+            close: is_closing,
+        };
+        let is_forced = is_closing || !flushes.is_empty();
+        let has_lines = self.lost > 0
+            || extras.heartbeat
+            || extras.close
+            || self.held.iter().any(|batch| batch.len() > 0);
+        let result = if self.is_failing && now < self.next_attempt && !is_forced {
+            Err(self.hold("it has failed a moment ago"))
+        } else if has_lines {
+            self.attempt(extras)
+        } else {
+            self.succeed(false);
+            Ok(())
+        };
+        let head = self.shared.head();
+        for flush in flushes {
+            let told = match &result {
+                Ok(()) => Ok(head),
+                Err(error) => Err(SinkError::new(error.to_string())),
+            };
+            // Whoever asked may have gone.
+            let _ = flush.send(told);
+        }
+        is_closing
+    }
+
+    fn attempt(&mut self, extras: Extras) -> Result<(), SinkError> {
+        let now = self.orders.clock.instant();
+        let is_new = self
+            .file
+            .as_ref()
+            .is_none_or(|file| self.is_full(file, now));
+        self.format(extras, is_new);
+        match self.write(is_new) {
+            Ok(()) => {
+                if extras.heartbeat {
+                    self.next_heartbeat = now + self.orders.heartbeat;
+                }
+                self.advance(is_new);
+                self.succeed(true);
+                if is_new || extras.heartbeat || extras.close {
+                    self.remember();
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.fail(&error)),
+        }
+    }
+
+    fn is_full(&self, file: &OpenFile, now: Instant) -> bool {
+        file.len >= self.orders.max_bytes || now >= file.since + self.orders.max_age
+    }
+
+    /// Makes lines of all that is held. After a failure, the same lines are made again: nothing
+    /// of them was durable, so their numbers have not been used.
+    fn format(&mut self, extras: Extras, is_new: bool) {
+        let time = self.orders.clock.now();
+        self.lines.restart(self.link);
+        if is_new {
+            let mode = self.orders.mode;
+            self.lines.head(time, self.chain, Cause::Rotation, mode);
+        }
+        for batch in &self.held {
+            self.lines.batch(batch);
+        }
+        if self.lost > 0 {
+            let cause = match self.has_failed {
+                true => LossCause::Disk,
+                false => LossCause::QueueFull,
+            };
+            self.lines.gap(time, self.lost, cause);
+        }
+        if extras.heartbeat {
+            self.lines.heartbeat(time);
+        }
+        if extras.close {
+            self.lines.close(time);
+        }
+    }
+
+    /// Writes the lines, and has them durable.
+    fn write(&mut self, is_new: bool) -> io::Result<()> {
+        if is_new {
+            // If anything fails from here on, the file is begun again.
+            self.file = None;
+            let first = self.link.seq.saturating_add(1);
+            self.disk.create(&Name::of(first).text)?;
+        } else if self.is_soiled {
+            self.clean()?;
+        }
+        self.is_soiled = true;
+        let mut rest = self.lines.as_bytes();
+        while !rest.is_empty() {
+            match self.disk.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.disk.sync()?;
+        if is_new {
+            self.disk.sync_names()?;
+        }
+        self.is_soiled = false;
+        Ok(())
+    }
+
+    /// Takes back what a failed attempt has left. A system that could not write its memory to the
+    /// disk forgets that it could not; so all of it is written anew.
+    fn clean(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            self.disk.truncate(file.len)?;
+        }
+        self.is_soiled = false;
+        Ok(())
+    }
+
+    /// The lines are durable.
+    fn advance(&mut self, is_new: bool) {
+        let written = self.lines.as_bytes().len() as u64;
+        self.link = self.lines.link();
+        let now = self.orders.clock.instant();
+        let file = self.file.get_or_insert(OpenFile { len: 0, since: now });
+        if is_new {
+            *file = OpenFile { len: 0, since: now };
+        }
+        file.len += written;
+        self.lost = 0;
+        self.has_failed = false;
+        let records = self.lines.records();
+        self.shared.written.fetch_add(records, Ordering::Relaxed);
+        self.shared.set_head(self.head());
+    }
+
+    fn succeed(&mut self, has_written: bool) {
+        for (_, waiter) in self.waiters.drain(..).flatten() {
+            // Whoever waited may have gone.
+            let _ = waiter.send(Ok(()));
+        }
+        let mut spare = self.held.pop().unwrap_or_default();
+        spare.clear();
+        self.held.clear();
+        if self.is_failing && has_written {
+            tracing::info!(target: "portcullis", "the audit log is written again");
+            self.is_failing = false;
+        }
+        self.shared.settle(self.is_failing, 0, 0, spare);
+    }
+
+    fn fail(&mut self, error: &io::Error) -> SinkError {
+        self.shared.failures.fetch_add(1, Ordering::Relaxed);
+        if !self.is_failing {
+            tracing::error!(target: "portcullis", "the audit log cannot be written: {error}");
+        }
+        self.is_failing = true;
+        self.has_failed = true;
+        self.next_attempt = self.orders.clock.instant() + PAUSE;
+        // If this fails as well, it is done before the next attempt.
+        self.is_soiled = self.clean().is_err();
+        self.hold(error)
+    }
+
+    /// Keeps what nobody waits for until the disk takes it. Whoever waits is told, and what then
+    /// does not happen has no record.
+    fn hold(&mut self, error: impl Display) -> SinkError {
+        let say = || SinkError::new(format!("the audit log cannot be written: {error}"));
+        for (batch, waiters) in self.held.iter_mut().zip(&mut self.waiters) {
+            for (number, waiter) in waiters.drain(..) {
+                batch.take_back(number);
+                // Whoever waited may have gone.
+                let _ = waiter.send(Err(say()));
+            }
+        }
+        self.held.retain(|batch| !batch.is_void());
+        self.waiters.clear();
+        self.waiters.resize_with(self.held.len(), Vec::new);
+        let records = self.held.iter().map(Batch::len).sum();
+        let bytes = self.held.iter().map(Batch::bytes).sum();
+        self.shared.settle(true, records, bytes, Batch::default());
+        say()
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            chain: self.chain,
+            link: self.link,
+            at: self.orders.clock.now(),
+        }
+    }
+
+    fn remember(&self) {
+        if let Some(heads) = &self.orders.heads {
+            heads.remember(&self.head());
+        }
+    }
+}
+
+/// Whatever becomes of the writer, nobody goes on waiting for it.
+struct Departure(Arc<Shared>);
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
