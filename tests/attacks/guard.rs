@@ -61,6 +61,7 @@ pub(crate) struct Settings {
     pub(crate) binding: Option<BindingBuilder>,
     /// Where revocations are kept, if not where they are by default.
     pub(crate) revocations: Option<FaultyRevocations<MemoryRevocations>>,
+    pub(crate) audit: RecordingAudit,
 }
 
 /// An authenticator that vouches for whatever it likes.
@@ -124,11 +125,12 @@ impl Settings {
             binding: None,
             revocations: None,
             step_up: None,
+            audit: RecordingAudit::new(),
         }
     }
 
     pub(crate) fn build(self) -> Guard {
-        let audit = RecordingAudit::new();
+        let audit = self.audit;
         let keys = KeyRing::new("acme", &Secret::new([7; 32]));
         let mut api_keys = ApiKeys::new(keys.clone());
         if let Some(header) = self.key_header {

@@ -1,6 +1,7 @@
 //! The rows, by what they attack.
 
 mod api_keys;
+mod audit_log;
 mod bindings;
 mod cache;
 mod exchange;
@@ -42,5 +43,6 @@ pub(crate) async fn play(harness: &mut Harness) {
     revocations::play(harness).await;
     exchange::play(harness).await;
     step_up::play(harness).await;
+    audit_log::play(harness).await;
     timing::play(harness).await;
 }
