@@ -4,6 +4,7 @@
     reason = "the settings and requests here are fixed"
 )]
 
+mod kill;
 mod log;
 mod strict;
 mod verify;
