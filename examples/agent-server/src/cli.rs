@@ -1,20 +1,27 @@
 //! What can be said on the command line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use http::HeaderValue;
+use portcullis::audit::log::Head;
 
 pub(crate) const USAGE: &str = "\
 usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
-                            [--allow-origin ORIGIN]
+                            [--allow-origin ORIGIN] [--audit-dir FOLDER]
        example-agent-server tour
+       example-agent-server verify FOLDER [HEAD]
 
   --issuer URL      accept tokens of this provider; without it, a local one is started
   --resource URL    the public url of this agent: the audience that tokens must have
                     (default: the address it listens on)
   --listen ADDRESS  where to listen (default: a free port of 127.0.0.1)
   --allow-origin ORIGIN
-                    lets the pages of this origin call: https://app.example";
+                    lets the pages of this origin call: https://app.example
+  --audit-dir FOLDER
+                    lets nothing in whose record is not on the disk in this folder
+
+  verify FOLDER     says whether the records in a folder are as they were written
+  HEAD              how far they went at some time, as the server has printed it";
 
 /// What somebody wants.
 #[derive(Debug)]
@@ -22,6 +29,7 @@ pub(crate) enum Wish {
     Help,
     Serve(Options),
     Tour,
+    Verify(PathBuf, Option<Head>),
 }
 
 /// What was said.
@@ -31,6 +39,7 @@ pub(crate) struct Options {
     pub(crate) resource: Option<String>,
     pub(crate) listen: SocketAddr,
     pub(crate) allow_origin: Option<HeaderValue>,
+    pub(crate) audit_dir: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -40,6 +49,7 @@ impl Default for Options {
             resource: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             allow_origin: None,
+            audit_dir: None,
         }
     }
 }
@@ -51,12 +61,14 @@ impl Options {
             match name.as_str() {
                 "--help" | "-h" => return Ok(Wish::Help),
                 "tour" => return Ok(Wish::Tour),
+                "verify" => return verify(arguments),
                 _ => {}
             }
             let value = arguments
                 .next()
                 .ok_or(format!("`{name}` wants a value\n\n{USAGE}"))?;
             match name.as_str() {
+                "--audit-dir" => options.audit_dir = Some(value.into()),
                 "--issuer" => options.issuer = Some(value),
                 "--resource" => options.resource = Some(value),
                 "--allow-origin" => {
@@ -75,4 +87,19 @@ impl Options {
         }
         Ok(Wish::Serve(options))
     }
+}
+
+fn verify(mut arguments: impl Iterator<Item = String>) -> Result<Wish, String> {
+    let folder = arguments
+        .next()
+        .ok_or(format!("`verify` wants a folder\n\n{USAGE}"))?;
+    // A head has blanks in it, and not everybody quotes them.
+    let head: Vec<String> = arguments.collect();
+    let head = if head.is_empty() {
+        None
+    } else {
+        let head = head.join(" ");
+        Some(head.parse().map_err(|error| format!("`{head}` {error}"))?)
+    };
+    Ok(Wish::Verify(folder.into(), head))
 }

@@ -2,8 +2,9 @@
 //!
 //! `cargo run -p example-agent-server` starts it on a free loopback port with an identity
 //! provider of its own, and prints what is guarded and how to call it.
-//! `-- --issuer https://idp.example` uses a real provider instead, and `-- tour` plays the
-//! story of a caller and prints what the gate says to each step.
+//! `-- --issuer https://idp.example` uses a real provider instead, `-- --audit-dir FOLDER` keeps
+//! the records in a log that `-- verify FOLDER` verifies, and `-- tour` plays the story of a caller
+//! and prints what the gate says to each step.
 #![expect(clippy::print_stdout, reason = "it tells its user what to type")]
 
 mod agent;
@@ -12,6 +13,7 @@ mod greeting;
 mod issuer;
 mod model;
 mod outside;
+mod records;
 mod tools;
 mod tour;
 
@@ -48,6 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
         Wish::Tour => return tour::play().await,
+        Wish::Verify(folder, head) => return records::report(&folder, head),
         Wish::Serve(options) => options,
     };
     tracing_subscriber::fmt().init();
@@ -67,7 +70,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         SystemClock::new().now(),
     )?;
 
-    let (gate, handle) = gate(&resource, address, &options, &issuing, keys).build()?;
+    let log = options
+        .audit_dir
+        .as_deref()
+        .map(records::keep)
+        .transpose()?;
+    let mut stack = gate(&resource, address, &options, &issuing, keys);
+    if let Some(log) = &log {
+        stack = stack.with_audit(log.clone());
+    }
+    let (gate, handle) = stack.build()?;
     handle.ready().await?;
     greeting::print(&gate, address, &issuing, key.expose());
 
@@ -82,6 +94,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, guarded)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
+    if let Some(log) = log {
+        // It waits for the disk, which a task must not.
+        let head = tokio::task::spawn_blocking(move || log.close()).await??;
+        println!("the audit log goes up to: {head}");
+    }
     Ok(())
 }
 

@@ -145,4 +145,44 @@ fn the_command_line_says_what_it_wants() {
             .contains("127.0.0.1:3000")
     );
     assert!(parse(&["--what", "x"]).unwrap_err().contains("not known"));
+    assert!(matches!(
+        parse(&["verify", "logs"]),
+        Ok(Wish::Verify(_, None))
+    ));
+    assert!(parse(&["verify"]).unwrap_err().contains("wants a folder"));
+    assert!(
+        parse(&["verify", "logs", "no", "head"])
+            .unwrap_err()
+            .contains("`no head` is no head of a log")
+    );
+}
+
+#[tokio::test]
+async fn what_is_decided_is_kept_and_can_be_verified() {
+    let folder = std::env::temp_dir().join(format!("portcullis-example-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&folder));
+    let arguments = ["--audit-dir".to_owned(), folder.display().to_string()];
+    let Wish::Serve(options) = Options::parse(arguments.into_iter()).unwrap() else {
+        panic!("these are settings of a server");
+    };
+    let log = records::keep(options.audit_dir.as_deref().unwrap()).unwrap();
+    let issuing = Issuing::start(&options, RESOURCE).await.unwrap();
+    let keys = KeyRing::new("demo", &Secret::new([7; 32]));
+    let address = SocketAddr::from(([127, 0, 0, 1], 3000));
+    let stack = gate(RESOURCE, address, &options, &issuing, keys);
+    let (gate, handle) = stack.with_audit(log.clone()).build().unwrap();
+    handle.ready().await.unwrap();
+    let guarded = gate.guard(agent_routes(Agent {
+        clock: Arc::new(SystemClock::new()),
+        pause: Duration::ZERO,
+        tools: Tools::default(),
+    }));
+    let guarded = outside::around(guarded, None);
+    let token = issuing.token().unwrap();
+    let (status, _) = get(&guarded, "/whoami", Some(&token)).await;
+    assert_eq!(status, StatusCode::OK);
+    let head = log.close().unwrap();
+    records::report(&folder, Some(head)).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(records::report(&folder, None).is_err());
 }
