@@ -136,7 +136,8 @@ fn tear(folder: &Path, acknowledged: &HashSet<String>, dice: &mut Dice) -> bool 
         fs::write(&path, &bytes).unwrap();
     } else {
         let begun = br#"{"seq":99,"time":1767225600000,"kind":"decision","class_"#;
-        let begun = &begun[..=dice.below(begun.len() - 1)];
+        let some = 1 + dice.below(begun.len() - 1);
+        let begun = begun.get(..some).unwrap_or(begun);
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(begun).unwrap();
         return true;
