@@ -2,7 +2,7 @@
 //! composite of crates of others, in one run.
 //!
 //! Prints lines of `name value unit`, for the variants whose name contains one of the texts.
-//! The variants are named in `portcullis_benches::variants`; of each is printed:
+//! The variants are named in `portcullis_benches::variants` and `records::taking`; of each is printed:
 //!
 //! | line | what it says |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | `….excess` | the net time beyond 1.05 times the raw check (RS256: 1.12); the goal is 3000 ns |
 //! | `….over_composite` | the net time as a share of that of `composite`: crates of others for the same; the goal for `whole.warm.es256` is 0.0333 (1/30), better 0.0143 (1/70) |
 //! | `….hits` | the share of requests whose token was known |
+//! | `audit.durable_of_…` | records that a strict audit log has durable in a second, so many being waited for at once; that is the disk's figure |
 //! | `….allocations` | of one run, making the request included |
 //! | `session.bytes`, `session.bytes_bound` | what each of a million sessions takes in memory, by itself and with a network and a user agent to compare with; the goal is 220 |
 //! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
@@ -38,7 +39,7 @@ use http::Request;
 use portcullis::stack::Gated;
 use portcullis_benches::{
     credentials::{ALGORITHMS, Tokens},
-    sessions, variants,
+    records, sessions, variants,
 };
 use tower::Service;
 
@@ -64,6 +65,21 @@ fn main() -> ExitCode {
     if texts.is_empty() || texts.iter().any(is_asked_for) {
         let ratio = format!("{:.2}", sessions::two_threads_over_one());
         print("session.two_threads_over_one", ratio, "ratio");
+    }
+    let mut taking = records::taking();
+    taking.retain(|variant| {
+        texts.is_empty() || texts.iter().any(|text| variant.name().contains(text))
+    });
+    let samples = Samples::take(&mut taking);
+    for variant in &taking {
+        lines::of_variant(&samples, variant);
+    }
+    for at_once in [1, 64, 1024] {
+        let name = format!("audit.durable_of_{at_once}");
+        if texts.is_empty() || texts.iter().any(|text| name.contains(text.as_str())) {
+            let rate = format!("{:.0}", records::durable_in_a_second(at_once));
+            print(&name, rate, "records/s");
+        }
     }
     if are_counted {
         ExitCode::SUCCESS

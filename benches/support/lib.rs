@@ -11,6 +11,7 @@
 #[cfg(feature = "peers")]
 mod composite;
 pub mod credentials;
+pub mod records;
 pub mod requests;
 pub mod services;
 pub mod sessions;
