@@ -219,9 +219,18 @@ fn zeros_at_the_end_are_what_was_not_written() {
     write(folder.path(), 3).close().unwrap();
     let path = newest(folder.path());
     let mut bytes = fs::read(&path).unwrap();
-    bytes.extend([0; 5000]);
-    bytes.extend(b"\"}\n");
+    bytes.extend(b"{\"seq\":");
+    bytes.extend([0; 100_000]);
     fs::write(&path, &bytes).unwrap();
+    // Anything behind them is no accident.
+    let copy = folder.copied();
+    let mut more = bytes.clone();
+    more.extend(b"\"}\n");
+    fs::write(newest(copy.path()), &more).unwrap();
+    let error = AuditLog::builder(copy.path()).open().unwrap_err();
+    assert!(matches!(error, OpenError::Broken { .. }), "{error}");
+    assert!(verify(copy.path()).run().is_err());
+
     write(folder.path(), 1).close().unwrap();
     let report = verify(folder.path()).run().unwrap();
     assert_eq!(report.torn, 1);

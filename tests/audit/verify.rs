@@ -5,6 +5,7 @@ use portcullis::audit::{
     log::{AuditLog, Defect, VerifyError, verify},
 };
 use portcullis_tests::{folder::TestFolder, forger::Forger};
+use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::log::{record, write};
 
@@ -282,4 +283,35 @@ fn a_folder_without_a_log_is_no_log_that_verifies() {
         std::fs::write(folder.path().join(name(1)), [n, b'{', n, b'\n']).unwrap();
         assert!(verify(folder.path()).run().is_err());
     }
+}
+
+#[test]
+fn no_byte_can_be_another() {
+    let folder = log();
+    let names: Vec<_> = Forger::of(folder.path()).files;
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(512)
+    };
+    let places = (0..names.len(), any::<usize>(), any::<u8>());
+    let result = TestRunner::new(config).run(&places, |(file, at, to)| {
+        let path = folder.path().join(&names[file].0);
+        let whole = std::fs::read(&path).unwrap();
+        let at = at % whole.len();
+        prop_assume!(whole[at] != to);
+        let mut bytes = whole.clone();
+        bytes[at] = to;
+        std::fs::write(&path, &bytes).unwrap();
+        let found = verify(folder.path()).run();
+        std::fs::write(&path, &whole).unwrap();
+        // The very last byte is the end of the last line, which is then torn.
+        let is_end = file == names.len() - 1 && at == whole.len() - 1;
+        match found {
+            Ok(report) => prop_assert!(is_end && report.torn_tail > 0),
+            Err(VerifyError::BadLine(_)) => {}
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+        Ok(())
+    });
+    result.unwrap();
 }

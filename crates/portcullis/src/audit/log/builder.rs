@@ -121,7 +121,7 @@ impl AuditLogBuilder {
     }
 
     /// How many records may wait for the disk, and how many bytes of memory they may take. 65536
-    /// and 64 MiB by default. In strict mode three quarters are for what waits, and the rest for
+    /// and 64 MiB by default, and at most 2 GiB. In strict mode three quarters are for what waits, and the rest for
     /// refusals and ends.
     pub fn with_max_queued(mut self, records: usize, bytes: usize) -> Self {
         self.limits = Limits { records, bytes };
@@ -192,8 +192,9 @@ impl AuditLogBuilder {
             .name("portcullis-audit".to_owned())
             .spawn(move || {
                 writer.run();
-                // Not before nothing more is written.
-                drop(lock);
+                // Not before nothing more is written; and said, not only dropped: a process that
+                // is being started elsewhere holds a copy for a moment.
+                drop(lock.unlock());
             })
             .map_err(unusable(&folder))?;
         Ok(AuditLog::new(shared, thread))
@@ -249,6 +250,9 @@ impl AuditLogBuilder {
                 "has room for less than 16 records; give more",
             );
         }
+        if self.limits.bytes > MAX_QUEUED {
+            complain("with_max_queued", "is more than 2 GiB of memory; give less");
+        }
         if self.limits.bytes < 64 << 10 {
             complain(
                 "with_max_queued",
@@ -261,6 +265,9 @@ impl AuditLogBuilder {
 
 /// Longer intervals are a slip, and a clock might not reach so far.
 const MAX_INTERVAL: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Places in the queue are counted in 32 bits.
+const MAX_QUEUED: usize = 2 << 30;
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join(LOCK);

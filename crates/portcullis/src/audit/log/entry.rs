@@ -16,6 +16,10 @@ const MAX_NAME: usize = 256;
 /// The most actors that are kept: a chain of delegation is as long as its tokens say.
 const MAX_ACTORS: usize = 8;
 
+/// For how many records the room is kept once they are written: what a disk that stood still has
+/// made grow is given back.
+const KEPT_RECORDS: usize = 4096;
+
 /// Records that wait together. Their texts stand one after the other in one buffer, so that
 /// taking a record allocates nothing once the buffers have grown.
 #[derive(Debug, Default)]
@@ -56,15 +60,15 @@ pub(super) struct Copied {
 /// Where a text stands in the buffer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
-    start: usize,
-    end: usize,
+    start: u32,
+    len: u16,
     /// How long it was before it was cut, in bytes.
-    pub(super) full: usize,
+    pub(super) full: u32,
 }
 
 impl Piece {
     pub(super) const fn is_cut(self) -> bool {
-        self.end - self.start < self.full
+        (self.len as u32) < self.full
     }
 }
 
@@ -149,26 +153,32 @@ impl Batch {
     }
 
     pub(super) fn text(&self, piece: Piece) -> &str {
-        self.text.get(piece.start..piece.end).unwrap_or_default()
+        let start = piece.start as usize;
+        let end = start + usize::from(piece.len);
+        self.text.get(start..end).unwrap_or_default()
     }
 
-    /// Forgets everything, and keeps the room for the next ones.
+    /// Forgets everything, and keeps some room for what comes next.
     pub(super) fn clear(&mut self) {
         self.records.clear();
+        self.records.shrink_to(KEPT_RECORDS);
         self.summaries.clear();
+        self.summaries.shrink_to(KEPT_RECORDS);
         self.text.clear();
+        self.text.shrink_to(KEPT_RECORDS * 64);
     }
 
     fn keep(&mut self, text: &str, most: usize) -> Piece {
-        let start = self.text.len();
+        // The queue takes less than 4 GiB.
+        let start = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
         let kept = text
             .get(..text.floor_char_boundary(most))
             .unwrap_or_default();
         self.text.push_str(kept);
         Piece {
             start,
-            end: self.text.len(),
-            full: text.len(),
+            len: u16::try_from(kept.len()).unwrap_or(u16::MAX),
+            full: u32::try_from(text.len()).unwrap_or(u32::MAX),
         }
     }
 }

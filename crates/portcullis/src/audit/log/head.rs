@@ -109,8 +109,9 @@ impl std::error::Error for InvalidHead {}
 
 /// Remembers the ends of a log, outside of it. Any function of `&Head` is one.
 ///
-/// It is called by the log's own thread: when the log is opened, with every heartbeat, with every
-/// new file and when the log is closed. While it runs, nothing is written: hand the head on.
+/// It is called when the log is opened, by whoever opens it; and by the log's own thread with every
+/// heartbeat, with every new file and when the log is closed. While it runs, nothing is written:
+/// hand the head on. If it panics, the log is closed.
 pub trait HeadSink: Send + Sync + 'static {
     /// Takes one head. All that stands before it is durable.
     fn remember(&self, head: &Head);

@@ -19,6 +19,9 @@ pub(super) const SCHEMA: &str = "portcullis.audit/1";
 /// cut, and no escape is longer than six times what it stands for.
 pub(super) const MAX_LINE: usize = 64 * 1024;
 
+/// How much room for lines is kept, in bytes.
+const KEPT: usize = 1 << 20;
+
 /// What stands ahead of the hash at the end of a line, and behind it.
 pub(super) const HASH: &str = ",\"hash\":\"";
 pub(super) const END: &str = "\"}";
@@ -82,9 +85,10 @@ impl Lines {
         self.records
     }
 
-    /// Begins again behind that line, and keeps the room.
+    /// Begins again behind that line, and keeps some room.
     pub(super) fn restart(&mut self, link: Link) {
         self.buffer.clear();
+        self.buffer.shrink_to(KEPT);
         self.link = link;
         self.records = 0;
     }
@@ -260,7 +264,7 @@ impl Lines {
         }
         self.open("cut");
         for (name, piece) in cut {
-            self.number(name, piece.full as u64);
+            self.number(name, u64::from(piece.full));
         }
         self.shut();
     }

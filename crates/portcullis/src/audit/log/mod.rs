@@ -104,8 +104,8 @@
 //! than cutting off the beginning, so let it be done by somebody who is not the server.
 //!
 //! When the log is opened, the newest file is read. A line that was not written to its end is cut
-//! off, and a `torn` line says where and how long it was; zeros, which a file system leaves for
-//! what it had not written yet, count as that. A whole line that does not verify is an
+//! off, and a `torn` line says where and how long it was; zeros up to the end, which a file
+//! system leaves for what it had not written yet, count as that. A whole line that does not verify is an
 //! [error](OpenError::Broken): keep the files, and give the log another folder, or say
 //! [`dangerously_start_new_chain`](AuditLogBuilder::dangerously_start_new_chain).
 //!

@@ -50,6 +50,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Queue {
     batch: Batch,
+    /// Takes its place while the writer has it.
+    spare: Batch,
     /// Whom to tell about which record.
     waiters: Vec<(usize, Waiter)>,
     flushes: Vec<Flush>,
@@ -79,6 +81,7 @@ impl Shared {
         Self {
             queue: Mutex::new(Queue {
                 batch: Batch::default(),
+                spare: Batch::default(),
                 waiters: Vec::new(),
                 flushes: Vec::new(),
                 lost: 0,
@@ -206,7 +209,8 @@ impl Shared {
             .wait_timeout_while(queue, most, has_work)
             .unwrap_or_else(PoisonError::into_inner);
         queue.is_parked = false;
-        let batch = std::mem::take(&mut queue.batch);
+        let spare = std::mem::take(&mut queue.spare);
+        let batch = std::mem::replace(&mut queue.batch, spare);
         queue.held.records += batch.len();
         queue.held.bytes += batch.bytes();
         Work {
@@ -223,9 +227,7 @@ impl Shared {
         let mut queue = self.queue();
         queue.is_failing = is_failing;
         queue.held = Limits { records, bytes };
-        if queue.batch.len() == 0 {
-            queue.batch = spare;
-        }
+        queue.spare = spare;
     }
 
     /// The writer is gone: nothing is taken, and nobody waits any more.
@@ -268,8 +270,10 @@ impl Shared {
         Err(SinkError::new("the queue of the audit log is full"))
     }
 
-    fn wake(&self, queue: MutexGuard<'_, Queue>) {
+    fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
+        // Once is enough: to wake a thread costs more than all the rest.
         let is_parked = queue.is_parked && !queue.is_failing;
+        queue.is_parked &= !is_parked;
         drop(queue);
         if is_parked {
             self.work.notify_one();

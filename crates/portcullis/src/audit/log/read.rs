@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     path::Path,
 };
 
@@ -87,9 +87,15 @@ impl Walk {
             .take(most)
             .read_until(b'\n', &mut self.buffer)?;
         // A file system that was interrupted can leave zeros where it had given room and had not
-        // yet written. No line holds one: control characters are escaped.
-        if self.buffer.contains(&0) {
-            return Ok(Step::Torn(rest));
+        // yet written. No line holds one: control characters are escaped. Anything but zeros
+        // behind the first is no accident.
+        if let Some(first) = self.buffer.iter().position(|byte| *byte == 0) {
+            let next = self.offset + self.buffer.len() as u64;
+            let is_end = self.buffer.iter().skip(first).all(|byte| *byte == 0);
+            if is_end && self.only_zeros_follow()? {
+                return Ok(Step::Torn(rest));
+            }
+            self.reader.seek(SeekFrom::Start(next))?;
         }
         Ok(match self.buffer.strip_suffix(b"\n") {
             Some(line) => {
@@ -104,6 +110,20 @@ impl Walk {
             }
             None => Step::Torn(rest),
         })
+    }
+
+    fn only_zeros_follow(&mut self) -> io::Result<bool> {
+        loop {
+            let bytes = self.reader.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(true);
+            }
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            let len = bytes.len();
+            self.reader.consume(len);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io,
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
@@ -86,6 +86,8 @@ struct Platter {
     faults: VecDeque<Fault>,
     is_half_written: bool,
     syncs: u32,
+    /// Says that a sync has begun, and holds it until the other end is told to go on.
+    hold: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -194,6 +196,11 @@ impl Disk for FaultyDisk {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        let hold = self.0.lock().unwrap().hold.take();
+        if let Some((begun, go_on)) = hold {
+            begun.send(()).unwrap();
+            go_on.recv().unwrap();
+        }
         let mut platter = self.0.lock().unwrap();
         platter.syncs += 1;
         if platter.fails(Fault::Sync) {
@@ -396,6 +403,41 @@ fn who_waits_is_told_and_what_does_not_happen_has_no_record() {
         assert!(matches!(told.try_recv(), Ok(Ok(()))), "{fault:?}");
     }
     assert_eq!(bench.requests(), [2, 3, 5, 6, 8, 9]);
+}
+
+#[test]
+fn a_slow_disk_holds_up_who_waits_and_nobody_else() {
+    let mut bench = Bench::new(|builder| builder.with_mode(Mode::Strict));
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    bench.disk.0.lock().unwrap().hold = Some((begun, may_go_on));
+    let mut first = bench.wait_for_a_record();
+    std::thread::scope(|scope| {
+        let writer = &mut bench.writer;
+        let turn = scope.spawn(move || writer.turn());
+        has_begun.recv().unwrap();
+        let late = Record::new(
+            RequestId::from_u128(2),
+            START,
+            Outcome::Admitted,
+            "authn",
+            ReasonCode::new("admitted"),
+            &Method::GET,
+            "/",
+        );
+        bench.shared.take(&late).unwrap();
+        let mut second = bench.shared.take_and_tell(&late).unwrap();
+        assert!(first.try_recv().is_err());
+        go_on.send(()).unwrap();
+        assert!(!turn.join().unwrap());
+        assert!(matches!(first.try_recv(), Ok(Ok(()))));
+        assert!(
+            second.try_recv().is_err(),
+            "it came after the sync had begun"
+        );
+    });
+    bench.writer.turn();
+    assert_eq!(bench.requests(), [1, 2, 2]);
 }
 
 #[test]
