@@ -140,7 +140,9 @@ impl<T> Held<T> {
         };
         match &decided {
             Ok(()) => self.exchange.count_call(&self.operation, since),
-            Err(refusal) => self.exchange.record_call(&self.operation, now, Err(refusal)),
+            Err(refusal) => self
+                .exchange
+                .record_call(&self.operation, now, Err(refusal)),
         }
         Poll::Ready(decided)
     }

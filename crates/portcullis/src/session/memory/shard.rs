@@ -105,16 +105,15 @@ impl Shard {
     }
 
     pub(super) fn sessions(&self, owner: OwnerKey) -> Sessions {
-        self.owners
-            .get(&owner)
-            .map(|owner| Sessions {
-                revision: owner.revision,
-                records: owner.rows().map(Row::to_record).collect(),
-            })
-            .unwrap_or_else(|| Sessions {
-                revision: Revision::from_u64(self.forgettings << 32),
-                records: Vec::new(),
-            })
+        let kept = self.owners.get(&owner);
+        Sessions {
+            revision: kept.map_or(Revision::from_u64(self.forgettings << 32), |owner| {
+                owner.revision
+            }),
+            records: kept
+                .map(|owner| owner.rows().map(Row::to_record).collect())
+                .unwrap_or_default(),
+        }
     }
 
     /// Puts the sessions of an owner in place of those that are there.
