@@ -6,7 +6,7 @@ mod reqwest_client;
 
 use std::{fmt, future::Future, pin::Pin};
 
-pub(crate) use self::address::{Reach, check_url};
+pub(crate) use self::address::{Reach, Shown, check_url};
 #[cfg(feature = "reqwest")]
 pub(crate) use self::reqwest_client::ReqwestClient;
 

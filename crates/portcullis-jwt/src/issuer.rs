@@ -1,13 +1,13 @@
 //! One issuer, as configured.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{Clock, ConfigError, ConfigErrors};
 
 use crate::{
     Algorithm,
     algorithm::Allowed,
-    http::{DynHttpClient, check_url},
+    http::{DynHttpClient, Shown, check_url},
     judge::TrustedIssuer,
     key::KeySet,
     key_source::{KeySource, Limits, Place, RemoteKeys, Retrieval},
@@ -51,7 +51,7 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 /// At the latest when the keys are no longer fresh, plus one minute, plus the time of one
 /// retrieval; also for tokens whose signature is already known. While the issuer cannot be
 /// reached, `with_max_stale` later.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Issuer {
     name: Box<str>,
@@ -62,7 +62,7 @@ pub struct Issuer {
     limits: Limits,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Source {
     Discovery,
     JwksUrl(Box<str>),
@@ -197,8 +197,8 @@ impl Issuer {
     fn check_name(&self, errors: &mut ConfigErrors) {
         let mut complain = |problem: &str| {
             let problem = format!(
-                "the issuer {:?} {problem}; write it exactly as in `iss`",
-                self.name
+                "the issuer {} {problem}; write it exactly as in `iss`",
+                Shown(&self.name)
             );
             errors.push(ConfigError::new("Issuer::new", problem));
         };
@@ -296,7 +296,8 @@ impl Issuer {
             }
             Source::JwksUrl(url) => {
                 if let Err(problem) = check_url(url, self.allows_local) {
-                    let problem = format!("{url:?} {problem}; give the `jwks_uri` of the issuer");
+                    let url = Shown(url);
+                    let problem = format!("{url} {problem}; give the `jwks_uri` of the issuer");
                     errors.push(ConfigError::new("with_jwks_url", problem));
                 }
                 Place::Known(url.clone())
@@ -321,5 +322,30 @@ impl Issuer {
             clock: Arc::clone(clock),
         };
         Some(KeySource::Remote(RemoteKeys::new(retrieval)))
+    }
+}
+
+impl fmt::Debug for Issuer {
+    /// Without a password that was left in a URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer")
+            .field("name", &format_args!("{}", Shown(&self.name)))
+            .field("source", &self.source)
+            .field("algorithms", &self.algorithms)
+            .field("allows_legacy_typ", &self.allows_legacy_typ)
+            .field("allows_local", &self.allows_local)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Source {
+    /// Without the key set: somebody may have given it with the private keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discovery => f.write_str("Discovery"),
+            Self::JwksUrl(url) => write!(f, "JwksUrl({})", Shown(url)),
+            Self::Static(_) => f.write_str("Static(..)"),
+        }
     }
 }

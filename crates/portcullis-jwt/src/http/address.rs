@@ -4,7 +4,10 @@
 //! resolve to anything. A server that can be talked into asking `169.254.169.254` hands out
 //! the credentials of its machine.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use url::{Host, Url};
 
@@ -26,6 +29,22 @@ impl Reach {
             Self::Public => is_public(address),
             Self::PublicOrLocal => is_public(address) || is_local(address),
             Self::Local => is_local(address),
+        }
+    }
+}
+
+/// A URL as it is shown to the operator: on one line, and without the password that somebody
+/// may have left in it.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |url: Url| url.username().is_empty() && url.password().is_none();
+        match self.0.rsplit_once('@') {
+            Some((_, rest)) if !Url::parse(self.0).is_ok_and(is_plain) => {
+                write!(f, "\"[redacted]@{}\"", rest.escape_debug())
+            }
+            _ => write!(f, "{:?}", self.0),
         }
     }
 }
@@ -188,6 +207,20 @@ mod tests {
                 public || local,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        for (url, shown) in [
+            ("https://idp.example/keys", "\"https://idp.example/keys\""),
+            ("https://idp.example/@me", "\"https://idp.example/@me\""),
+            ("https://user@idp.example/", "\"[redacted]@idp.example/\""),
+            ("https://u:p@ss@idp.example/", "\"[redacted]@idp.example/\""),
+            ("u:p@idp.example", "\"[redacted]@idp.example\""),
+            ("https://u:p@idp\n.example", "\"[redacted]@idp\\n.example\""),
+        ] {
+            assert_eq!(Shown(url).to_string(), shown);
         }
     }
 

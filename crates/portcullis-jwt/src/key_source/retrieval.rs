@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     algorithm::Allowed,
-    http::{DynHttpClient, GetRequest, HttpError, Reach, check_url},
+    http::{DynHttpClient, GetRequest, HttpError, Reach, Shown, check_url},
     key::{KeySet, UnusableSet},
 };
 
@@ -133,7 +133,7 @@ impl fmt::Display for Problem {
             Self::NoRuntime => {
                 f.write_str("keys are retrieved in a tokio runtime, and none runs here")
             }
-            Self::Place(url, problem) => write!(f, "{url:?} {problem}"),
+            Self::Place(url, problem) => write!(f, "{} {problem}", Shown(url)),
             Self::Status(url, status) => {
                 write!(f, "{url:?} answers with status {}", status.as_u16())?;
                 if status.is_redirection() {
