@@ -23,6 +23,10 @@ impl AllowedHosts {
     /// Adds `host` or `host:port`. Without a port, no port and the ports 80 and 443 match.
     pub(crate) fn add(&mut self, text: &str) -> Result<(), String> {
         let problem = |what: &str| Err(format!("`{}` {what}", text.escape_debug()));
+        if text.contains('@') {
+            // Not shown: behind a user name there may be a password.
+            return Err("holds a user name; give the host alone, like `agent.example`".to_owned());
+        }
         if text.contains('*') {
             return problem("holds a wildcard; name each host");
         }
@@ -120,6 +124,10 @@ impl AllowedOrigins {
     /// Adds `scheme://host[:port]`.
     pub(crate) fn add(&mut self, text: &str) -> Result<(), String> {
         let problem = |what: &str| Err(format!("`{}` {what}", text.escape_debug()));
+        if text.contains('@') {
+            // Not shown: behind a user name there may be a password.
+            return Err("holds a user name; give scheme, host and port alone".to_owned());
+        }
         if text.contains('*') {
             return problem("holds a wildcard; name each origin");
         }
