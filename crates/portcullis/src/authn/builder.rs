@@ -1,6 +1,6 @@
 //! The settings of the `authn` layer.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::HeaderName;
 use portcullis_core::{
@@ -369,4 +369,12 @@ fn consumed(descriptions: &[Description]) -> Vec<HeaderName> {
         }
     }
     consumed
+}
+
+impl fmt::Debug for AuthnBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthnBuilder")
+            .field("ambient", &self.ambient)
+            .finish_non_exhaustive()
+    }
 }
