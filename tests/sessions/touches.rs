@@ -20,9 +20,10 @@ use portcullis::{
         Sessions, StoreError,
     },
 };
+use portcullis_tests::patience::settle;
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::people::{World, request, settle};
+use crate::people::{World, request};
 
 /// A store that is asked, and does not answer what it is told while it hangs.
 #[derive(Clone, Default)]
