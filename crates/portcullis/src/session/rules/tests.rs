@@ -22,7 +22,7 @@ fn keys(session: u8, kind: EvidenceKind) -> Keys {
     Keys {
         owner: OwnerKey::from_u128(1),
         family: FamilyKey::from_u128(u128::from(session / 2)),
-        session: SessionKey::from_u128(kind << 64 | u128::from(session)),
+        session: SessionKey::from_u128((kind << 64) | u128::from(session)),
     }
 }
 
