@@ -15,7 +15,9 @@ use portcullis::{
     session::SessionLayer,
     step_up::{Requirement, StepUpLayer},
 };
-use portcullis_testing::{faulty_store::FaultyRevocations, identity_provider::Token};
+use portcullis_testing::{
+    clock::VirtualClock, faulty_store::FaultyRevocations, identity_provider::Token,
+};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use crate::{
@@ -281,19 +283,27 @@ async fn times(harness: &mut Harness) {
         .attack("no time", &guard, guard.bearer("plug-in"), &revoked)
         .await;
 
-    let now = guard.clock.now().unix_seconds();
-    revoke(harness, &guard, Revocation::subject(ISSUER, "alice")).await;
-    for (name, auth_time) in [
-        ("a minute and a second ahead", now + 61),
-        ("of the year 9999", 253_402_300_799),
+    // Of tokens there are none such: their authenticator refuses what is later than themselves.
+    for (name, ahead) in [
+        ("a minute and a second ahead", 61 * SECOND),
+        ("a hundred years ahead", 3_153_600_000 * SECOND),
     ] {
-        let token = token(&guard, "1").with_claim("auth_time", auth_time).mint();
-        let request = guard.bearer(&token);
+        let mut settings = Settings::fixed();
+        let evidence = Evidence::new(EvidenceKind::User, "plug-in", "mallory");
+        settings.plug_in = Some(evidence.with_auth_time(VirtualClock::START + ahead));
+        let guard = settings.build();
+        revoke(harness, &guard, Revocation::subject("plug-in", "mallory")).await;
+        let request = guard.bearer("plug-in");
         harness.attack(name, &guard, request, &revoked).await;
     }
-    let ahead = token(&guard, "1").with_claim("auth_time", now + 30).mint();
+
+    let now = guard.clock.now().unix_seconds();
+    revoke(harness, &guard, Revocation::subject(ISSUER, "alice")).await;
+    let ahead = token(&guard, "1")
+        .with_claim("auth_time", now + 30)
+        .with_claim("iat", now + 30);
     harness
-        .control("a clock that is ahead", &guard, guard.bearer(&ahead))
+        .control("a clock that is ahead", &guard, guard.bearer(&ahead.mint()))
         .await;
 }
 

@@ -39,7 +39,8 @@ pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_plain = |url: Url| url.username().is_empty() && url.password().is_none();
+        let is_plain =
+            |url: Url| url.has_host() && url.username().is_empty() && url.password().is_none();
         match self.0.rsplit_once('@') {
             Some((_, rest)) if !Url::parse(self.0).is_ok_and(is_plain) => {
                 write!(f, "\"[redacted]@{}\"", rest.escape_debug())

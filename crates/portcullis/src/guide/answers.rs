@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `acr_insufficient` | 401 403 | `step_up` |
 //! | `amr_insufficient` | 401 403 | `step_up` |
+//! | `audit_unavailable` | 503 | the gate and `authorize`, with a strict audit sink |
 //! | `auth_time_in_future` | 401 403 | `step_up` |
 //! | `auth_time_missing` | 401 403 | `step_up` |
 //! | `auth_too_old` | 401 403 | `step_up` |
