@@ -8,14 +8,14 @@ use crate::{EvidenceKind, Timestamp, hash::hashes};
 hashes! {
     /// Whose sessions: a keyed hash of issuer and subject.
     OwnerKey;
-    /// What one session of an owner is found by: a keyed hash of who calls, and with which
-    /// client, session at the issuer and proof key.
+    /// What one session of an owner is found by: a keyed hash of who calls, and with which kind
+    /// of credential, client, session at the issuer and proof key.
     SessionKey;
     /// What sessions have in common that one authentication can open: a keyed hash of issuer,
     /// subject and client.
     FamilyKey;
     /// The name of a session in records: 128 random bits, drawn anew whenever the session is
-    /// opened again or rotated. It is no credential, and nothing is found by it.
+    /// opened again. It is no credential, and nothing is found by it.
     SessionId;
 }
 

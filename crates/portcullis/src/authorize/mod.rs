@@ -95,8 +95,9 @@
 //!
 //! Nothing. [`Exchange::authorize`](crate::Exchange::authorize) is an ordinary function, the
 //! future that it returns borrows neither the exchange nor the name, and whether it can be sent
-//! to another thread is a matter of the arguments alone. A call that is dropped before it was
-//! decided was never made, and has no record.
+//! to another thread is a matter of the arguments alone. A call that is dropped before it is polled
+//! was never made, and has no record; one that is dropped while a store is asked has one, with the
+//! reason `abandoned`.
 
 mod decide;
 mod denial;

@@ -3,9 +3,8 @@
 //! Neither MCP nor a bearer token knows a session, and most agent servers check a caller once
 //! and then stream for hours. This layer gives every caller a session, found by who is calling:
 //! the kind of credential, issuer, subject, client, the session at the issuer and the proof key,
-//! if there are any.
-//! Nothing that the caller can choose takes part, so there is no cookie to steal and no id to
-//! fix; a token that is refreshed keeps its session.
+//! if there are any. Nothing that the caller can choose takes part, so there is no cookie to steal
+//! and no id to fix; a token that is refreshed keeps its session.
 //!
 //! ```
 //! use portcullis::session::SessionLayer;
