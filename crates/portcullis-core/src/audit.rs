@@ -52,7 +52,7 @@ impl fmt::Display for RequestId {
 /// `record` is called on the path of a request: it should hand the record on, not write it to
 /// a slow place. An error is counted and logged; it does not change the decision.
 ///
-/// A sink that wraps another one passes on all three methods: one that forgets
+/// A sink that wraps another one passes on all four methods: one that forgets
 /// [`is_strict`](Self::is_strict) makes a strict sink one that nobody waits for.
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one record.
@@ -78,9 +78,16 @@ pub trait AuditSink: Send + Sync + 'static {
     fn commit(&self, record: &Record<'_>) -> Durable {
         Durable::ready(self.record(record))
     }
+
+    /// Completes when all that was taken so far is durable, or cannot be made so. Asked when the
+    /// gate is shut down. As it is, for a sink that keeps nothing back, that is at once.
+    fn flush(&self) -> Durable {
+        Durable::ready(Ok(()))
+    }
 }
 
-/// The future of [`AuditSink::commit`]: completes when a record is durable, or cannot be made so.
+/// The future of [`AuditSink::commit`] and [`AuditSink::flush`]: completes when what it is about
+/// is durable, or cannot be made so.
 #[must_use = "nothing is known to be durable before it completes"]
 pub struct Durable(Wait);
 

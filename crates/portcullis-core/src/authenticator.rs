@@ -68,6 +68,12 @@ pub trait Authenticator: Send + Sync + 'static {
     fn ready(&self) -> impl Future<Output = Result<(), NotReady>> + Send {
         std::future::ready(Ok(()))
     }
+
+    /// Ends the tasks of the authenticator, and completes when they have ended. Asked when the
+    /// gate is shut down, after its last request: it is asked for no verdict after it.
+    fn shutdown(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// What can be added to a stack as an authenticator: an [`Authenticator`], or the

@@ -276,6 +276,14 @@ impl Authenticator for JwtAuthenticator {
         });
         join_all(issuers).await.into_iter().collect()
     }
+
+    async fn shutdown(&self) {
+        for issuer in &self.inner.issuers {
+            if let KeySource::Remote(remote) = &issuer.keys {
+                remote.shutdown().await;
+            }
+        }
+    }
 }
 
 /// Counters of a [`JwtAuthenticator`].

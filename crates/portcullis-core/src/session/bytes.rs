@@ -140,6 +140,7 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
                 EndReason::Ended => 5,
                 EndReason::Idle => 6,
                 EndReason::Revoked => 7,
+                EndReason::Shutdown => 8,
             };
             (reason, at)
         }
@@ -196,6 +197,7 @@ fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, InvalidSessionBytes
         5 => ended(EndReason::Ended),
         6 => ended(EndReason::Idle),
         7 => ended(EndReason::Revoked),
+        8 => ended(EndReason::Shutdown),
         _ => return Err(makes_no_sense("state")),
     };
     let opened_at = rest.time()?;

@@ -102,10 +102,14 @@ pub enum EndReason {
     Idle,
     /// Somebody outside of it ended it.
     Revoked,
+    /// The server on which something ran in it is shut down. The session goes on, elsewhere or
+    /// later. No record says so.
+    Shutdown,
 }
 
 impl EndReason {
-    /// A stable name: `abandoned`, `absolute`, `credential_expired`, `ended`, `idle`, `revoked`.
+    /// A stable name: `abandoned`, `absolute`, `credential_expired`, `ended`, `idle`, `revoked`,
+    /// `shutdown`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,6 +119,7 @@ impl EndReason {
             Self::Ended => "ended",
             Self::Idle => "idle",
             Self::Revoked => "revoked",
+            Self::Shutdown => "shutdown",
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use portcullis_core::{Unavailable, entropy};
-use tokio::{runtime::Handle, sync::watch, task::AbortHandle};
+use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 use super::{
     Held, Lack, Need, Snapshot, Wanted, cache_control,
@@ -27,7 +27,7 @@ use crate::{key::KeySet, reason};
 /// The keys of one issuer, from the network.
 pub(crate) struct RemoteKeys {
     shared: Arc<Shared>,
-    task: Mutex<Option<AbortHandle>>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// How waiting for a retrieval ended.
@@ -137,6 +137,16 @@ impl RemoteKeys {
             .unwrap_or_else(|| "no key set has been retrieved yet".into()))
     }
 
+    /// Ends the task that retrieves keys, if one does, and waits until it has ended.
+    pub(crate) async fn shutdown(&self) {
+        let task = lock(&self.task).take();
+        if let Some(task) = task {
+            task.abort();
+            // Aborted or complete: it has ended.
+            let _ = task.await;
+        }
+    }
+
     /// How many retrievals have been started.
     pub(crate) fn retrievals(&self) -> u64 {
         self.shared.started.load(Ordering::Relaxed)
@@ -174,8 +184,7 @@ impl RemoteKeys {
         };
         match Handle::try_current() {
             Ok(runtime) => {
-                let task = runtime.spawn(flight.run()).abort_handle();
-                *lock(&self.task) = Some(task);
+                *lock(&self.task) = Some(runtime.spawn(flight.run()));
             }
             Err(_) => flight.land(Err(Problem::NoRuntime)),
         }
