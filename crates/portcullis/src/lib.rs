@@ -56,6 +56,7 @@
 //! | show a model who calls | [`ActorView`] |
 //! | require more for a route or an operation | [`step_up`] |
 //! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
+//! | run it: be ready, count, shut down in order | [`guide::operation`], [`GateHandle`] |
 //! | read what was decided | [`audit`], [`reason`] |
 //! | keep it in files that show every change | `audit::log` (feature `audit-log`) |
 //! | test your server | the module `guide` of the crate `portcullis-testing` |
@@ -68,6 +69,7 @@
 //! - `audit-log`: records in files whose lines are chained, and a verifier of them.
 //! - `axum`: `Gate::guard`, the extractors, and the original path of nested routers.
 //! - `jwt`: re-exports `portcullis-jwt`.
+//! - `metrics`: hands the counters to the facade `metrics`.
 //! - `full`: all of these.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -101,6 +103,7 @@ mod route;
 pub mod session;
 pub mod stack;
 pub mod step_up;
+mod tasks;
 mod time;
 
 #[cfg(feature = "jwt")]

@@ -124,6 +124,10 @@ reasons! {
     SESSION_STORE_FULL = "session_store_full";
     /// The session store cannot say whether the caller is in.
     SESSION_STORE_UNAVAILABLE = "session_store_unavailable";
+    /// An answer was ended because the gate was shut down.
+    SHUT_DOWN = "shut_down";
+    /// The gate is being shut down, and lets nothing more in.
+    SHUTTING_DOWN = "shutting_down";
     /// A layer stands where it must not.
     STACK_MISORDERED = "stack_misordered";
     /// An operation was asked for behind layers among which there is no `step_up`.

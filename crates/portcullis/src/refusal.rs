@@ -77,6 +77,16 @@ impl Refusal {
         .with_retry_after(Duration::from_secs(1))
     }
 
+    /// Nothing more is let in, because the gate is shut down.
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(
+            "gate",
+            StatusCode::SERVICE_UNAVAILABLE,
+            reason::SHUTTING_DOWN,
+        )
+        .with_retry_after(Duration::from_secs(1))
+    }
+
     /// An answer to something that needs no permission, without a body.
     pub(crate) fn answer(layer: &'static str, status: StatusCode, reason: ReasonCode) -> Self {
         let this = Self::new(layer, status, reason);

@@ -42,8 +42,29 @@
 //! and refuses to be built with a strict sink. With a sink that is not strict, none of this costs
 //! anything.
 
+//!
+//! # Metrics
+//!
+//! What is recorded is counted as well: [`GateHandle::stats`](crate::GateHandle::stats). With the
+//! feature `metrics`, `GateHandle::publish_metrics` hands the difference to the last time to the
+//! recorder of the crate `metrics` that is installed by then; nothing is done for it on the way of
+//! a request. No label holds anything that a client chose.
+//!
+//! | metric | label | what it counts |
+//! |---|---|---|
+//! | `portcullis_decisions_total` | `reason` | decisions about requests, those that let in among them |
+//! | `portcullis_requests_ended_total` | `reason` | requests that were let in and have ended |
+//! | `portcullis_requests_running` | | requests that are in right now: a gauge |
+//! | `portcullis_calls_total` | `reason` | decisions about calls inside requests |
+//! | `portcullis_sessions_begun_total` | | sessions that have begun |
+//! | `portcullis_session_ends_total` | `reason` | what was ended because its session was over |
+//! | `portcullis_drifts_total` | `reason` | requests from elsewhere than their session |
+//! | `portcullis_records_lost_total` | | records that the sink did not take |
+
 #[cfg(feature = "audit-log")]
 pub mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod stats;
 mod tracing_sink;
 
@@ -51,11 +72,12 @@ use std::sync::Arc;
 
 pub use portcullis_core::{AuditSink, Durable, Outcome, Record, RecordKind, RequestId, SinkError};
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::metrics::Published;
 pub(crate) use self::{stats::Counters, tracing_sink::Escaped};
 pub use self::{stats::Stats, tracing_sink::TracingSink};
 
 /// Where a layer writes to: the sink, and the counters beside it.
-#[derive(Clone)]
 pub(crate) struct Recorder {
     sink: Arc<dyn AuditSink>,
     counters: Arc<Counters>,
@@ -82,7 +104,7 @@ impl Recorder {
 
     pub(crate) fn write(&self, record: &Record<'_>) {
         self.counters.count(record);
-        self.write_event(record);
+        self.send(record);
     }
 
     /// Writes the record of something that waits for it. It counts once it is let in.
@@ -90,8 +112,21 @@ impl Recorder {
         self.sink.commit(record)
     }
 
-    /// Writes a record that is no decision about a request, and counts as none.
+    /// Completes when what the sink has taken is durable.
+    pub(crate) fn flush(&self) -> Durable {
+        self.sink.flush()
+    }
+
+    /// Writes a record about something that happened. How requests ended is counted where they
+    /// end.
     pub(crate) fn write_event(&self, record: &Record<'_>) {
+        if record.kind != RecordKind::End {
+            self.counters.count(record);
+        }
+        self.send(record);
+    }
+
+    fn send(&self, record: &Record<'_>) {
         if let Err(error) = self.sink.record(record) {
             self.counters.count_lost();
             tracing::error!(

@@ -10,18 +10,29 @@ use std::{
 
 use portcullis_core::{Outcome, ReasonCode, Record, RecordKind};
 
-/// How many decisions there were, by reason code.
+/// What has been counted since a gate or a layer was built, by [reason code](crate::reason).
+/// Authenticators have codes of their own.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// How many requests were let in.
     pub admitted: u64,
-    /// How many were not, by reason code.
+    /// How many were not: refused, failed, answered by the gate itself.
     pub not_admitted: BTreeMap<&'static str, u64>,
+    /// How many requests are in right now, their bodies included.
+    pub running: u64,
+    /// How those ended that were let in.
+    pub ended: BTreeMap<&'static str, u64>,
     /// How many calls inside requests were permitted.
     pub calls_permitted: u64,
-    /// How many were not, by reason code.
+    /// How many were not.
     pub calls_refused: BTreeMap<&'static str, u64>,
+    /// How many sessions have begun.
+    pub sessions_begun: u64,
+    /// What was ended because its session was over.
+    pub session_ends: BTreeMap<&'static str, u64>,
+    /// Requests that came from elsewhere than their session, and were let in all the same.
+    pub drifts: BTreeMap<&'static str, u64>,
     /// How many records the audit sink did not take.
     pub records_lost: u64,
 }
@@ -31,73 +42,87 @@ pub struct Stats {
 pub(crate) struct Counters {
     requests: Tally,
     calls: Tally,
+    sessions_begun: AtomicU64,
+    session_ends: Reasons,
+    drifts: Reasons,
     lost: AtomicU64,
 }
 
 impl Counters {
     pub(crate) fn count(&self, record: &Record<'_>) {
-        let tally = match record.kind {
-            RecordKind::Call => &self.calls,
-            _ => &self.requests,
-        };
-        tally.count(record.outcome, record.reason);
+        match record.kind {
+            RecordKind::Call => self.calls.count(record.outcome, record.reason),
+            RecordKind::SessionStart => {
+                self.sessions_begun.fetch_add(1, Ordering::Relaxed);
+            }
+            RecordKind::SessionEnd => self.session_ends.count(record.reason),
+            RecordKind::Drift => self.drifts.count(record.reason),
+            // Also any kind that is not known here: it is counted rather than not.
+            _ => self.requests.count(record.outcome, record.reason),
+        }
     }
 
     pub(super) fn count_lost(&self) {
         self.lost.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What has been counted here. Whoever counts what runs adds that.
     pub(crate) fn snapshot(&self) -> Stats {
         Stats {
             admitted: self.requests.admitted.load(Ordering::Relaxed),
-            not_admitted: self.requests.by_reason(),
+            not_admitted: self.requests.not_admitted.snapshot(),
             calls_permitted: self.calls.admitted.load(Ordering::Relaxed),
-            calls_refused: self.calls.by_reason(),
+            calls_refused: self.calls.not_admitted.snapshot(),
+            sessions_begun: self.sessions_begun.load(Ordering::Relaxed),
+            session_ends: self.session_ends.snapshot(),
+            drifts: self.drifts.snapshot(),
             records_lost: self.lost.load(Ordering::Relaxed),
+            running: 0,
+            ended: BTreeMap::new(),
         }
     }
 }
 
-/// What became of one kind of thing. Admissions are one atomic; the map of the others grows by
-/// one entry for each reason code, of which there is a fixed number in the program.
+/// What became of one kind of thing. What is let in is one atomic.
 #[derive(Debug, Default)]
 struct Tally {
     admitted: AtomicU64,
-    not_admitted: RwLock<BTreeMap<&'static str, AtomicU64>>,
+    not_admitted: Reasons,
 }
 
 impl Tally {
     fn count(&self, outcome: Outcome, reason: ReasonCode) {
         if outcome == Outcome::Admitted {
             self.admitted.fetch_add(1, Ordering::Relaxed);
-            return;
+        } else {
+            self.not_admitted.count(reason);
         }
+    }
+}
+
+/// One counter for each reason code, of which there is a fixed number in the program.
+#[derive(Debug, Default)]
+struct Reasons(RwLock<BTreeMap<&'static str, AtomicU64>>);
+
+impl Reasons {
+    fn count(&self, reason: ReasonCode) {
         let name = reason.as_str();
         {
-            let known = self
-                .not_admitted
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(counter) = known.get(name) {
                 counter.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         }
-        let mut counters = self
-            .not_admitted
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counters = self.0.write().unwrap_or_else(PoisonError::into_inner);
         counters
             .entry(name)
             .or_default()
             .fetch_add(1, Ordering::Relaxed);
     }
 
-    fn by_reason(&self) -> BTreeMap<&'static str, u64> {
-        let counters = self
-            .not_admitted
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn snapshot(&self) -> BTreeMap<&'static str, u64> {
+        let counters = self.0.read().unwrap_or_else(PoisonError::into_inner);
         counters
             .iter()
             .map(|(&name, counter)| (name, counter.load(Ordering::Relaxed)))

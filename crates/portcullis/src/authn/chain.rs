@@ -17,12 +17,16 @@ type Verifying = Pin<Box<dyn Future<Output = (Parts, Verdict)> + Send + 'static>
 /// The future of [`Authenticator::ready`].
 pub(crate) type Readying = Pin<Box<dyn Future<Output = Result<(), NotReady>> + Send + 'static>>;
 
+/// The future of [`Authenticator::shutdown`].
+pub(crate) type Ending = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+
 /// The object-safe twin of [`Authenticator`], whose own async methods return opaque futures.
 pub(crate) trait AnyAuthenticator: Send + Sync + 'static {
     fn describe(&self) -> Description;
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict>;
     fn verify(self: Arc<Self>, parts: Parts, exchange: Exchange) -> Verifying;
     fn ready(self: Arc<Self>) -> Readying;
+    fn shutdown(self: Arc<Self>) -> Ending;
 }
 
 struct Twin<A>(A);
@@ -45,6 +49,10 @@ impl<A: Authenticator> AnyAuthenticator for Twin<A> {
 
     fn ready(self: Arc<Self>) -> Readying {
         Box::pin(async move { self.0.ready().await })
+    }
+
+    fn shutdown(self: Arc<Self>) -> Ending {
+        Box::pin(async move { self.0.shutdown().await })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::step_up::Requirements;
 
 impl Exchange {
     pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.0.clock
+        &*self.0.shared.clock
     }
 
     /// Whether the thread is running another request than this one.

@@ -66,7 +66,7 @@ struct Ledger {
     method: Method,
     path: OriginalPath,
     trail: Trail,
-    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
     arrival: OnceLock<Arrival>,
     /// What an authenticator has accepted, while it is being asked whether it is revoked.
     accepted: OnceLock<(Arc<Evidence>, &'static str)>,
@@ -77,7 +77,6 @@ struct Ledger {
     requirements: OnceLock<Arc<Requirements>>,
     /// Those of further `step_up` layers inside the first. Hardly any request has some.
     inner_requirements: Mutex<Vec<Arc<Requirements>>>,
-    recorder: Recorder,
     /// Whether the one record of the decision has been written.
     is_decided: AtomicBool,
     /// Whether a layer has refused the request.
@@ -189,7 +188,7 @@ impl Exchange {
     }
 
     /// Makes the exchange of a request that no layer of ours has seen, and seats it.
-    pub(crate) fn open(parts: &mut Parts, shared: &Shared) -> Self {
+    pub(crate) fn open(parts: &mut Parts, shared: &Arc<Shared>) -> Self {
         let flight = Flight::next();
         let at = shared.clock.now();
         let exchange = Self(Arc::new(Ledger {
@@ -199,7 +198,7 @@ impl Exchange {
             method: parts.method.clone(),
             path: OriginalPath::of(parts, shared.base_path.as_deref()),
             trail: Trail::default(),
-            clock: Arc::clone(&shared.clock),
+            shared: Arc::clone(shared),
             arrival: OnceLock::new(),
             accepted: OnceLock::new(),
             identity: OnceLock::new(),
@@ -208,7 +207,6 @@ impl Exchange {
             session: OnceLock::new(),
             requirements: OnceLock::new(),
             inner_requirements: Mutex::default(),
-            recorder: shared.recorder.clone(),
             is_decided: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
             is_deciding: AtomicBool::new(true),
@@ -344,7 +342,6 @@ impl fmt::Debug for Exchange {
 }
 
 /// What a layer brings for the exchanges that it makes.
-#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: RequestIds,

@@ -19,19 +19,19 @@ impl Exchange {
 
     /// Whether nothing may be let in before its record is durable.
     pub(crate) fn is_strict(&self) -> bool {
-        self.0.recorder.is_strict()
+        self.0.shared.recorder.is_strict()
     }
 
     /// Writes the record of a request that is let in once it is durable. Until then it has not
     /// been let in, but whoever drops it has the record of its end written all the same.
     pub(crate) fn commit_admission(&self) -> Durable {
         self.0.is_decided.store(true, Ordering::Release);
-        self.0.recorder.commit(&self.0.admission())
+        self.0.shared.recorder.commit(&self.0.admission())
     }
 
     /// Counts the admission whose record is durable.
     pub(crate) fn count_admission(&self) {
-        self.0.recorder.counters().count(&self.0.admission());
+        self.0.shared.recorder.counters().count(&self.0.admission());
     }
 
     /// Writes the record of a request that the gate answers by itself, and charges the
@@ -50,7 +50,7 @@ impl Exchange {
         let mut record = ledger.record(refusal.outcome(), refusal.layer(), refusal.reason());
         record.status = Some(refusal.status());
         record.authenticator = refusal.authenticator().or(record.authenticator);
-        ledger.recorder.write(&record);
+        ledger.shared.recorder.write(&record);
     }
 
     /// Writes the record of a layer that stands where it must not.
@@ -69,24 +69,27 @@ impl Exchange {
             .0
             .record(Outcome::Failed, layer, reason::STACK_MISORDERED);
         record.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
-        self.0.recorder.write(&record);
+        self.0.shared.recorder.write(&record);
     }
 
     /// Writes the record of a call.
     pub(crate) fn record_call(&self, operation: &str, at: Timestamp, result: Result<(), &Refusal>) {
-        self.0.recorder.write(&self.0.call(operation, at, result));
+        self.0
+            .shared
+            .recorder
+            .write(&self.0.call(operation, at, result));
     }
 
     /// Writes the record of a call that is permitted once it is durable.
     pub(crate) fn commit_call(&self, operation: &str, at: Timestamp) -> Durable {
         let record = self.0.call(operation, at, Ok(()));
-        self.0.recorder.commit(&record)
+        self.0.shared.recorder.commit(&record)
     }
 
     /// Counts the call whose record is durable.
     pub(crate) fn count_call(&self, operation: &str, at: Timestamp) {
         let record = self.0.call(operation, at, Ok(()));
-        self.0.recorder.counters().count(&record);
+        self.0.shared.recorder.counters().count(&record);
     }
 
     /// Writes the record of a call that nobody waited for until it was decided.
@@ -96,7 +99,7 @@ impl Exchange {
         record.kind = RecordKind::Call;
         record.at = self.clock().now();
         record.operation = Some(operation);
-        self.0.recorder.write(&record);
+        self.0.shared.recorder.write(&record);
     }
 
     /// Writes the record of the end of a request that was let in.
@@ -115,7 +118,7 @@ impl Exchange {
     pub(crate) fn record_event(&self, kind: RecordKind, layer: &'static str, code: ReasonCode) {
         let mut record = self.0.record(Outcome::Admitted, layer, code);
         record.kind = kind;
-        self.0.recorder.write_event(&record);
+        self.0.shared.recorder.write_event(&record);
     }
 }
 
@@ -180,7 +183,7 @@ impl Ledger {
     }
 
     fn record_admission(&self) {
-        self.recorder.write(&self.admission());
+        self.shared.recorder.write(&self.admission());
     }
 
     fn admission(&self) -> Record<'_> {
@@ -205,7 +208,8 @@ impl Drop for Ledger {
             // from paying.
             self.charge();
             let layer = self.innermost();
-            self.recorder
+            self.shared
+                .recorder
                 .write(&self.record(Outcome::Failed, layer, reason::ABANDONED));
         } else {
             self.record_admission();

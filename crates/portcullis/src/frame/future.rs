@@ -14,10 +14,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    closing::Closing,
+    flown::Flown,
     request_body::RequestBodies,
     response_body::ResponseBody,
-    steps::{Flown, Landing, Passage, Steps},
+    steps::{Landing, Passage, Steps},
 };
 use crate::exchange::Exchange;
 
@@ -45,22 +45,20 @@ pin_project! {
         Calling {
             #[pin]
             future: S::Future,
-            steps: Arc<Steps>,
-            flown: Flown,
+            flown: Option<Flown>,
         },
         // The rest happens at most once in a request's life, so what it holds is boxed to
         // keep the future of the ordinary case small.
-        Deferred { held: Option<Box<(Parts, Held<S, B>)>> },
+        Deferred { held: Option<Box<(Parts, Held<S, B>, Arc<Steps>)>> },
         Refused { response: Option<Response<Bytes>> },
         Waiting { waiting: Waiting, held: Option<Box<Held<S, B>>> },
     }
 }
 
-/// What waits for a decision: the body, the instance that was polled ready, and the steps.
+/// What waits for a decision: the body, and the instance that was polled ready.
 struct Held<S, B> {
     body: B,
     service: S,
-    steps: Arc<Steps>,
 }
 
 impl<S, B, M> ResponseFuture<S, B, M>
@@ -68,13 +66,10 @@ where
     S: Service<Request<M::Body>>,
     M: RequestBodies<B>,
 {
-    pub(super) fn calling(future: S::Future, steps: Arc<Steps>, flown: Flown) -> Self {
+    pub(super) fn calling(future: S::Future, flown: Flown) -> Self {
+        let flown = Some(flown);
         Self {
-            state: State::Calling {
-                future,
-                steps,
-                flown,
-            },
+            state: State::Calling { future, flown },
         }
     }
 
@@ -86,26 +81,15 @@ where
         }
     }
 
-    pub(super) fn waiting(waiting: Waiting, body: B, service: S, steps: Arc<Steps>) -> Self {
-        let held = Some(Box::new(Held {
-            body,
-            service,
-            steps,
-        }));
+    pub(super) fn waiting(waiting: Waiting, body: B, service: S) -> Self {
+        let held = Some(Box::new(Held { body, service }));
         Self {
             state: State::Waiting { waiting, held },
         }
     }
 
     pub(super) fn deferred(parts: Parts, body: B, service: S, steps: Arc<Steps>) -> Self {
-        let held = Some(Box::new((
-            parts,
-            Held {
-                body,
-                service,
-                steps,
-            },
-        )));
+        let held = Some(Box::new((parts, Held { body, service }, steps)));
         Self {
             state: State::Deferred { held },
         }
@@ -122,46 +106,41 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project().state.project() {
-                StateProjection::Calling {
-                    future,
-                    steps,
-                    flown,
-                } => {
-                    let polled = match flown.over() {
-                        Some(reason) => Err(reason),
-                        None => match flown.exchange.run(|| future.poll(cx)) {
+                StateProjection::Calling { future, flown } => {
+                    debug_assert!(flown.is_some(), "polled after completion");
+                    let Some(passing) = flown else {
+                        return Poll::Pending;
+                    };
+                    let polled = match passing.over() {
+                        Some(over) => Err(over),
+                        None => match passing.exchange().run(|| future.poll(cx)) {
                             Poll::Ready(Ok(response)) => Ok(response),
                             Poll::Ready(Err(error)) => {
-                                flown.closing.iter_mut().for_each(Closing::fail);
+                                passing.fail();
                                 return Poll::Ready(Err(error));
                             }
-                            Poll::Pending => Err(ready!(steps.poll_over(flown, cx))),
+                            Poll::Pending => Err(ready!(passing.poll_over(cx))),
                         },
                     };
                     match polled {
                         Ok(response) => {
                             let (mut parts, body) = response.into_parts();
-                            let own = steps.respond(&mut parts, flown);
-                            return Poll::Ready(Ok(match own {
-                                Some(own) => {
-                                    flown.closing.iter_mut().for_each(Closing::complete);
-                                    own.map(ResponseBody::own)
-                                }
-                                None => {
-                                    let guard = steps.guard(flown, &parts);
-                                    let exchange = flown.exchange.clone();
-                                    let closing = flown.closing.take();
-                                    let body =
-                                        ResponseBody::handler(body, exchange, guard, closing);
-                                    Response::from_parts(parts, body)
-                                }
-                            }));
+                            if let Some(own) = passing.respond(&mut parts) {
+                                passing.complete();
+                                return Poll::Ready(Ok(own.map(ResponseBody::own)));
+                            }
+                            let body = flown
+                                .take()
+                                .map(|flown| ResponseBody::handler(body, flown, &parts));
+                            return body.map_or(Poll::Pending, |body| {
+                                Poll::Ready(Ok(Response::from_parts(parts, body)))
+                            });
                         }
                         // The handler is dropped where it stands.
-                        Err(reason) => {
-                            flown.closing.iter_mut().for_each(Closing::cut);
+                        Err(over) => {
+                            passing.cut(over);
                             State::Refused {
-                                response: steps.cut(&flown.exchange, reason),
+                                response: passing.answer(over),
                             }
                         }
                     }
@@ -185,8 +164,8 @@ where
                     let Some(held) = held.take() else {
                         return Poll::Pending;
                     };
-                    let (mut parts, held) = *held;
-                    match held.steps.run(&mut parts, false) {
+                    let (mut parts, held, steps) = *held;
+                    match steps.run(&mut parts, false) {
                         Passage::Pass(flown) => land(parts, held, Landing::Pass(flown)),
                         // `Defer` is not answered to one who may not defer.
                         Passage::Defer => return Poll::Pending,
@@ -211,18 +190,13 @@ where
     S: Service<Request<M::Body>>,
     M: RequestBodies<B>,
 {
-    let Held {
-        body,
-        mut service,
-        steps,
-    } = held;
+    let Held { body, mut service } = held;
     match landing {
         Landing::Pass(flown) => {
-            let future = hand_on::<S, B, M>(&mut service, parts, body, &flown.exchange);
+            let future = hand_on::<S, B, M>(&mut service, parts, body, flown.exchange());
             State::Calling {
                 future,
-                steps,
-                flown,
+                flown: Some(flown),
             }
         }
         Landing::Refuse(response) => State::Refused {

@@ -75,7 +75,7 @@ macro_rules! shell_layer {
             /// How many decisions there were, where this is the outermost of our layers.
             #[must_use]
             pub fn stats(&self) -> $crate::audit::Stats {
-                self.steps.shared().recorder.counters().snapshot()
+                self.steps.stats()
             }
         }
 

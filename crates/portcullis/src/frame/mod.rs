@@ -6,14 +6,15 @@
 //! them all in one list, so that five layers cost one exchange, one future and one pair of
 //! bodies.
 
-mod closing;
+mod doors;
+mod flown;
 mod future;
-mod guard;
 mod layer;
 mod request_body;
 mod response_body;
 mod service;
 mod steps;
+mod tail;
 
 pub use self::{
     future::ResponseFuture,

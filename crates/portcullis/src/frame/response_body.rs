@@ -7,15 +7,21 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::response::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use portcullis_core::EndReason;
 
 use super::{
-    closing::Closing,
-    guard::{Ending, Guard},
+    flown::{Flown, Over},
+    tail::Tail,
 };
-use crate::{BoxError, exchange::Exchange};
+use crate::BoxError;
+
+/// The last event of a stream whose session is over.
+const SESSION_ENDED: &[u8] = b"event: session-ended\ndata:\n\n";
+/// The last event of a stream of a server that is shut down.
+const SHUTTING_DOWN: &[u8] = b"event: shutting-down\ndata:\n\n";
 
 pin_project! {
     /// The body of a response: the handler's, or one that the gate gives by itself.
@@ -33,29 +39,25 @@ pin_project! {
         Handler {
             #[pin]
             body: B,
-            exchange: Exchange,
-            guard: Option<Guard>,
-            closing: Option<Closing>,
+            flown: Flown,
+            // Where in an event it is, if it is a stream of events that can be written to.
+            events: Option<Tail>,
         },
-        Cut { ending: Option<Ending>, reason: EndReason },
+        Cut,
         Own { body: Bytes },
     }
 }
 
 impl<B> ResponseBody<B> {
     /// The handler's body. It is polled as a part of its request, as the handler was.
-    pub(super) fn handler(
-        body: B,
-        exchange: Exchange,
-        guard: Option<Guard>,
-        closing: Option<Closing>,
-    ) -> Self {
+    pub(super) fn handler(body: B, flown: Flown, parts: &Parts) -> Self {
+        let is_looked_after = flown.is_looked_after();
+        let events = is_looked_after.then(|| Tail::of(parts)).flatten();
         Self {
             kind: Kind::Handler {
                 body,
-                exchange,
-                guard,
-                closing,
+                flown,
+                events,
             },
         }
     }
@@ -80,47 +82,40 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut kind = self.project().kind;
-        let reason = match kind.as_mut().project() {
+        let last = match kind.as_mut().project() {
             KindProjection::Handler {
-                body,
-                exchange,
-                guard,
-                closing,
-            } => match poll_guarded(body, exchange, guard, closing, cx) {
-                Guarded::Frame(frame) => return frame,
-                Guarded::Over(ending, reason) => {
-                    // The handler's body is dropped here, and all that it holds.
-                    let ending = Some(ending);
-                    kind.as_mut().set(Kind::Cut { ending, reason });
-                    reason
+                mut body,
+                flown,
+                events,
+            } => match poll_guarded(body.as_mut(), flown, events, cx) {
+                Ok(frame) => return frame,
+                Err(over) => {
+                    flown.cut(over);
+                    // What has a length would be longer than that with a goodbye.
+                    let has_room = body.size_hint().exact().is_none();
+                    last_frame(over, events.as_ref().filter(|_| has_room))
                 }
             },
             KindProjection::Own { body } => {
                 let rest = std::mem::take(body);
                 return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
             }
-            KindProjection::Cut { reason, .. } => *reason,
+            KindProjection::Cut => return Poll::Ready(None),
         };
-        let KindProjection::Cut { ending, .. } = kind.project() else {
-            return Poll::Ready(None);
-        };
-        Poll::Ready(ending.take().map(|ending| match ending {
-            Ending::Goodbye(bytes) => Ok(Frame::data(bytes)),
-            Ending::Error => Err(BodyError::over(reason)),
-        }))
+        // The handler's body is dropped here, and all that it holds.
+        kind.set(Kind::Cut);
+        Poll::Ready(Some(last))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Handler { body, closing, .. } => {
+            Kind::Handler { body, flown, .. } => {
                 let is_at_the_end = body.is_end_stream();
-                if let Some(closing) = closing {
-                    closing.tell(is_at_the_end);
-                }
+                flown.tell(is_at_the_end);
                 is_at_the_end
             }
             Kind::Own { body } => body.is_empty(),
-            Kind::Cut { ending, .. } => ending.is_none(),
+            Kind::Cut => true,
         }
     }
 
@@ -128,7 +123,7 @@ where
         match &self.kind {
             Kind::Handler { body, .. } => body.size_hint(),
             Kind::Own { body } => SizeHint::with_exact(body.len() as u64),
-            Kind::Cut { .. } => SizeHint::default(),
+            Kind::Cut => SizeHint::with_exact(0),
         }
     }
 }
@@ -139,54 +134,63 @@ impl<B> fmt::Debug for ResponseBody<B> {
     }
 }
 
-/// What came of looking at a handler's body.
-enum Guarded {
-    Frame(Poll<Option<Result<Frame<Bytes>, BodyError>>>),
-    Over(Ending, EndReason),
-}
+type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
+/// Polls a handler's body, unless its request has to end.
 fn poll_guarded<B>(
     mut body: Pin<&mut B>,
-    exchange: &Exchange,
-    guard: &mut Option<Guard>,
-    closing: &mut Option<Closing>,
+    flown: &mut Flown,
+    events: &mut Option<Tail>,
     cx: &mut Context<'_>,
-) -> Guarded
+) -> Result<Polled, Over>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    if let Some(guard) = guard
-        && let Some(reason) = guard.over()
-    {
-        closing.iter_mut().for_each(Closing::cut);
-        return Guarded::Over(guard.ending(), reason);
+    if let Some(over) = flown.over() {
+        return Err(over);
     }
-    let frame = exchange.run(|| body.as_mut().poll_frame(cx));
-    if let Some(closing) = closing {
-        match &frame {
-            Poll::Ready(None) => closing.complete(),
-            Poll::Ready(Some(Err(_))) => closing.fail(),
-            // Whoever reads may stop here.
-            Poll::Ready(Some(Ok(_))) if body.is_end_stream() => closing.complete(),
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
-        }
-    }
-    match (&frame, guard.as_mut()) {
-        (_, None) => {}
-        (Poll::Pending, Some(guard)) => {
-            if let Poll::Ready(reason) = guard.poll_over(exchange, cx) {
-                closing.iter_mut().for_each(Closing::cut);
-                return Guarded::Over(guard.ending(), reason);
+    let frame = flown.exchange().run(|| body.as_mut().poll_frame(cx));
+    match &frame {
+        Poll::Pending => {
+            if let Poll::Ready(over) = flown.poll_over(cx) {
+                return Err(over);
             }
         }
-        (Poll::Ready(Some(Ok(frame))), Some(guard)) if !body.is_end_stream() => {
-            guard.go_on(exchange, frame.data_ref());
+        Poll::Ready(None) => {
+            flown.complete();
+            flown.rest();
         }
-        // The request has ended by itself.
-        (Poll::Ready(_), Some(_)) => *guard = None,
+        Poll::Ready(Some(Err(_))) => {
+            flown.fail();
+            flown.rest();
+        }
+        // Whoever reads may stop here.
+        Poll::Ready(Some(Ok(_))) if body.is_end_stream() => {
+            flown.complete();
+            flown.rest();
+        }
+        Poll::Ready(Some(Ok(frame))) => {
+            if let (Some(tail), Some(bytes)) = (events, frame.data_ref()) {
+                tail.add(bytes);
+            }
+            flown.start_running();
+        }
     }
-    Guarded::Frame(frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::handler))))
+    Ok(frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::handler))))
+}
+
+/// The last frame of a body that is ended: a goodbye where there is room for one, otherwise an
+/// error, or the client would take what it has for the whole. In the middle of an event there is
+/// no goodbye: what is there of the event would be taken for the whole of it.
+fn last_frame(over: Over, events: Option<&Tail>) -> Result<Frame<Bytes>, BodyError> {
+    if events.is_some_and(Tail::is_between_events) {
+        return Ok(Frame::data(Bytes::from_static(match over {
+            Over::Session(_) => SESSION_ENDED,
+            Over::Shutdown => SHUTTING_DOWN,
+        })));
+    }
+    Err(BodyError(Cause::Over(over)))
 }
 
 /// Why a response's body ended early.
@@ -196,7 +200,7 @@ pub struct BodyError(Cause);
 #[derive(Debug)]
 enum Cause {
     Handler(BoxError),
-    Over(EndReason),
+    Over(Over),
 }
 
 impl BodyError {
@@ -208,16 +212,12 @@ impl BodyError {
         }
     }
 
-    fn over(reason: EndReason) -> Self {
-        Self(Cause::Over(reason))
-    }
-
     /// Why the session is over, where that ended the body.
     #[must_use]
     pub fn session_over(&self) -> Option<EndReason> {
         match self.0 {
-            Cause::Over(reason) => Some(reason),
-            Cause::Handler(_) => None,
+            Cause::Over(Over::Session(reason)) => Some(reason),
+            Cause::Over(Over::Shutdown) | Cause::Handler(_) => None,
         }
     }
 }
@@ -226,7 +226,8 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Cause::Handler(_) => "the handler's response body failed",
-            Cause::Over(_) => "the session is over",
+            Cause::Over(Over::Session(_)) => "the session is over",
+            Cause::Over(Over::Shutdown) => "the server is shut down",
         })
     }
 }
@@ -246,22 +247,27 @@ mod tests {
 
     use http_body_util::{BodyExt as _, Full, StreamBody};
 
-    use super::*;
-    use crate::ambient::Ambient;
+    use std::sync::Arc;
 
-    fn exchange() -> Exchange {
+    use super::*;
+    use crate::{ambient::Ambient, exchange::Exchange, frame::Steps};
+
+    fn flown() -> Flown {
+        let shared = Ambient::default().build().unwrap();
+        let steps = Arc::new(Steps::new(Vec::new(), shared));
         let (mut parts, ()) = http::Request::new(()).into_parts();
-        Exchange::open(&mut parts, &Ambient::default().build().unwrap())
+        let exchange = Exchange::open(&mut parts, steps.shared());
+        Flown::new(&steps, exchange, true).unwrap_or_else(|_| unreachable!("the doors are open"))
+    }
+
+    fn parts() -> Parts {
+        http::Response::new(()).into_parts().0
     }
 
     #[tokio::test]
     async fn keeps_a_known_length() {
-        let body = ResponseBody::handler(
-            Full::new(Bytes::from_static(b"four")),
-            exchange(),
-            None,
-            None,
-        );
+        let four = Full::new(Bytes::from_static(b"four"));
+        let body = ResponseBody::handler(four, flown(), &parts());
         assert_eq!(body.size_hint().exact(), Some(4));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
         let own: ResponseBody<Full<Bytes>> = ResponseBody::own(Bytes::from_static(b"no"));
@@ -276,8 +282,8 @@ mod tests {
         let frames = tokio_test::stream_mock::StreamMockBuilder::new()
             .next(Err::<Frame<Bytes>, _>(std::io::Error::other("cut")))
             .build();
-        let inner = ResponseBody::handler(StreamBody::new(frames), exchange(), None, None);
-        let body = ResponseBody::handler(inner, exchange(), None, None);
+        let inner = ResponseBody::handler(StreamBody::new(frames), flown(), &parts());
+        let body = ResponseBody::handler(inner, flown(), &parts());
         let error: BodyError = body.collect().await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "cut");

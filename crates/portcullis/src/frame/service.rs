@@ -78,15 +78,11 @@ where
         let (mut parts, body) = request.into_parts();
         match self.steps.run(&mut parts, true) {
             Passage::Pass(flown) => {
-                let steps = Arc::clone(&self.steps);
-                let future = hand_on::<S, B, M>(&mut self.inner, parts, body, &flown.exchange);
-                ResponseFuture::calling(future, steps, flown)
+                let future = hand_on::<S, B, M>(&mut self.inner, parts, body, flown.exchange());
+                ResponseFuture::calling(future, flown)
             }
             Passage::Refuse(response) => ResponseFuture::refused(response),
-            Passage::Wait(waiting) => {
-                let (service, steps) = (self.take_ready(), Arc::clone(&self.steps));
-                ResponseFuture::waiting(waiting, body, service, steps)
-            }
+            Passage::Wait(waiting) => ResponseFuture::waiting(waiting, body, self.take_ready()),
             Passage::Defer => {
                 let (service, steps) = (self.take_ready(), Arc::clone(&self.steps));
                 ResponseFuture::deferred(parts, body, service, steps)

@@ -1,22 +1,16 @@
 //! What a layer decides, without any type of the services around it.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts, response};
 use portcullis_core::EndReason;
 
-use super::{closing::Closing, guard::Guard};
+use super::{doors::Doors, flown::Flown};
 use crate::{
+    audit::Stats,
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
     refusal::Refusal,
-    session::Running,
 };
 
 /// One layer's decision.
@@ -70,7 +64,8 @@ pub(crate) type Pending =
 /// The steps of a layer, and what it brings for the exchanges that it makes.
 pub(crate) struct Steps {
     steps: Vec<Arc<dyn Step>>,
-    shared: Shared,
+    shared: Arc<Shared>,
+    doors: Doors,
     /// Of the step that ends what runs inside, if there is one.
     cutter: Option<Arc<dyn Cutter>>,
     /// Whether nothing of ours decides further in, so that the admission can be recorded
@@ -96,30 +91,13 @@ pub(crate) enum Landing {
     Refuse(Response<Bytes>),
 }
 
-/// A request that has passed.
-pub(crate) struct Flown {
-    pub(crate) exchange: Exchange,
-    /// Whether this layer made the exchange.
-    pub(crate) is_outermost: bool,
-    /// Writes down how the request ends, where this layer made the exchange.
-    pub(crate) closing: Option<Closing>,
-    /// The request as one that runs in a session, once it has taken a while.
-    pub(crate) running: Option<Running>,
-}
-
-impl Flown {
-    /// Why the request's session is over, once it is.
-    pub(crate) fn over(&self) -> Option<EndReason> {
-        self.running.as_ref()?.over()
-    }
-}
-
 impl Steps {
     pub(crate) fn new(steps: Vec<Arc<dyn Step>>, shared: Shared) -> Self {
         let cutter = steps.iter().find_map(|step| Arc::clone(step).cutter());
         Self {
             steps,
-            shared,
+            shared: Arc::new(shared),
+            doors: Doors::default(),
             cutter,
             is_innermost: false,
         }
@@ -130,8 +108,36 @@ impl Steps {
         self
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// What is counted.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.shared.recorder.counters().snapshot();
+        stats.running = self.doors.running();
+        let ends = self.doors.ends().filter(|(_, count)| *count > 0);
+        stats.ended = ends.map(|(code, count)| (code.as_str(), count)).collect();
+        stats
+    }
+
+    /// Whether these are the steps of a gate.
+    pub(super) fn is_gate(&self) -> bool {
+        self.is_innermost
+    }
+
+    /// Whether what is inside ends with its session.
+    pub(super) fn ends_with_sessions(&self) -> bool {
+        self.cutter.is_some()
+    }
+
+    /// Whether a request that passes is counted here.
+    pub(super) fn counts(&self, is_outermost: bool) -> bool {
+        is_outermost || self.is_gate()
     }
 
     /// Where the steps stand, from outside in.
@@ -159,6 +165,9 @@ impl Steps {
             }
         };
         exchange.set_deciding(true);
+        if self.is_gate() && !self.doors.are_open() {
+            return Passage::Refuse(refuse(Refusal::shutting_down(), &exchange));
+        }
         for (index, step) in self.steps.iter().enumerate() {
             match self.enter_and_decide(index, step, parts, &exchange) {
                 Ok(Decision::Pass) => {}
@@ -176,35 +185,15 @@ impl Steps {
         if self.must_commit(&exchange) {
             return self.wait(self.steps.len(), None, parts, exchange, is_outermost);
         }
-        Passage::Pass(self.flown(exchange, is_outermost))
-    }
-
-    /// Has the task woken when the request's session is over, where this layer looks after that.
-    pub(crate) fn poll_over(&self, flown: &mut Flown, cx: &Context<'_>) -> Poll<EndReason> {
-        if self.cutter.is_none() {
-            return Poll::Pending;
-        }
-        if flown.running.is_none() {
-            let session = flown.exchange.session();
-            flown.running = session.map(|session| session.start_running(&flown.exchange));
-        }
-        match &flown.running {
-            Some(running) => running.poll_over(cx),
-            None => Poll::Pending,
+        match self.let_in(exchange, is_outermost) {
+            Landing::Pass(flown) => Passage::Pass(flown),
+            Landing::Refuse(response) => Passage::Refuse(response),
         }
     }
 
     /// The answer in place of a handler that has not answered when its session ended.
-    pub(crate) fn cut(&self, exchange: &Exchange, over: EndReason) -> Option<Response<Bytes>> {
-        let refusal = self.cutter.as_ref()?.cut(exchange, over);
-        Some(refusal.into_response(exchange.id()))
-    }
-
-    /// What looks after the body of a response, where this layer does.
-    pub(super) fn guard(&self, flown: &mut Flown, parts: &response::Parts) -> Option<Guard> {
-        self.cutter.as_ref()?;
-        flown.exchange.session()?;
-        Some(Guard::new(flown.running.take(), parts))
+    pub(super) fn cut(&self, exchange: &Exchange, over: EndReason) -> Option<Refusal> {
+        Some(self.cutter.as_ref()?.cut(exchange, over))
     }
 
     /// Lets every step look at the handler's response, from inside out.
@@ -213,15 +202,16 @@ impl Steps {
         parts: &mut response::Parts,
         flown: &Flown,
     ) -> Option<Response<Bytes>> {
-        if flown.is_outermost {
-            flown.exchange.record_admission();
+        let exchange = flown.exchange();
+        if flown.is_outermost() {
+            exchange.record_admission();
         }
         let refusal = self
             .steps
             .iter()
             .rev()
-            .find_map(|step| step.respond(parts, &flown.exchange))?;
-        Some(refusal.into_response(flown.exchange.id()))
+            .find_map(|step| step.respond(parts, exchange))?;
+        Some(refusal.into_response(exchange.id()))
     }
 
     fn enter_and_decide(
@@ -278,7 +268,7 @@ impl Steps {
             let landing = if this.must_commit(&exchange) {
                 this.commit(exchange, is_outermost).await
             } else {
-                Landing::Pass(this.flown(exchange, is_outermost))
+                this.let_in(exchange, is_outermost)
             };
             (parts, landing)
         }))
@@ -290,11 +280,14 @@ impl Steps {
     }
 
     /// Lets a request in once the record of that is durable.
-    async fn commit(&self, exchange: Exchange, is_outermost: bool) -> Landing {
+    async fn commit(self: &Arc<Self>, exchange: Exchange, is_outermost: bool) -> Landing {
         let durable = exchange.commit_admission();
         // From here on, whoever drops the request leaves the record of its end.
-        let flown = self.flown(exchange, is_outermost);
-        let exchange = &flown.exchange;
+        let flown = match self.let_in(exchange, is_outermost) {
+            Landing::Pass(flown) => flown,
+            refused @ Landing::Refuse(_) => return refused,
+        };
+        let exchange = flown.exchange();
         if let Err(error) = durable.await {
             let refusal = Refusal::without_record(exchange.id(), &error);
             return Landing::Refuse(refuse(refusal, exchange));
@@ -303,21 +296,24 @@ impl Steps {
         if let Some(Err(refusal)) = exchange.session().map(|session| session.check(exchange)) {
             return Landing::Refuse(refuse(refusal, exchange));
         }
+        if self.is_gate() && self.doors.are_closed() {
+            return Landing::Refuse(refuse(Refusal::shutting_down(), exchange));
+        }
         exchange.count_admission();
         Landing::Pass(flown)
     }
 
-    fn flown(&self, exchange: Exchange, is_outermost: bool) -> Flown {
-        exchange.set_deciding(false);
-        if self.is_innermost {
-            exchange.record_admission();
-        }
-        let closing = is_outermost.then(|| Closing::new(exchange.clone()));
-        Flown {
-            exchange,
-            is_outermost,
-            closing,
-            running: None,
+    /// Lets a request in, unless the doors were closed while it was decided on.
+    fn let_in(self: &Arc<Self>, exchange: Exchange, is_outermost: bool) -> Landing {
+        match Flown::new(self, exchange, is_outermost) {
+            Ok(flown) => {
+                flown.exchange().set_deciding(false);
+                if self.is_innermost {
+                    flown.exchange().record_admission();
+                }
+                Landing::Pass(flown)
+            }
+            Err(exchange) => Landing::Refuse(refuse(Refusal::shutting_down(), &exchange)),
         }
     }
 

@@ -53,6 +53,7 @@
 //! | `session_revoked` | 401 | `session`, `authorize` |
 //! | `session_store_full` | 503 | `session` |
 //! | `session_store_unavailable` | 503 | `session`, `binding`, `authorize` |
+//! | `shutting_down` | 503 | the gate, `authorize` |
 //! | `stack_misordered` | 500 | the layer that stands where it must not |
 //! | `step_up_missing` | 500 | `authorize` |
 //! | `token_in_cookie` | 400 | `authn` |
@@ -64,4 +65,4 @@
 //!
 //! These are no answers; they stand in records of what was let in, and of what became of it:
 //! `abandoned`, `admitted`, `admitted_anonymous`, `admitted_unidentified`, `completed`, `cut`,
-//! `dropped`, `failed`, `permitted`, `session_opened`.
+//! `dropped`, `failed`, `permitted`, `session_opened`, `shut_down`.

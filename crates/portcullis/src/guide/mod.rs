@@ -3,6 +3,7 @@
 //! | page | for whom |
 //! |---|---|
 //! | [`first_gate`] | who has a router and wants it guarded, today |
+//! | [`operation`] | who runs the server: readiness, counters, records, shutting down |
 //! | [`answers`] | who sees a status and wants to know why |
 //! | [`coming_from`] | who uses axum-login, tower-sessions or `tower_governor` |
 //!
@@ -16,3 +17,4 @@
 pub mod answers;
 pub mod coming_from;
 pub mod first_gate;
+pub mod operation;

@@ -12,6 +12,7 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
     frame::Steps,
+    tasks::Tasks,
     time::Time,
 };
 
@@ -118,7 +119,11 @@ impl SessionBuilder {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let step = keep(self.settings.assemble(self.ambient.time()), &mut errors);
+        let step = keep(
+            self.settings
+                .assemble(self.ambient.time(), Tasks::default()),
+            &mut errors,
+        );
         let shared = keep(self.ambient.build(), &mut errors);
         match (step, shared) {
             (Some(step), Some(shared)) if errors.is_empty() => Ok(SessionLayer::new(Arc::new(
@@ -134,8 +139,8 @@ impl SessionBuilder {
 }
 
 impl SessionSettings {
-    /// Checks every setting. `time` is that of all layers beside it.
-    pub(crate) fn assemble(self, time: Time) -> Result<KeepSession, ConfigErrors> {
+    /// Checks every setting. `time` and `tasks` are those of all layers beside it.
+    pub(crate) fn assemble(self, time: Time, tasks: Tasks) -> Result<KeepSession, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let Policy {
             idle,
@@ -204,6 +209,7 @@ impl SessionSettings {
                 policy: self.policy,
                 registry: Registry::default(),
                 touching: Touching::default(),
+                tasks,
             }),
             passive: self.passive,
         })

@@ -18,7 +18,7 @@ use super::{
     handle::Session,
     policy::Policy,
     rules::{Bar, Caller},
-    shared::{Failure, Shared, to_the_end},
+    shared::{Failure, Shared},
 };
 use crate::{
     challenge::Wanted,
@@ -116,7 +116,15 @@ impl AllSessions {
     pub(crate) async fn end(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
         let owner = self.0.keying.owner(issuer, subject);
         let shared = Arc::clone(&self.0);
-        to_the_end(async move { shared.end_all(owner).await }).await
+        let tasks = &self.0.tasks;
+        tasks
+            .to_the_end(async move { shared.end_all(owner).await })
+            .await
+    }
+
+    /// Has what runs in sessions stop, and nobody looks after them any more. They go on.
+    pub(crate) fn stop(&self) {
+        self.0.registry.stop();
     }
 
     /// Ends the sessions of a principal, or of one client of it, in which nobody has
@@ -248,6 +256,9 @@ pub(super) fn refusal(
     kind: EvidenceKind,
     over: EndReason,
 ) -> Refusal {
+    if over == EndReason::Shutdown {
+        return Refusal::shutting_down();
+    }
     let max_age = match over {
         EndReason::Idle => Some(policy.idle),
         EndReason::Absolute => Some(policy.absolute),
@@ -304,6 +315,7 @@ const fn code(over: EndReason) -> ReasonCode {
         EndReason::CredentialExpired => reason::SESSION_CREDENTIAL_EXPIRED,
         EndReason::Ended => reason::SESSION_ENDED,
         EndReason::Idle => reason::SESSION_IDLE,
+        EndReason::Shutdown => reason::SHUT_DOWN,
         // Also any reason that this layer does not know.
         _ => reason::SESSION_REVOKED,
     }

@@ -23,7 +23,7 @@ use super::{
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
     running::{Live, Registry, Running},
-    shared::{Shared, to_the_end},
+    shared::Shared,
 };
 use crate::{
     exchange::{Exchange, Slot, WeakExchange},
@@ -185,7 +185,8 @@ impl Session {
         self.0.is_ended.store(true, Ordering::Release);
         let inner = Arc::clone(&self.0);
         let exchange = inner.exchange.upgrade();
-        to_the_end(async move {
+        let tasks = self.0.shared.tasks.clone();
+        let end = async move {
             let Inner {
                 shared, keys, id, ..
             } = &*inner;
@@ -203,8 +204,8 @@ impl Session {
             // And what began while the store was asked.
             shared.registry.end(*id, EndReason::Ended);
             ended.map(drop)
-        })
-        .await
+        };
+        tasks.to_the_end(end).await
     }
 
     /// Whether nobody had answered in it when this request came.

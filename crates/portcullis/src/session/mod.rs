@@ -82,6 +82,9 @@
 //! ended a session is seen within 15 seconds, where the store has to be asked for it; by
 //! [`authorize`](crate::authorize) at once.
 //!
+//! A gate that is [shut down](crate::GateHandle::shutdown) ends what runs in the same way, with other
+//! words: 503, and `event: shutting-down`. The sessions are not over by that.
+//!
 //! # From elsewhere
 //!
 //! Where a session came from is no part of what finds it, or whoever travels would be logged out
@@ -134,5 +137,4 @@ pub(crate) use self::{
     decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
     handle::{Looked, Looking},
     running::Running,
-    shared::to_the_end,
 };

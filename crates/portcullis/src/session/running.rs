@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -26,6 +26,8 @@ const MAX_CREDENTIALS: usize = 32;
 pub(super) struct Registry {
     shards: [Mutex<HashMap<SessionId, Weak<Live>>>; SHARDS],
     sweeper: Sweeper,
+    /// Whether nothing is to run any more.
+    is_stopped: AtomicBool,
 }
 
 /// A session in which something runs.
@@ -70,13 +72,14 @@ pub(super) struct Request {
 #[derive(Default)]
 struct Over(AtomicU8);
 
-const REASONS: [EndReason; 6] = [
+const REASONS: [EndReason; 7] = [
     EndReason::Abandoned,
     EndReason::Absolute,
     EndReason::CredentialExpired,
     EndReason::Ended,
     EndReason::Idle,
     EndReason::Revoked,
+    EndReason::Shutdown,
 ];
 
 impl Over {
@@ -135,7 +138,12 @@ impl Registry {
         });
         shard.insert(id, Arc::downgrade(&live));
         drop(shard);
-        shared.registry.sweeper.wake(shared);
+        // After it is listed: whoever stops everything has seen it, or is seen here.
+        if shared.registry.is_stopped.load(Ordering::SeqCst) {
+            live.stop();
+        } else {
+            shared.registry.sweeper.wake(shared);
+        }
         live
     }
 
@@ -165,6 +173,13 @@ impl Registry {
         if let Some(live) = self.find(id) {
             live.end(reason);
         }
+    }
+
+    /// Has everything stop that runs in sessions, but for requests: those are the gate's.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        self.all().iter().for_each(|live| live.stop());
+        self.sweeper.stop();
     }
 
     /// Tells a session in which something runs of one more credential.
@@ -224,13 +239,21 @@ impl Live {
     /// Ends everything that runs in the session.
     pub(super) fn end(&self, reason: EndReason) {
         self.over.set(reason);
-        let mut state = self.state();
-        let listeners = std::mem::take(&mut state.listeners);
-        let requests = state.requests.clone();
+        let requests = self.state().requests.clone();
         // Not under the lock: a waker may run anything.
-        drop(state);
         let others = requests.iter().filter(|request| !request.has_ended_it());
         others.for_each(|request| request.end(reason));
+        self.wake_listeners();
+    }
+
+    /// Ends what has been left behind in the session, which goes on elsewhere.
+    fn stop(&self) {
+        self.over.set(EndReason::Shutdown);
+        self.wake_listeners();
+    }
+
+    fn wake_listeners(&self) {
+        let listeners = std::mem::take(&mut self.state().listeners);
         listeners.into_values().for_each(Waker::wake);
     }
 
@@ -251,11 +274,16 @@ impl Live {
         });
         self.state().requests.push(Arc::clone(&request));
         // It may have ended before it was listed.
-        if let Some(reason) = self.over().filter(|_| !request.has_ended_it()) {
+        let over = self
+            .over()
+            .filter(|reason| *reason != EndReason::Shutdown && !request.has_ended_it());
+        if let Some(reason) = over {
             request.end(reason);
         }
-        // Its task may have gone down with the runtime of another request.
-        self.shared.registry.sweeper.wake(&self.shared);
+        if !self.shared.registry.is_stopped.load(Ordering::SeqCst) {
+            // Its task may have gone down with the runtime of another request.
+            self.shared.registry.sweeper.wake(&self.shared);
+        }
         Running {
             live: Arc::clone(self),
             request,

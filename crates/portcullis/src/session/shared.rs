@@ -1,6 +1,6 @@
 //! What all requests of one layer have in common.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
     Change, Check, Commit, EndReason, EvidenceKind, FamilyKey, OwnerKey, SessionId, SessionKey,
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     exchange::Exchange,
+    tasks::Tasks,
     time::{Time, credible},
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) policy: Policy,
     pub(super) registry: Registry,
     pub(super) touching: Touching,
+    pub(super) tasks: Tasks,
 }
 
 /// Why nothing could be decided.
@@ -256,7 +258,7 @@ impl Shared {
         // Nobody else begins a session. A store that hangs must not keep the requests of all.
         let is_new = exchange.session().is_some_and(Session::is_new);
         let exchange = is_new.then(|| exchange.clone());
-        runtime.spawn(async move {
+        self.tasks.spawn_on(&runtime, async move {
             let _turn = turn;
             match store.touch(owner, key, id, at).await {
                 Ok(true) => exchange.iter().for_each(record_start),
@@ -293,18 +295,6 @@ impl Shared {
             .commit(owner, sessions.revision, changes, now)
             .await
     }
-}
-
-/// Runs something to its end, also when whoever waits for it goes away: a handler that ends a
-/// session may be dropped for that very reason.
-pub(crate) async fn to_the_end<T: Send + 'static, E: From<StoreError> + Send + 'static>(
-    work: impl Future<Output = Result<T, E>> + Send + 'static,
-) -> Result<T, E> {
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        return work.await;
-    };
-    let done = runtime.spawn(work).await;
-    done.unwrap_or_else(|_| Err(StoreError::new("the task that asked the store failed").into()))
 }
 
 fn fresh_id() -> Result<SessionId, StoreError> {

@@ -46,15 +46,23 @@ impl Sweeper {
             );
             return;
         };
-        *task = Some(runtime.spawn(sweep(Arc::downgrade(shared))).abort_handle());
+        let sweep = shared
+            .tasks
+            .spawn_on(&runtime, sweep(Arc::downgrade(shared)));
+        *task = Some(sweep.abort_handle());
+    }
+
+    /// Nobody looks any more.
+    pub(super) fn stop(&self) {
+        if let Some(task) = lock(&self.task).take() {
+            task.abort();
+        }
     }
 }
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        if let Some(task) = lock(&self.task).take() {
-            task.abort();
-        }
+        self.stop();
     }
 }
 
@@ -119,7 +127,10 @@ fn look(live: &Arc<Live>) {
             state.looked_at = Some(now);
             state.is_looking = true;
             drop(state);
-            tokio::spawn(ask(Asking(Arc::clone(live))));
+            let tasks = &live.shared.tasks;
+            // It is looked from a task.
+            let runtime = tokio::runtime::Handle::current();
+            tasks.spawn_on(&runtime, ask(Asking(Arc::clone(live))));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     resource::AnswerMetadata,
     session::{KeepSession, SessionBuilder, SessionSettings},
     step_up::{StepUpBuilder, StepUpSettings},
+    tasks::Tasks,
 };
 
 /// All layers in their one order. See the [module docs](super).
@@ -133,6 +134,7 @@ impl StackBuilder<Complete> {
         let resource = self.settings.resource(&mut errors);
         let resource = resource.as_ref();
         let time = self.ambient.time();
+        let tasks = Tasks::default();
         let authn = self
             .settings
             .assemble(&self.ambient, time.clone(), resource);
@@ -150,7 +152,7 @@ impl StackBuilder<Complete> {
         }
         let session = self
             .session
-            .and_then(|session| keep(session.assemble(time), &mut errors));
+            .and_then(|session| keep(session.assemble(time, tasks.clone()), &mut errors));
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
         let device = binding
@@ -226,6 +228,7 @@ impl StackBuilder<Complete> {
             authn.authenticators.into(),
             authn.revocations,
             sessions,
+            tasks,
         );
         Ok((Gate::new(steps, authn.metadata), handle))
     }

@@ -4,12 +4,15 @@ use std::{fmt, sync::Arc};
 
 use portcullis_core::{NotReady, StoreError};
 
+#[cfg(feature = "metrics")]
+use crate::audit::Published;
 use crate::{
     audit::Stats,
     authn::AnyAuthenticator,
     frame::Steps,
     revocation::{Revocation, Revocations, RevokeError},
-    session::{AllSessions, to_the_end},
+    session::AllSessions,
+    tasks::Tasks,
 };
 
 /// What the operator of a [`Gate`](super::Gate) does with it while it runs.
@@ -17,10 +20,13 @@ use crate::{
 /// Cheap to clone. Dropping it changes nothing about the gate.
 #[derive(Clone)]
 pub struct GateHandle {
-    steps: Arc<Steps>,
-    authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+    pub(super) steps: Arc<Steps>,
+    pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
     revocations: Arc<Revocations>,
-    sessions: Option<AllSessions>,
+    pub(super) sessions: Option<AllSessions>,
+    pub(super) tasks: Tasks,
+    #[cfg(feature = "metrics")]
+    published: Arc<Published>,
 }
 
 impl GateHandle {
@@ -29,12 +35,16 @@ impl GateHandle {
         authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
         revocations: Arc<Revocations>,
         sessions: Option<AllSessions>,
+        tasks: Tasks,
     ) -> Self {
         Self {
             steps,
             authenticators,
             revocations,
             sessions,
+            tasks,
+            #[cfg(feature = "metrics")]
+            published: Arc::default(),
         }
     }
 
@@ -51,7 +61,7 @@ impl GateHandle {
     /// the revocations, or that of the sessions. Try again; what was done already does no harm.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
         let this = self.clone();
-        to_the_end(async move {
+        let revoke = async move {
             let now = this.revocations.now();
             let revoked = this.revocations.revoke(&revocation, now).await;
             if let Err(RevokeError::Invalid(_)) = revoked {
@@ -66,8 +76,8 @@ impl GateHandle {
                 return revoked.and(ended.map_err(RevokeError::Store));
             }
             revoked
-        })
-        .await
+        };
+        self.tasks.to_the_end(revoke).await
     }
 
     /// Ends all sessions of a principal, and what runs in them on this server at once. Says
@@ -93,18 +103,30 @@ impl GateHandle {
     ///
     /// # Errors
     ///
-    /// The first authenticator that cannot decide, and why.
+    /// The first authenticator that cannot decide, and why; or the gate is shut down.
     pub async fn ready(&self) -> Result<(), NotReady> {
+        if !self.steps.doors().are_open() {
+            return Err(NotReady::new("gate", "it is shut down"));
+        }
         for authenticator in self.authenticators.iter() {
             Arc::clone(authenticator).ready().await?;
         }
         Ok(())
     }
 
-    /// How many decisions there were, by reason code.
+    /// What has been counted, by reason code.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.steps.shared().recorder.counters().snapshot()
+        self.steps.stats()
+    }
+
+    /// Hands what has been counted since the last time to the recorder of the crate `metrics`
+    /// that is installed. Call it whenever metrics are asked for, or from time to time: nothing
+    /// is done for them on the way of a request. See [`audit`](crate::audit#metrics) for the
+    /// names.
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.published.publish(&self.stats());
     }
 }
 

@@ -83,6 +83,7 @@ mod gate;
 #[cfg(feature = "axum")]
 mod guard;
 mod handle;
+mod shutdown;
 
 #[cfg(feature = "axum")]
 pub use self::guard::GuardedRouter;
@@ -90,4 +91,5 @@ pub use self::{
     builder::{Complete, Stack, StackBuilder, WantsAuthenticator},
     gate::{Gate, Gated},
     handle::GateHandle,
+    shutdown::Shutdown,
 };

@@ -9,6 +9,8 @@ use std::{
 
 use portcullis_core::{AuditSink, Durable, Record, SinkError};
 
+use tokio::sync::oneshot;
+
 use super::{builder::AuditLogBuilder, head::Head, queue::Shared};
 
 /// A log of all records in a folder, for
@@ -136,13 +138,21 @@ impl AuditSink for AuditLog {
     }
 
     fn commit(&self, record: &Record<'_>) -> Durable {
-        match self.0.shared.take_and_tell(record) {
-            Ok(told) => Durable::new(async move {
-                told.await
-                    .unwrap_or_else(|_| Err(SinkError::new("the audit log is closed")))
-            }),
-            Err(error) => Durable::ready(Err(error)),
-        }
+        durable(self.0.shared.take_and_tell(record))
+    }
+
+    fn flush(&self) -> Durable {
+        durable(self.0.shared.flush_and_tell())
+    }
+}
+
+fn durable(told: Result<oneshot::Receiver<Result<(), SinkError>>, SinkError>) -> Durable {
+    match told {
+        Ok(told) => Durable::new(async move {
+            told.await
+                .unwrap_or_else(|_| Err(SinkError::new("the audit log is closed")))
+        }),
+        Err(error) => Durable::ready(Err(error)),
     }
 }
 

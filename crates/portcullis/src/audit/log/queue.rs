@@ -28,8 +28,22 @@ pub(super) struct Limits {
 /// Told once a record is durable. Dropped, it says that the record never will be.
 pub(super) type Waiter = oneshot::Sender<Result<(), SinkError>>;
 
-/// Told what became of all that was taken.
-pub(super) type Flush = mpsc::Sender<Result<Head, SinkError>>;
+/// Whom to tell what became of all that was taken.
+#[derive(Debug)]
+pub(super) enum Flush {
+    Task(Waiter),
+    Thread(mpsc::Sender<Result<Head, SinkError>>),
+}
+
+impl Flush {
+    /// Tells. Whoever asked may have gone.
+    pub(super) fn tell(self, result: Result<Head, SinkError>) {
+        match self {
+            Self::Task(waiter) => drop(waiter.send(result.map(drop))),
+            Self::Thread(thread) => drop(thread.send(result)),
+        }
+    }
+}
 
 /// What the requests and the writer share.
 #[derive(Debug)]
@@ -163,7 +177,21 @@ impl Shared {
 
     /// Has the writer write what it can at once, and waits for what became of it.
     pub(super) fn flush(&self) -> Result<Head, SinkError> {
-        let (flush, told) = mpsc::channel();
+        let (thread, told) = mpsc::channel();
+        self.ask(Flush::Thread(thread))?;
+        told.recv().unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// The same, for whoever must not block.
+    pub(super) fn flush_and_tell(
+        &self,
+    ) -> Result<oneshot::Receiver<Result<(), SinkError>>, SinkError> {
+        let (task, told) = oneshot::channel();
+        self.ask(Flush::Task(task))?;
+        Ok(told)
+    }
+
+    fn ask(&self, flush: Flush) -> Result<(), SinkError> {
         let mut queue = self.queue();
         if queue.is_closed {
             return Err(closed());
@@ -171,7 +199,7 @@ impl Shared {
         queue.flushes.push(flush);
         drop(queue);
         self.work.notify_all();
-        told.recv().unwrap_or_else(|_| Err(closed()))
+        Ok(())
     }
 
     /// Has the writer finish. Nothing is taken from now on.

@@ -188,12 +188,10 @@ impl<D: Disk> Writer<D> {
         };
         let head = self.shared.head();
         for flush in flushes {
-            let told = match &result {
+            flush.tell(match &result {
                 Ok(()) => Ok(head),
                 Err(error) => Err(SinkError::new(error.to_string())),
-            };
-            // Whoever asked may have gone.
-            let _ = flush.send(told);
+            });
         }
         is_closing
     }

@@ -1,0 +1,181 @@
+//! A request that was let in, from there to its end.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Response, response};
+use portcullis_core::EndReason;
+
+use super::{
+    doors::{Bed, End},
+    steps::Steps,
+};
+use crate::{exchange::Exchange, refusal::Refusal, session::Running};
+
+/// A request that has passed the steps of a layer. It goes with the handler and then with the
+/// body of the response, and writes down how the request ended when it is dropped: wherever
+/// that happens, by whomever.
+pub(crate) struct Flown {
+    steps: Arc<Steps>,
+    exchange: Exchange,
+    /// Whether this layer made the exchange, and so writes its records.
+    is_outermost: bool,
+    /// Until something better is known, whoever drops it has gone away.
+    end: End,
+    /// Whether whoever reads has been told that there is nothing more. He then stops, without
+    /// asking for the end: a body is looked at before it is polled.
+    is_at_the_end: AtomicBool,
+    /// The request as one that runs in a session, once it has taken a while.
+    running: Option<Running>,
+    /// Where its task lies while it waits for something else.
+    bed: Option<Bed>,
+}
+
+/// Why a request has to end before it is complete.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Over {
+    /// Its session is over.
+    Session(EndReason),
+    /// The gate is shut down.
+    Shutdown,
+}
+
+impl Flown {
+    /// The request, or its exchange again if the doors are closed by now.
+    pub(super) fn new(
+        steps: &Arc<Steps>,
+        exchange: Exchange,
+        is_outermost: bool,
+    ) -> Result<Self, Exchange> {
+        if steps.counts(is_outermost) && !steps.doors().enter() {
+            return Err(exchange);
+        }
+        Ok(Self {
+            steps: Arc::clone(steps),
+            exchange,
+            is_outermost,
+            end: End::Dropped,
+            is_at_the_end: AtomicBool::new(false),
+            running: None,
+            bed: None,
+        })
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    pub(super) fn is_outermost(&self) -> bool {
+        self.is_outermost
+    }
+
+    /// Why it has to end, once it has to.
+    pub(super) fn over(&self) -> Option<Over> {
+        let over = self.running.as_ref().and_then(Running::over);
+        match over {
+            Some(reason) => Some(Over::Session(reason)),
+            None => {
+                (self.steps.is_gate() && self.steps.doors().are_closed()).then_some(Over::Shutdown)
+            }
+        }
+    }
+
+    /// The same, where it waits for something else: then its task is woken for it.
+    pub(super) fn poll_over(&mut self, cx: &Context<'_>) -> Poll<Over> {
+        self.start_running();
+        if let Some(running) = &self.running
+            && let Poll::Ready(reason) = running.poll_over(cx)
+        {
+            return Poll::Ready(Over::Session(reason));
+        }
+        if self.steps.is_gate() {
+            self.steps.doors().lie_down(&mut self.bed, cx);
+        }
+        self.over().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Lists it among what runs in its session, where this layer looks after that.
+    pub(super) fn start_running(&mut self) {
+        if self.running.is_none() && self.steps.ends_with_sessions() {
+            let session = self.exchange.session();
+            self.running = session.map(|session| session.start_running(&self.exchange));
+        }
+    }
+
+    /// Whether something of ours may end the body of its response.
+    pub(super) fn is_looked_after(&self) -> bool {
+        self.steps.is_gate() || self.steps.ends_with_sessions()
+    }
+
+    /// Nobody has to look after it any more: it has ended by itself.
+    pub(super) fn rest(&mut self) {
+        self.running = None;
+        self.steps.doors().get_up(&mut self.bed);
+    }
+
+    /// Passes on whether the body is at its end.
+    pub(super) fn tell(&self, is_at_the_end: bool) {
+        if is_at_the_end {
+            self.is_at_the_end.store(true, Ordering::Release);
+        }
+    }
+
+    /// The answer is complete.
+    pub(super) fn complete(&mut self) {
+        self.end = End::Completed;
+    }
+
+    /// The answer failed on the way.
+    pub(super) fn fail(&mut self) {
+        self.end = End::Failed;
+    }
+
+    /// It was ended.
+    pub(super) fn cut(&mut self, over: Over) {
+        self.end = match over {
+            Over::Session(_) => End::Cut,
+            Over::Shutdown => End::ShutDown,
+        };
+    }
+
+    /// Lets the steps look at the handler's response.
+    pub(super) fn respond(&self, parts: &mut response::Parts) -> Option<Response<Bytes>> {
+        self.steps.respond(parts, self)
+    }
+
+    /// The answer in place of a handler that has not answered in time.
+    pub(super) fn answer(&self, over: Over) -> Option<Response<Bytes>> {
+        let refusal = match over {
+            Over::Session(reason) => self.steps.cut(&self.exchange, reason)?,
+            Over::Shutdown => Refusal::shutting_down(),
+        };
+        Some(refusal.into_response(self.exchange.id()))
+    }
+}
+
+impl Drop for Flown {
+    fn drop(&mut self) {
+        // What it was in its session is written down before its end is.
+        self.rest();
+        let is_at_the_end = *self.is_at_the_end.get_mut();
+        let end = match self.end {
+            End::Dropped if is_at_the_end => End::Completed,
+            end => end,
+        };
+        if self.is_outermost {
+            self.exchange.record_end(end.code());
+        }
+        if self.steps.counts(self.is_outermost) {
+            match self.exchange.is_refused() {
+                true => self.steps.doors().withdraw(),
+                false => self.steps.doors().leave(end),
+            }
+        }
+    }
+}
