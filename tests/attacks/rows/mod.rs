@@ -15,6 +15,7 @@ mod quotas;
 mod retrieval;
 mod revocations;
 mod sessions;
+mod shutdown;
 mod sizes;
 mod step_up;
 mod times;
@@ -42,6 +43,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     bindings::play(harness).await;
     revocations::play(harness).await;
     exchange::play(harness).await;
+    shutdown::play(harness).await;
     step_up::play(harness).await;
     audit_log::play(harness).await;
     timing::play(harness).await;
