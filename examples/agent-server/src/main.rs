@@ -91,8 +91,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         })),
         options.allow_origin.as_ref(),
     );
+    let stopped = async move {
+        drop(tokio::signal::ctrl_c().await);
+        // Streams would go on for ever: they are told goodbye.
+        let shutdown = handle.shutdown(GRACE).await;
+        println!("{} requests were ended", shutdown.ended);
+    };
     axum::serve(listener, guarded)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(stopped)
         .await?;
     if let Some(log) = log {
         // It waits for the disk, which a task must not.
@@ -146,6 +152,9 @@ fn gate(
                 ),
         )
 }
+
+/// How long answers have to complete when the server is stopped.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How long somebody is in at most, however busy.
 pub(crate) const ABSOLUTE: Duration = Duration::from_secs(8 * 3600);
