@@ -101,7 +101,7 @@ async fn what_completes_in_time_is_not_ended_and_the_rest_of_the_grace_is_not_wa
 
 /// With sessions and without them.
 fn worlds() -> [World; 2] {
-    [World::new(), World::with(|stack| stack)]
+    [World::new(), World::bare(RecordingAudit::new())]
 }
 
 #[tokio::test]
@@ -271,23 +271,28 @@ async fn what_is_being_decided_on_when_the_gate_is_shut_is_not_let_in() {
 
 #[tokio::test]
 async fn what_waits_for_its_record_when_the_gate_is_shut_is_not_let_in() {
-    let audit = RecordingAudit::strict();
-    let world = World::recording(audit.clone(), |stack| stack.with_session(short_sessions()));
-    let probe = HandlerProbe::new();
-    audit.set_held(true);
-    let mut asking = tokio_test::task::spawn(world.gate.layer(probe.clone()).oneshot(request()));
-    assert_pending!(asking.poll());
-    let shutting = world.shut().await;
-    world.pass(GRACE.as_secs() + 1).await;
-    let shutdown = shutting.await.unwrap();
-    assert_eq!((shutdown.ended, shutdown.left), (1, 1));
-    audit.set_held(false);
-    let response = assert_ready!(asking.poll()).unwrap();
-    assert_eq!(response.status(), 503);
-    probe.assert_not_called();
-    assert_eq!(world.handle.stats().running, 0);
-    let reasons = world.reasons();
-    assert_eq!(reasons.last(), Some(&"shutting_down"), "{reasons:?}");
+    let (with, without) = (RecordingAudit::strict(), RecordingAudit::strict());
+    for world in [
+        World::recording(with, |stack| stack.with_session(short_sessions())),
+        World::bare(without),
+    ] {
+        let probe = HandlerProbe::new();
+        world.audit.set_held(true);
+        let asking = world.gate.layer(probe.clone()).oneshot(request());
+        let mut asking = tokio_test::task::spawn(asking);
+        assert_pending!(asking.poll());
+        let shutting = world.shut().await;
+        world.pass(GRACE.as_secs() + 1).await;
+        let shutdown = shutting.await.unwrap();
+        assert_eq!((shutdown.ended, shutdown.left), (1, 1));
+        world.audit.set_held(false);
+        let response = assert_ready!(asking.poll()).unwrap();
+        assert_eq!(response.status(), 503);
+        probe.assert_not_called();
+        assert_eq!(world.handle.stats().running, 0);
+        let reasons = world.reasons();
+        assert_eq!(reasons.last(), Some(&"shutting_down"), "{reasons:?}");
+    }
 }
 
 #[tokio::test]

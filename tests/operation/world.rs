@@ -7,12 +7,13 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use portcullis::{
     BoxError, Gate, GateHandle, RequestBody,
-    stack::{Complete, Shutdown, StackBuilder},
+    stack::{Complete, Shutdown, Stack, StackBuilder},
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use portcullis_tests::{
-    fixtures::{request_with, short_sessions, stack_builder},
+    fixtures::{RESOURCE, request_with, short_sessions, stack_builder},
     patience::settle,
+    table_auth::TableAuth,
 };
 use tokio::task::JoinHandle;
 use tower::{Layer as _, Service, ServiceExt as _};
@@ -42,11 +43,23 @@ impl World {
         audit: RecordingAudit,
         settings: impl FnOnce(StackBuilder<Complete>) -> StackBuilder<Complete>,
     ) -> Self {
+        let stack = settings(stack_builder(&audit));
+        Self::build(audit, stack)
+    }
+
+    /// Without sessions.
+    pub(crate) fn bare(audit: RecordingAudit) -> Self {
+        let stack = Stack::builder()
+            .with_audit(audit.clone())
+            .with_resource(RESOURCE)
+            .add_authenticator(TableAuth::new());
+        Self::build(audit, stack)
+    }
+
+    fn build(audit: RecordingAudit, stack: StackBuilder<Complete>) -> Self {
         let clock = VirtualClock::new();
-        let stack = stack_builder(&audit)
-            .with_clock(clock.clone())
-            .add_anonymous_route("/public");
-        let (gate, handle) = settings(stack).build().unwrap();
+        let stack = stack.with_clock(clock.clone());
+        let (gate, handle) = stack.add_anonymous_route("/public").build().unwrap();
         Self {
             clock,
             audit,
