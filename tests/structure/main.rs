@@ -8,6 +8,7 @@ mod arrows;
 mod bans;
 mod documents;
 mod orphans;
+mod pages;
 mod tree;
 
 use std::error::Error;

@@ -1,28 +1,40 @@
 //! Composable Tower layers that decide who may talk to an agent, and write it down.
 //!
-//! For agent servers on HTTP: MCP servers on rmcp, A2A agents, agents of your own with
-//! streaming answers; on axum, or on any Tower service. A request comes through the layers
-//! with one identity, which neither a handler nor a model can change.
+//! For agent servers in Rust: MCP servers on rmcp, A2A agents, agents of your own with streaming
+//! answers; on axum, or on any Tower service. A request comes through the layers with one identity,
+//! which neither a handler nor a model can change.
 //!
-#![cfg_attr(all(feature = "api-keys", feature = "axum"), doc = "```")]
-#![cfg_attr(not(all(feature = "api-keys", feature = "axum")), doc = "```ignore")]
-//! use axum::{Router, routing::post};
-//! use portcullis::{Principal, Secret, Stack, api_keys::{ApiKeys, KeyRing}};
-//!
+#![cfg_attr(
+    all(feature = "api-keys", feature = "axum", feature = "jwt"),
+    doc = "```"
+)]
+#![cfg_attr(
+    not(all(feature = "api-keys", feature = "axum", feature = "jwt")),
+    doc = "```ignore"
+)]
+//! # use axum::{Router, routing::post};
+//! # use portcullis::{Principal, api_keys::{ApiKeys, KeyRing}, jwt::Jwt};
+//! # async fn serve(
+//! #     listener: tokio::net::TcpListener,
+//! #     keys: KeyRing,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! async fn chat(principal: Principal) -> String {
 //!     format!("hello {}", principal.subject())
 //! }
 //!
-//! let keys = KeyRing::new("acme", &Secret::new([7; 32]));
-//! let (gate, handle) = Stack::builder()
-//!     .with_resource("https://agent.example/")
+//! let (gate, handle) = portcullis::Stack::builder()
+//!     .with_resource("https://agent.example/")               // who we are: audience, metadata
+//!     .add_authenticator(Jwt::issuer("https://idp.example")) // keys by discovery
 //!     .add_authenticator(ApiKeys::new(keys))
-//!     .build()?;
-//! let guarded = gate.guard(Router::new().route("/chat", post(chat)));
-//! // axum::serve(listener, guarded).await?;
-//! # let _ = (guarded, handle);
-//! # Ok::<(), portcullis::ConfigErrors>(())
+//!     .build()?;                                             // every problem of the settings at once
+//! handle.ready().await?;                                     // the keys are there
+//! axum::serve(listener, gate.guard(Router::new().route("/chat", post(chat)))).await?;
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! Whoever has no good credential is answered 401 with a challenge that a client can follow, never
+//! reaches `chat`, and stands in the record with a stable reason code.
 //!
 //! # The order of the layers
 //!
@@ -71,6 +83,13 @@
 //! - `jwt`: re-exports `portcullis-jwt`.
 //! - `metrics`: hands the counters to the facade `metrics`.
 //! - `full`: all of these.
+//!
+//! # Not yet
+//!
+//! Ready-made stores that several servers share (the trait is there), approvals; DPoP and
+//! certificate-bound tokens (credentials that are bound to a key are refused); introspection; browser
+//! login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the
+//! operator's tool. Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ambient;
