@@ -24,10 +24,10 @@ mod shrinking;
 mod targets;
 
 use engine::{Target, run};
-use targets::{authorization, claims, forwarded, key_set, path, session, token};
+use targets::{authorization, claims, forwarded, key_set, path, session, token, trace_parent};
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 7] = [
+const TARGETS: [&Target; 8] = [
     &authorization::TARGET,
     &claims::TARGET,
     &forwarded::TARGET,
@@ -35,6 +35,7 @@ const TARGETS: [&Target; 7] = [
     &path::TARGET,
     &session::TARGET,
     &token::TARGET,
+    &trace_parent::TARGET,
 ];
 
 #[test]
@@ -70,6 +71,11 @@ fn session() {
 #[test]
 fn token() {
     run(&token::TARGET);
+}
+
+#[test]
+fn trace_parent() {
+    run(&trace_parent::TARGET);
 }
 
 /// What `cargo xtask fuzz` can be asked for are the folders.

@@ -71,6 +71,7 @@ mod scope;
 mod secret;
 mod session;
 mod timestamp;
+mod trace_parent;
 mod verdict;
 
 #[doc(hidden)]
@@ -93,4 +94,5 @@ pub use session::{
     Sessions, StoreError,
 };
 pub use timestamp::Timestamp;
+pub use trace_parent::{InvalidTraceParent, ParentId, TraceId, TraceParent};
 pub use verdict::{Check, Rejection, RejectionKind, Unavailable, Verdict};

@@ -131,9 +131,9 @@ pub use portcullis_jwt as jwt;
 pub use portcullis_core::{
     Actor, Authenticator, Authorization, Check, Clock, ConfigError, ConfigErrors, Confirmation,
     Description, Evidence, EvidenceKind, IntoAuthenticator, InvalidEvidence, InvalidScope,
-    MalformedAuthorization, NotReady, ReasonCode, Rejection, RejectionKind, RequestId, RequestView,
-    RevocationKey, Scopes, Secret, Site, Sleep, SystemClock, Timestamp, Unavailable, Verdict,
-    entropy,
+    InvalidTraceParent, MalformedAuthorization, NotReady, ParentId, ReasonCode, Rejection,
+    RejectionKind, RequestId, RequestView, RevocationKey, Scopes, Secret, Site, Sleep, SystemClock,
+    Timestamp, TraceId, TraceParent, Unavailable, Verdict, entropy,
 };
 
 pub use crate::{

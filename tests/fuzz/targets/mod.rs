@@ -8,6 +8,7 @@ pub(crate) mod key_set;
 pub(crate) mod path;
 pub(crate) mod session;
 pub(crate) mod token;
+pub(crate) mod trace_parent;
 
 mod json;
 mod judged;
