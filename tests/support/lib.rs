@@ -7,6 +7,7 @@ pub mod folder;
 pub mod forger;
 pub mod logs;
 pub mod patience;
+pub mod spans;
 pub mod streams;
 pub mod table_auth;
 pub mod wire;

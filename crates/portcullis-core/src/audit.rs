@@ -11,7 +11,7 @@ use std::{
 
 use http::{Method, StatusCode};
 
-use crate::{Evidence, ReasonCode, SessionId, Timestamp};
+use crate::{Evidence, ReasonCode, SessionId, Timestamp, TraceParent};
 
 /// The id of a request: ours, never the client's. A UUID of version 7 (RFC 9562 §5.7), so ids
 /// sort by time. It is public, and no secret.
@@ -135,7 +135,8 @@ impl fmt::Debug for Durable {
 /// One decision, as it is written down. Borrowed: a sink that keeps it copies what it needs.
 ///
 /// Path and method come from the client, may hold anything that one can, and may be long; the
-/// operation may come from a model and hold anything at all: a sink escapes and cuts them.
+/// operation may come from a model and hold anything at all: a sink escapes and cuts them. The
+/// trace comes from the client as well, and can hold nothing but two numbers.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Record<'a> {
@@ -162,6 +163,8 @@ pub struct Record<'a> {
     pub authenticator: Option<&'static str>,
     /// Where the request came from, as far as that is known.
     pub client_address: Option<IpAddr>,
+    /// The trace that the request belongs to, as whoever sent it says.
+    pub trace: Option<TraceParent>,
     /// The method.
     pub method: &'a Method,
     /// The path that the client asked for.
@@ -194,6 +197,7 @@ impl<'a> Record<'a> {
             principal: None,
             authenticator: None,
             client_address: None,
+            trace: None,
             method,
             path,
             operation: None,

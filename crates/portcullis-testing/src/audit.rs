@@ -12,7 +12,7 @@ use std::{
 use http::{Method, StatusCode};
 use portcullis_core::{
     AuditSink, Durable, Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, SessionId,
-    SinkError, Timestamp,
+    SinkError, Timestamp, TraceParent,
 };
 use tokio::sync::watch;
 
@@ -350,6 +350,8 @@ pub struct Recorded {
     pub authenticator: Option<&'static str>,
     /// Where the request came from, as far as that is known.
     pub client_address: Option<IpAddr>,
+    /// The trace that the request belongs to, as whoever sent it says.
+    pub trace: Option<TraceParent>,
     /// The method.
     pub method: Method,
     /// The path that the client asked for.
@@ -388,6 +390,7 @@ impl From<&Record<'_>> for Recorded {
             principal: record.principal.cloned(),
             authenticator: record.authenticator,
             client_address: record.client_address,
+            trace: record.trace,
             method: record.method.clone(),
             path: record.path.to_owned(),
             operation: record.operation.map(str::to_owned),
@@ -427,6 +430,9 @@ impl fmt::Display for Recorded {
         }
         if let Some(address) = self.client_address {
             write!(f, ", from {address}")?;
+        }
+        if let Some(trace) = self.trace {
+            write!(f, ", in trace {}", trace.trace_id())?;
         }
         write!(f, ", request {} at {}", self.request_id, self.at)
     }

@@ -40,6 +40,8 @@ impl AuditSink for TracingSink {
             subject = record.principal.map(|principal| Escaped(principal.subject())).map(tracing::field::display),
             client = record.principal.and_then(|principal| principal.client()).map(Escaped).map(tracing::field::display),
             client_address = record.client_address.map(tracing::field::display),
+            trace_id = record.trace.map(|trace| tracing::field::display(trace.trace_id())),
+            parent_id = record.trace.map(|trace| tracing::field::display(trace.parent_id())),
             method = %Escaped(record.method.as_str()),
             path = %Escaped(record.path),
             operation = record.operation.map(Escaped).map(tracing::field::display),

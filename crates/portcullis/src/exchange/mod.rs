@@ -21,7 +21,7 @@ use std::{
 };
 
 use http::{Extensions, Method, request::Parts};
-use portcullis_core::{Clock, Evidence, RequestId, RequestView, Timestamp};
+use portcullis_core::{Clock, Evidence, RequestId, RequestView, Timestamp, TraceParent};
 
 use self::seat::Seat;
 pub use self::slot::Slot;
@@ -65,6 +65,7 @@ struct Ledger {
     at: Timestamp,
     method: Method,
     path: OriginalPath,
+    trace: Option<TraceParent>,
     trail: Trail,
     shared: Arc<Shared>,
     arrival: OnceLock<Arrival>,
@@ -153,6 +154,15 @@ impl Exchange {
         self.0.path.as_str()
     }
 
+    /// Which trace the request belongs to, if the client sent one `traceparent` that can be read.
+    ///
+    /// **The client chose it.** It helps to find what belongs together, and proves nothing: decide
+    /// nothing by it, and keep nothing under it alone.
+    #[must_use]
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        self.0.trace
+    }
+
     /// Where the request came from: the right-most address that no trusted proxy vouches
     /// for. `None` without a `perimeter` layer, or where the peer is not known.
     #[must_use]
@@ -197,6 +207,7 @@ impl Exchange {
             at,
             method: parts.method.clone(),
             path: OriginalPath::of(parts, shared.base_path.as_deref()),
+            trace: TraceParent::of(&parts.headers),
             trail: Trail::default(),
             shared: Arc::clone(shared),
             arrival: OnceLock::new(),

@@ -137,6 +137,7 @@ impl Ledger {
             .arrival
             .get()
             .and_then(|arrival| arrival.client_address);
+        record.trace = self.trace;
         // Whom `authn` has let in is named, whatever a layer further in decides.
         if let Some(Identity::Principal(principal)) = self.identity.get() {
             record.principal = Some(principal.evidence());

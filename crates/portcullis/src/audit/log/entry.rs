@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::StatusCode;
 use portcullis_core::{
     EvidenceKind, Outcome, ReasonCode, Record, RecordKind, RequestId, SessionId, Timestamp,
+    TraceParent,
 };
 
 use super::flood::Summary;
@@ -44,6 +45,7 @@ pub(super) struct Copied {
     pub(super) session: Option<SessionId>,
     pub(super) authenticator: Option<&'static str>,
     pub(super) client_address: Option<IpAddr>,
+    pub(super) trace: Option<TraceParent>,
     pub(super) principal: Option<EvidenceKind>,
     pub(super) method: Piece,
     pub(super) path: Piece,
@@ -107,6 +109,7 @@ impl Batch {
             session: record.session,
             authenticator: record.authenticator,
             client_address: record.client_address,
+            trace: record.trace,
             principal: principal.map(|principal| principal.kind()),
             method: self.keep(record.method.as_str(), MAX_METHOD),
             path: self.keep(record.path, MAX_PATH),

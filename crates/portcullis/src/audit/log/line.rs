@@ -182,6 +182,14 @@ impl Lines {
             self.shown("ip", address);
             self.shut();
         }
+        if let Some(trace) = record.trace {
+            self.open("trace");
+            self.shown("uid", trace.trace_id());
+            self.open("span");
+            self.shown("parent_uid", trace.parent_id());
+            self.shut();
+            self.shut();
+        }
         if let Some(operation) = record.operation {
             self.open("api");
             self.text("operation", batch.text(operation));

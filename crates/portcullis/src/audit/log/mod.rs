@@ -138,6 +138,7 @@
 //! | `http_request.http_method`, `http_request.url.path` | yes | what was asked for |
 //! | `http_response.code` | yes | what the gate answered by itself |
 //! | `src_endpoint.ip` | yes | the client's address |
+//! | `trace.uid`, `trace.span.parent_uid` | yes | the trace and the operation in it that the request is a part of, as its sender says: it correlates, and proves nothing |
 //! | `api.operation` | yes | what a call asked for |
 //! | `actor.user.uid`, `actor.user.type` | yes | the subject; `user`, `client` or `standing` |
 //! | `actor.idp.uid` | yes | the issuer |
