@@ -55,9 +55,11 @@ const BANS: [Ban; 6] = [
             "hyper",
             "hyper-util",
             "jsonwebtoken",
+            "opentelemetry",
             "portcullis-jwt",
             "reqwest",
             "rustls",
+            "tracing-subscriber",
         ],
     },
     // Tokens are verified without a web framework, and without a client of its own if the
