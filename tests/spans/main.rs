@@ -2,9 +2,12 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails where something is not as it should be"
 )]
 
+mod fields;
+mod hostile;
+mod places;
 mod records;
+mod streams;

@@ -16,7 +16,7 @@ use tracing_subscriber::{
     Layer,
     fmt::format::FmtSpan,
     layer::{Context, SubscriberExt as _},
-    registry::{LookupSpan, Registry},
+    registry::{LookupSpan, Registry, SpanRef},
 };
 
 thread_local! {
@@ -44,6 +44,8 @@ pub struct SeenSpan {
     pub target: &'static str,
     /// Its level.
     pub level: Level,
+    /// The names of all its fields, recorded or not.
+    pub names: Vec<&'static str>,
     /// Which span it is in, by its number.
     pub parent: Option<usize>,
     /// What was recorded, in this order.
@@ -180,15 +182,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ByThread {
         let (Some(spans), Some(span)) = (Spans::of_this_thread(), ctx.span(id)) else {
             return;
         };
-        let place_of = |span: &tracing_subscriber::registry::SpanRef<'_, S>| {
-            span.extensions().get().map(|Place(_, number)| *number)
-        };
         let metadata = attributes.metadata();
         let mut seen = SeenSpan {
             name: metadata.name(),
             target: metadata.target(),
             level: *metadata.level(),
-            parent: span.parent().as_ref().and_then(place_of),
+            names: metadata.fields().iter().map(|field| field.name()).collect(),
+            parent: span.parent().and_then(|span| number_of(&span)),
             fields: Vec::new(),
             is_closed: false,
         };
@@ -203,7 +203,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ByThread {
 
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         change(id, &ctx, |span| {
-            values.record(&mut Fields(&mut span.fields))
+            values.record(&mut Fields(&mut span.fields));
         });
     }
 
@@ -217,10 +217,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ByThread {
             .iter()
             .map(|(name, value)| format!(" {name}={value}"));
         let scope = ctx.event_scope(event).into_iter().flatten();
-        let numbers = scope.filter_map(|span| {
-            let place = span.extensions().get().map(|Place(_, number)| *number);
-            place
-        });
+        let numbers = scope.filter_map(|span| number_of(&span));
         let seen = SeenEvent {
             line: event.metadata().target().to_owned() + &fields.collect::<String>(),
             spans: numbers.collect(),
@@ -231,6 +228,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ByThread {
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         change(&id, &ctx, |span| span.is_closed = true);
     }
+}
+
+fn number_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<usize> {
+    let extensions = span.extensions();
+    extensions.get().map(|Place(_, number)| *number)
 }
 
 fn change<S>(id: &Id, ctx: &Context<'_, S>, change: impl FnOnce(&mut SeenSpan))

@@ -70,6 +70,7 @@
 //! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
 //! | run it: be ready, count, shut down in order | [`guide::operation`], [`GateHandle`] |
 //! | read what was decided | [`audit`], [`reason`] |
+//! | find the lines of one request in logs and traces | [`guide::spans`] |
 //! | keep it in files that show every change | `audit::log` (feature `audit-log`) |
 //! | test your server | the module `guide` of the crate `portcullis-testing` |
 //!

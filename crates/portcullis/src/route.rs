@@ -12,10 +12,24 @@ use crate::path::{self, Ambiguity};
 /// There is no matched route, and the path can be read in two ways: no rule may then be
 /// thought to hold for it, and none may be thought not to.
 pub(crate) fn of<'a>(parts: &'a Parts, path: &'a str) -> Result<&'a str, Ambiguity> {
-    #[cfg(feature = "axum")]
-    if let Some(matched) = parts.extensions.get::<axum::extract::MatchedPath>() {
-        return Ok(matched.as_str());
+    match matched(parts) {
+        Some(matched) => Ok(matched),
+        None => path::is_normal(path).map(|()| path),
     }
-    let _ = parts;
-    path::is_normal(path).map(|()| path)
+}
+
+/// The route that axum has matched, if a router has.
+pub(crate) fn matched(parts: &Parts) -> Option<&str> {
+    #[cfg(feature = "axum")]
+    return Some(
+        parts
+            .extensions
+            .get::<axum::extract::MatchedPath>()?
+            .as_str(),
+    );
+    #[cfg(not(feature = "axum"))]
+    {
+        let _ = parts;
+        None
+    }
 }

@@ -10,6 +10,7 @@ mod original_path;
 mod record;
 mod seat;
 mod slot;
+mod span;
 
 use std::{
     fmt,
@@ -23,7 +24,6 @@ use std::{
 use http::{Extensions, Method, request::Parts};
 use portcullis_core::{Clock, Evidence, RequestId, RequestView, Timestamp, TraceParent};
 
-use self::seat::Seat;
 pub use self::slot::Slot;
 pub(crate) use self::{
     flight::{Flight, Scope},
@@ -31,6 +31,7 @@ pub(crate) use self::{
     original_path::OriginalPath,
     slot::{Misplaced, Trail},
 };
+use self::{seat::Seat, span::RequestSpan};
 use crate::{
     audit::Recorder,
     challenge::Challenges,
@@ -66,6 +67,7 @@ struct Ledger {
     method: Method,
     path: OriginalPath,
     trace: Option<TraceParent>,
+    span: RequestSpan,
     trail: Trail,
     shared: Arc<Shared>,
     arrival: OnceLock<Arrival>,
@@ -201,13 +203,17 @@ impl Exchange {
     pub(crate) fn open(parts: &mut Parts, shared: &Arc<Shared>) -> Self {
         let flight = Flight::next();
         let at = shared.clock.now();
+        let id = shared.ids.make(at, flight);
+        let path = OriginalPath::of(parts, shared.base_path.as_deref());
+        let trace = TraceParent::of(&parts.headers);
         let exchange = Self(Arc::new(Ledger {
             flight,
-            id: shared.ids.make(at, flight),
+            id,
             at,
             method: parts.method.clone(),
-            path: OriginalPath::of(parts, shared.base_path.as_deref()),
-            trace: TraceParent::of(&parts.headers),
+            span: RequestSpan::open(parts, id, path.as_str(), trace.as_ref()),
+            path,
+            trace,
             trail: Trail::default(),
             shared: Arc::clone(shared),
             arrival: OnceLock::new(),
@@ -239,7 +245,7 @@ impl Exchange {
 
     /// Runs something that belongs to this request.
     pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.0.flight.run(f)
+        self.in_span(|| self.0.flight.run(f))
     }
 
     pub(crate) fn enter(&self, slot: Slot) -> Result<(), Misplaced> {
@@ -273,6 +279,7 @@ impl Exchange {
     /// Writes what the perimeter found. A second write is impossible: the trail has refused
     /// a second perimeter.
     pub(crate) fn set_arrival(&self, arrival: Arrival) {
+        self.0.span.set_client_address(arrival.client_address);
         let _ = self.0.arrival.set(arrival);
     }
 
@@ -319,6 +326,7 @@ impl Exchange {
     /// Writes the session that the request belongs to. A second write is impossible, as for
     /// [`set_arrival`](Self::set_arrival).
     pub(crate) fn set_session(&self, session: Session) {
+        self.0.span.set_session(session.id());
         let _ = self.0.session.set(session);
     }
 

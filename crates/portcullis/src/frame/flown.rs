@@ -155,6 +155,10 @@ impl Flown {
             Over::Session(reason) => self.steps.cut(&self.exchange, reason)?,
             Over::Shutdown => Refusal::shutting_down(),
         };
+        if self.is_outermost {
+            let reason = Some(refusal.reason());
+            self.exchange.note_answer(refusal.status(), reason);
+        }
         Some(refusal.into_response(self.exchange.id()))
     }
 }
@@ -169,7 +173,9 @@ impl Drop for Flown {
             end => end,
         };
         if self.is_outermost {
-            self.exchange.record_end(end.code());
+            let exchange = &self.exchange;
+            exchange.in_span(|| exchange.record_end(end.code()));
+            exchange.close_span(end.code());
         }
         if self.steps.counts(self.is_outermost) {
             match self.exchange.is_refused() {

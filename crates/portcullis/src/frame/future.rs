@@ -33,6 +33,22 @@ pin_project! {
         #[pin]
         state: State<S, B, M>,
     }
+
+    impl<S, B, M> PinnedDrop for ResponseFuture<S, B, M>
+    where
+        S: Service<Request<M::Body>>,
+        M: RequestBodies<B>,
+    {
+        // What a handler logs when it is dropped belongs to its request, too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut state = this.project().state;
+            if let StateProjection::Calling { flown: Some(flown), .. } = state.as_mut().project()
+                && let Some(span) = flown.exchange().span_to_enter()
+            {
+                span.in_scope(|| state.set(State::Refused { response: None }));
+            }
+        }
+    }
 }
 
 pin_project! {
@@ -139,9 +155,11 @@ where
                         // The handler is dropped where it stands.
                         Err(over) => {
                             passing.cut(over);
-                            State::Refused {
-                                response: passing.answer(over),
-                            }
+                            let response = passing.answer(over);
+                            let exchange = passing.exchange().clone();
+                            let refused = State::Refused { response };
+                            exchange.in_span(|| self.as_mut().project().state.set(refused));
+                            continue;
                         }
                     }
                 }

@@ -31,6 +31,18 @@ pin_project! {
         #[pin]
         kind: Kind<B>,
     }
+
+    impl<B> PinnedDrop for ResponseBody<B> {
+        // What a stream logs when it is dropped belongs to its request, too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut kind = this.project().kind;
+            if let KindProjection::Handler { flown, .. } = kind.as_mut().project()
+                && let Some(span) = flown.exchange().span_to_enter()
+            {
+                span.in_scope(|| kind.set(Kind::Cut));
+            }
+        }
+    }
 }
 
 pin_project! {
@@ -82,7 +94,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut kind = self.project().kind;
-        let last = match kind.as_mut().project() {
+        let (last, exchange) = match kind.as_mut().project() {
             KindProjection::Handler {
                 mut body,
                 flown,
@@ -93,7 +105,8 @@ where
                     flown.cut(over);
                     // What has a length would be longer than that with a goodbye.
                     let has_room = body.size_hint().exact().is_none();
-                    last_frame(over, events.as_ref().filter(|_| has_room))
+                    let last = last_frame(over, events.as_ref().filter(|_| has_room));
+                    (last, flown.exchange().clone())
                 }
             },
             KindProjection::Own { body } => {
@@ -103,7 +116,7 @@ where
             KindProjection::Cut => return Poll::Ready(None),
         };
         // The handler's body is dropped here, and all that it holds.
-        kind.set(Kind::Cut);
+        exchange.in_span(|| kind.set(Kind::Cut));
         Poll::Ready(Some(last))
     }
 

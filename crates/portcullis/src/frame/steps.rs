@@ -5,11 +5,13 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts, response};
 use portcullis_core::EndReason;
+use tracing::{Instrument as _, Span};
 
 use super::{doors::Doors, flown::Flown};
 use crate::{
     audit::Stats,
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
+    reason,
     refusal::Refusal,
 };
 
@@ -161,12 +163,14 @@ impl Steps {
                 // The request gets an exchange of its own for the record: what it carries is
                 // another's.
                 let exchange = Exchange::open(parts, &self.shared);
-                return Passage::Refuse(self.misplaced(0, &exchange, misplaced));
+                return Passage::Refuse(self.misplaced(0, &exchange, true, misplaced));
             }
         };
+        let span = exchange.span_to_enter();
+        let _entered = span.as_ref().map(Span::enter);
         exchange.set_deciding(true);
         if self.is_gate() && !self.doors.are_open() {
-            return Passage::Refuse(refuse(Refusal::shutting_down(), &exchange));
+            return Passage::Refuse(refuse(Refusal::shutting_down(), &exchange, is_outermost));
         }
         for (index, step) in self.steps.iter().enumerate() {
             match self.enter_and_decide(index, step, parts, &exchange) {
@@ -175,10 +179,11 @@ impl Steps {
                     return self.wait(index, Some(cursor), parts, exchange, is_outermost);
                 }
                 Ok(Decision::Refuse(refusal)) => {
-                    return Passage::Refuse(refuse(refusal, &exchange));
+                    return Passage::Refuse(refuse(refusal, &exchange, is_outermost));
                 }
                 Err(misplaced) => {
-                    return Passage::Refuse(self.misplaced(index, &exchange, misplaced));
+                    let response = self.misplaced(index, &exchange, is_outermost, misplaced);
+                    return Passage::Refuse(response);
                 }
             }
         }
@@ -203,15 +208,18 @@ impl Steps {
         flown: &Flown,
     ) -> Option<Response<Bytes>> {
         let exchange = flown.exchange();
+        let refusal = exchange.in_span(|| {
+            if flown.is_outermost() {
+                exchange.record_admission();
+            }
+            let mut steps = self.steps.iter().rev();
+            steps.find_map(|step| step.respond(parts, exchange))
+        });
         if flown.is_outermost() {
-            exchange.record_admission();
+            let status = refusal.as_ref().map_or(parts.status, Refusal::status);
+            exchange.note_answer(status, refusal.as_ref().map(Refusal::reason));
         }
-        let refusal = self
-            .steps
-            .iter()
-            .rev()
-            .find_map(|step| step.respond(parts, exchange))?;
-        Some(refusal.into_response(exchange.id()))
+        Some(refusal?.into_response(exchange.id()))
     }
 
     fn enter_and_decide(
@@ -240,7 +248,8 @@ impl Steps {
     ) -> Passage {
         let this = Arc::clone(self);
         let mut parts = std::mem::replace(parts, http::Request::new(()).into_parts().0);
-        Passage::Wait(Box::pin(async move {
+        let span = exchange.span_to_enter().unwrap_or_else(Span::none);
+        let waiting = async move {
             for (index, step) in this.steps.iter().enumerate().skip(index) {
                 let decision = match waiting.take() {
                     Some(cursor) => Ok(Decision::NeedsIo { cursor }),
@@ -257,12 +266,13 @@ impl Steps {
                         result
                     }
                     Err(misplaced) => {
-                        let response = this.misplaced(index, &exchange, misplaced);
+                        let response = this.misplaced(index, &exchange, is_outermost, misplaced);
                         return (parts, Landing::Refuse(response));
                     }
                 };
                 if let Err(refusal) = result {
-                    return (parts, Landing::Refuse(refuse(refusal, &exchange)));
+                    let response = refuse(refusal, &exchange, is_outermost);
+                    return (parts, Landing::Refuse(response));
                 }
             }
             let landing = if this.must_commit(&exchange) {
@@ -271,7 +281,8 @@ impl Steps {
                 this.let_in(exchange, is_outermost)
             };
             (parts, landing)
-        }))
+        };
+        Passage::Wait(Box::pin(waiting.instrument(span)))
     }
 
     /// Whether the record of the admission has to be durable before the handler runs.
@@ -290,14 +301,14 @@ impl Steps {
         let exchange = flown.exchange();
         if let Err(error) = durable.await {
             let refusal = Refusal::without_record(exchange.id(), &error);
-            return Landing::Refuse(refuse(refusal, exchange));
+            return Landing::Refuse(refuse(refusal, exchange, is_outermost));
         }
         // What was let in before a disk that took its time may be over since.
         if let Some(Err(refusal)) = exchange.session().map(|session| session.check(exchange)) {
-            return Landing::Refuse(refuse(refusal, exchange));
+            return Landing::Refuse(refuse(refusal, exchange, is_outermost));
         }
         if self.is_gate() && self.doors.are_closed() {
-            return Landing::Refuse(refuse(Refusal::shutting_down(), exchange));
+            return Landing::Refuse(refuse(Refusal::shutting_down(), exchange, is_outermost));
         }
         exchange.count_admission();
         Landing::Pass(flown)
@@ -313,7 +324,10 @@ impl Steps {
                 }
                 Landing::Pass(flown)
             }
-            Err(exchange) => Landing::Refuse(refuse(Refusal::shutting_down(), &exchange)),
+            Err(exchange) => {
+                let refusal = Refusal::shutting_down();
+                Landing::Refuse(refuse(refusal, &exchange, is_outermost))
+            }
         }
     }
 
@@ -321,6 +335,7 @@ impl Steps {
         &self,
         index: usize,
         exchange: &Exchange,
+        is_outermost: bool,
         misplaced: Misplaced,
     ) -> Response<Bytes> {
         let layer = self
@@ -329,6 +344,10 @@ impl Steps {
             .and_then(|step| step.slot())
             .map_or("gate", Slot::name);
         exchange.record_misplacement(layer, misplaced);
+        if is_outermost {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            exchange.note_answer(status, Some(reason::STACK_MISORDERED));
+        }
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
@@ -343,7 +362,11 @@ impl fmt::Debug for Steps {
     }
 }
 
-fn refuse(refusal: Refusal, exchange: &Exchange) -> Response<Bytes> {
+/// The gate's own answer. Further out, another layer of ours sees what becomes of it.
+fn refuse(refusal: Refusal, exchange: &Exchange, is_outermost: bool) -> Response<Bytes> {
     exchange.record_refusal(&refusal);
+    if is_outermost {
+        exchange.note_answer(refusal.status(), Some(refusal.reason()));
+    }
     refusal.into_response(exchange.id())
 }

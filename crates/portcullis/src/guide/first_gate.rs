@@ -126,4 +126,5 @@
 //! Each decision is one record, with a [reason code](crate::reason) that stays what it is. By
 //! default records go to `tracing`, target `portcullis::decision`; [`audit`](crate::audit) says
 //! how they go elsewhere. Clients are told the kind of the error and the id of the record, so a
-//! user who complains can name the line of the log.
+//! user who complains can name the line of the log. What your own handlers log stands in a span
+//! with the same id: see [`spans`](super::spans).

@@ -5,6 +5,7 @@
 //! | [`first_gate`] | who has a router and wants it guarded, today |
 //! | [`operation`] | who runs the server: readiness, counters, records, shutting down |
 //! | [`answers`] | who sees a status and wants to know why |
+//! | [`spans`] | who reads its logs and traces |
 //! | [`coming_from`] | who uses axum-login, tower-sessions or `tower_governor` |
 //!
 //! Each layer has a page of its own, with two examples, what it answers, and what it costs:
@@ -18,3 +19,4 @@ pub mod answers;
 pub mod coming_from;
 pub mod first_gate;
 pub mod operation;
+pub mod spans;
