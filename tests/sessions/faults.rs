@@ -1,11 +1,10 @@
 //! A store that cannot say lets nobody in, and leaves nothing half done.
 
+use std::sync::Arc;
+
 use portcullis::{
-    Secret, Timestamp,
-    session::{
-        Change, Commit, MemorySessions, OwnerKey, Revision, SessionBuilder, SessionId, SessionKey,
-        SessionLayer, SessionStore, Sessions, StoreError,
-    },
+    Secret,
+    session::{MemorySessions, SessionBuilder, SessionLayer},
 };
 use portcullis_testing::faulty_store::FaultyStore;
 
@@ -67,39 +66,11 @@ fn what_a_restart_would_not_find_again_is_an_error_when_the_layer_is_built() {
     let problem = |session: SessionBuilder| session.build().unwrap_err().to_string();
     let short = SessionLayer::builder().with_key(Secret::new([7; 15]));
     assert!(problem(short).starts_with("`with_key`: is not 16 bytes"));
-    let durable = || SessionLayer::builder().with_store(Durable(MemorySessions::default()));
+    // It may be shared with another layer.
+    let durable = || SessionLayer::builder().with_store(Arc::new(MemorySessions::default()));
     assert!(
         problem(durable())
             .starts_with("`with_key`: is missing, and the store outlasts the process")
     );
     assert!(durable().with_key(Secret::new([7; 16])).build().is_ok());
-}
-
-/// A store that does not say that it is volatile.
-struct Durable(MemorySessions);
-
-impl SessionStore for Durable {
-    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
-        self.0.load(owner).await
-    }
-
-    async fn commit(
-        &self,
-        owner: OwnerKey,
-        expected: Revision,
-        changes: Vec<Change>,
-        now: Timestamp,
-    ) -> Result<Commit, StoreError> {
-        self.0.commit(owner, expected, changes, now).await
-    }
-
-    async fn touch(
-        &self,
-        owner: OwnerKey,
-        key: SessionKey,
-        id: SessionId,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.0.touch(owner, key, id, at).await
-    }
 }

@@ -1,6 +1,6 @@
 //! What a session store owes.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 use super::{OwnerKey, SessionId, SessionKey, SessionRecord};
 use crate::{Check, Timestamp};
@@ -162,6 +162,56 @@ pub trait SessionStore: Send + Sync + 'static {
     /// (`with_key`): without one the settings are an error.
     ///
     /// `false`, unless a store says otherwise.
+    fn is_volatile(&self) -> bool {
+        false
+    }
+}
+
+/// A store that several layers share. They need one key.
+impl<S: SessionStore> SessionStore for Arc<S> {
+    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+        S::check(self, owner, key)
+    }
+
+    fn load(&self, owner: OwnerKey) -> impl Future<Output = Result<Sessions, StoreError>> + Send {
+        S::load(self, owner)
+    }
+
+    fn commit(
+        &self,
+        owner: OwnerKey,
+        expected: Revision,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Commit, StoreError>> + Send {
+        S::commit(self, owner, expected, changes, now)
+    }
+
+    fn touch_now(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> Check<bool> {
+        S::touch_now(self, owner, key, id, at)
+    }
+
+    fn touch(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        S::touch(self, owner, key, id, at)
+    }
+
+    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
+        S::forgotten(self, owner)
+    }
+
+    /// `false`: whoever shares a store has others see what is in it.
     fn is_volatile(&self) -> bool {
         false
     }
