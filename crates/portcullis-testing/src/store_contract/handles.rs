@@ -10,6 +10,53 @@ use portcullis_core::{
     Sessions, StoreError, Timestamp,
 };
 
+/// The methods of a store that hands on every question, but for whether it is volatile.
+macro_rules! hand_on {
+    ($this:ident => $store:expr) => {
+        fn check(&$this, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
+            $store.check(owner, key)
+        }
+
+        async fn load(&$this, owner: OwnerKey) -> Result<Sessions, StoreError> {
+            $store.load(owner).await
+        }
+
+        async fn commit(
+            &$this,
+            owner: OwnerKey,
+            expected: Revision,
+            changes: Vec<Change>,
+            now: Timestamp,
+        ) -> Result<Commit, StoreError> {
+            $store.commit(owner, expected, changes, now).await
+        }
+
+        fn touch_now(
+            &$this,
+            owner: OwnerKey,
+            key: SessionKey,
+            id: SessionId,
+            at: Timestamp,
+        ) -> Check<bool> {
+            $store.touch_now(owner, key, id, at)
+        }
+
+        async fn touch(
+            &$this,
+            owner: OwnerKey,
+            key: SessionKey,
+            id: SessionId,
+            at: Timestamp,
+        ) -> Result<bool, StoreError> {
+            $store.touch(owner, key, id, at).await
+        }
+
+        fn forgotten(&$this, owner: OwnerKey) -> Option<Timestamp> {
+            $store.forgotten(owner)
+        }
+    };
+}
+
 /// A store that is opened anew for each question: whatever it has not kept where it keeps its
 /// sessions is gone.
 ///
@@ -38,47 +85,7 @@ impl<F> fmt::Debug for Reopened<F> {
 }
 
 impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reopened<F> {
-    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
-        (self.0)().check(owner, key)
-    }
-
-    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
-        (self.0)().load(owner).await
-    }
-
-    async fn commit(
-        &self,
-        owner: OwnerKey,
-        expected: Revision,
-        changes: Vec<Change>,
-        now: Timestamp,
-    ) -> Result<Commit, StoreError> {
-        (self.0)().commit(owner, expected, changes, now).await
-    }
-
-    fn touch_now(
-        &self,
-        owner: OwnerKey,
-        key: SessionKey,
-        id: SessionId,
-        at: Timestamp,
-    ) -> Check<bool> {
-        (self.0)().touch_now(owner, key, id, at)
-    }
-
-    async fn touch(
-        &self,
-        owner: OwnerKey,
-        key: SessionKey,
-        id: SessionId,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        (self.0)().touch(owner, key, id, at).await
-    }
-
-    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
-        (self.0)().forgotten(owner)
-    }
+    hand_on!(self => (self.0)());
 
     fn is_volatile(&self) -> bool {
         (self.0)().is_volatile()
@@ -124,47 +131,7 @@ impl<S: SessionStore> ByTurns<S> {
 }
 
 impl<S: SessionStore> SessionStore for ByTurns<S> {
-    fn check(&self, owner: OwnerKey, key: SessionKey) -> Check<Option<SessionRecord>> {
-        self.next().check(owner, key)
-    }
-
-    async fn load(&self, owner: OwnerKey) -> Result<Sessions, StoreError> {
-        self.next().load(owner).await
-    }
-
-    async fn commit(
-        &self,
-        owner: OwnerKey,
-        expected: Revision,
-        changes: Vec<Change>,
-        now: Timestamp,
-    ) -> Result<Commit, StoreError> {
-        self.next().commit(owner, expected, changes, now).await
-    }
-
-    fn touch_now(
-        &self,
-        owner: OwnerKey,
-        key: SessionKey,
-        id: SessionId,
-        at: Timestamp,
-    ) -> Check<bool> {
-        self.next().touch_now(owner, key, id, at)
-    }
-
-    async fn touch(
-        &self,
-        owner: OwnerKey,
-        key: SessionKey,
-        id: SessionId,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.next().touch(owner, key, id, at).await
-    }
-
-    fn forgotten(&self, owner: OwnerKey) -> Option<Timestamp> {
-        self.next().forgotten(owner)
-    }
+    hand_on!(self => self.next());
 
     fn is_volatile(&self) -> bool {
         self.one.is_volatile() && self.other.is_volatile()
