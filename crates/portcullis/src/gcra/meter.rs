@@ -33,11 +33,10 @@ pub(crate) struct Meter<K, S = RandomState> {
 /// A cell that is there. While it is held, nobody else gets at it; if it is dropped, it has
 /// not been spent.
 #[must_use = "a cell that is dropped is not spent"]
-pub(crate) struct Held<'a, K, S = RandomState> {
+pub(crate) struct Held<'a> {
     is_used: &'a AtomicBool,
-    shard: MutexGuard<'a, Shard<K, S>>,
-    key: K,
-    has_place: bool,
+    /// When the debt is paid off, and when it will be once the cell is spent.
+    debt: &'a mut u64,
     paid_at: u64,
 }
 
@@ -74,30 +73,46 @@ where
         if !self.is_used.load(Ordering::Acquire) {
             return None;
         }
-        self.hold(key, now()).err()
+        self.hold(key, now(), |held| held.err())
     }
 
-    /// A cell, if there is one. It is spent with [`Held::spend`].
+    /// Decides with a cell in hand, if there is one. It is spent with [`Held::spend`].
     ///
     /// The error is how long until there is one. Whoever holds cells of two meters takes them
     /// in the same order each time.
-    pub(crate) fn hold(&self, key: K, now: Duration) -> Result<Held<'_, K, S>, Duration> {
+    pub(crate) fn hold<T>(
+        &self,
+        key: K,
+        now: Duration,
+        decide: impl FnOnce(Result<Held<'_>, Duration>) -> T,
+    ) -> T {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let mut shard = self.shard(&key);
-        let has_place = shard.has_place(&key, self.max_per_shard, now);
-        if !has_place && !self.has_warned.swap(true, Ordering::Relaxed) {
+        let shard = &mut *shard;
+        if let Some(debt) = shard.paid_at.get_mut(&key) {
+            return decide(self.charge(debt, now));
+        }
+        if shard.has_place(self.max_per_shard, now) {
+            // Whoever spends nothing is not remembered.
+            let mut debt = 0;
+            let decided = decide(self.charge(&mut debt, now));
+            if debt > 0 {
+                shard.paid_at.insert(key, debt);
+                shard.first_paid_at = shard.first_paid_at.min(debt);
+            }
+            return decided;
+        }
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(target: "portcullis", "{}", self.warning);
         }
-        let paid_at = match has_place {
-            true => shard.paid_at.get(&key).copied().unwrap_or(0),
-            false => shard.shared_paid_at,
-        };
-        let owes = self.rate.charge(paid_at.saturating_sub(now))?;
+        decide(self.charge(&mut shard.shared_paid_at, now))
+    }
+
+    fn charge<'a>(&'a self, debt: &'a mut u64, now: u64) -> Result<Held<'a>, Duration> {
+        let owes = self.rate.charge(debt.saturating_sub(now))?;
         Ok(Held {
             is_used: &self.is_used,
-            shard,
-            key,
-            has_place,
+            debt,
             paid_at: now.saturating_add(owes),
         })
     }
@@ -124,28 +139,13 @@ where
     }
 }
 
-impl<K, S> Held<'_, K, S>
-where
-    K: Copy + Eq + Hash,
-    S: BuildHasher,
-{
-    pub(crate) fn spend(mut self) {
-        let Self {
-            key,
-            has_place,
-            paid_at,
-            ..
-        } = self;
+impl Held<'_> {
+    pub(crate) fn spend(self) {
         // Written once: what every thread writes every thread would have to fetch again.
         if !self.is_used.load(Ordering::Relaxed) {
             self.is_used.store(true, Ordering::Release);
         }
-        if has_place {
-            self.shard.paid_at.insert(key, paid_at);
-            self.shard.first_paid_at = self.shard.first_paid_at.min(paid_at);
-        } else {
-            self.shard.shared_paid_at = paid_at;
-        }
+        *self.debt = self.paid_at;
     }
 }
 
@@ -162,9 +162,9 @@ where
         }
     }
 
-    /// Whether a debtor has, or can have, an entry of its own.
-    fn has_place(&mut self, key: &K, max: usize, now: u64) -> bool {
-        if self.paid_at.contains_key(key) || self.paid_at.len() < max {
+    /// Whether there is a place for one more debtor.
+    fn has_place(&mut self, max: usize, now: u64) -> bool {
+        if self.paid_at.len() < max {
             return true;
         }
         if now < self.first_paid_at {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn spend(meter: &Meter<u32>, key: u32, now: Duration) -> bool {
-        meter.hold(key, now).map(Held::spend).is_ok()
+        meter.hold(key, now, |held| held.map(Held::spend).is_ok())
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -204,7 +204,7 @@ mod tests {
         let meter = meter(3, 100);
         for _ in 0..100 {
             assert_eq!(meter.returns_in(1, || START), None);
-            drop(meter.hold(1, START));
+            meter.hold(1, START, |held| drop(held));
         }
         for _ in 0..3 {
             assert_eq!(meter.returns_in(1, || START), None);

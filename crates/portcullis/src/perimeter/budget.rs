@@ -9,7 +9,7 @@ use std::{fmt, hash::RandomState, num::NonZeroU32, sync::Arc, time::Duration};
 use portcullis_core::Clock;
 
 use super::address::AddressPrefix;
-use crate::gcra::{Elapsed, Held, Meter, Rate, Unusable};
+use crate::gcra::{Elapsed, Meter, Rate, Unusable};
 
 const FULL: &str = "more senders have been refused lately than their budgets tell apart, so \
      newcomers share one";
@@ -56,10 +56,11 @@ impl RefusalBudget {
 
     /// Spends one refusal. Beyond the budget, nothing more is owed.
     pub(crate) fn spend(&self, prefix: AddressPrefix) {
-        let _ = self
-            .refusals
-            .hold(prefix, self.elapsed.now())
-            .map(Held::spend);
+        self.refusals.hold(prefix, self.elapsed.now(), |held| {
+            if let Ok(held) = held {
+                held.spend();
+            }
+        });
     }
 }
 

@@ -60,33 +60,41 @@ impl Count {
     /// cost a principal what it could have used by way of another.
     fn spend(&self, issuer: &str, subject: &str, client: Option<&str>) -> Result<(), Spent> {
         let now = self.elapsed.now();
-        // Always the principal's first, so that no two requests wait for each other.
-        let principal = self
-            .principals
-            .as_ref()
-            .map(|meter| meter.hold(self.keys.make(issuer, subject), now))
-            .transpose();
-        let client = self
-            .clients
-            .as_ref()
-            .zip(client)
-            .map(|(meter, client)| meter.hold(self.keys.make(issuer, client), now))
-            .transpose();
-        match (principal, client) {
-            (Err(wait), client) if !portcullis_core::sabotaged!("quota.principal") => Err(Spent {
-                code: reason::QUOTA_PRINCIPAL,
-                // Who has to wait for both would come back in vain after the shorter.
-                returns_in: client.map_or_else(|other| wait.max(other), |_| wait),
-            }),
-            (_, Err(wait)) if !portcullis_core::sabotaged!("quota.client") => Err(Spent {
-                code: reason::QUOTA_CLIENT,
-                returns_in: wait,
-            }),
-            both => {
-                let held = <[_; 2]>::from(both).into_iter().flatten().flatten();
-                held.for_each(Held::spend);
-                Ok(())
+        let within = self.keys.within(issuer);
+        let client = self.clients.as_ref().zip(client);
+        let client = client.map(|(meter, client)| (meter, within.key(client)));
+        let go_on = |principal: Cell<'_>| match client {
+            Some((meter, key)) => {
+                meter.hold(key, now, |client| settle(principal, client.map(Some)))
             }
+            None => settle(principal, Ok(None)),
+        };
+        // Always the principal's first, so that no two requests wait for each other.
+        match &self.principals {
+            Some(meter) => meter.hold(within.key(subject), now, |held| go_on(held.map(Some))),
+            None => go_on(Ok(None)),
+        }
+    }
+}
+
+/// A request of a quota, which there may not be; or how long until there is one.
+type Cell<'a> = Result<Option<Held<'a>>, Duration>;
+
+fn settle(principal: Cell<'_>, client: Cell<'_>) -> Result<(), Spent> {
+    match (principal, client) {
+        (Err(wait), client) if !portcullis_core::sabotaged!("quota.principal") => Err(Spent {
+            code: reason::QUOTA_PRINCIPAL,
+            // Who has to wait for both would come back in vain after the shorter.
+            returns_in: client.map_or_else(|other| wait.max(other), |_| wait),
+        }),
+        (_, Err(wait)) if !portcullis_core::sabotaged!("quota.client") => Err(Spent {
+            code: reason::QUOTA_CLIENT,
+            returns_in: wait,
+        }),
+        both => {
+            let held = <[_; 2]>::from(both).into_iter().flatten().flatten();
+            held.for_each(Held::spend);
+            Ok(())
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use portcullis_core::entropy;
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use siphasher::sip128::SipHasher13;
 
 /// Makes keys with a secret that only this process knows.
 ///
@@ -28,14 +28,21 @@ impl Keys {
         entropy::bytes().map(Self)
     }
 
-    /// The key of a name within its issuer.
-    pub(super) fn make(&self, issuer: &str, name: &str) -> Key {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        // Where the issuer ends must not be a matter of opinion.
-        hasher.write_usize(issuer.len());
-        hasher.write(issuer.as_bytes());
-        hasher.write(name.as_bytes());
-        let hash = hasher.finish128();
+    /// Makes the keys within one issuer. The hash of the issuer is the key of their hashes, so that
+    /// where the issuer ends is no matter of opinion.
+    pub(super) fn within(&self, issuer: &str) -> Within {
+        let hash = SipHasher13::new_with_key(&self.0).hash(issuer.as_bytes());
+        Within(SipHasher13::new_with_keys(hash.h1, hash.h2))
+    }
+}
+
+/// Makes the keys within one issuer.
+pub(super) struct Within(SipHasher13);
+
+impl Within {
+    /// The key of a name.
+    pub(super) fn key(&self, name: &str) -> Key {
+        let hash = self.0.hash(name.as_bytes());
         Key {
             low: hash.h1,
             high: hash.h2,
@@ -56,8 +63,9 @@ mod tests {
     #[test]
     fn a_key_is_of_an_issuer_and_a_name() {
         let keys = Keys::new().unwrap();
-        let key = keys.make("https://idp.example", "alice");
-        assert_eq!(key, keys.make("https://idp.example", "alice"));
+        let make = |issuer, name| keys.within(issuer).key(name);
+        let key = make("https://idp.example", "alice");
+        assert_eq!(key, make("https://idp.example", "alice"));
         for (issuer, name) in [
             ("https://idp.example", "bob"),
             ("https://idq.example", "alice"),
@@ -65,11 +73,11 @@ mod tests {
             ("https://idp.exampl", "ealice"),
             ("", "https://idp.examplealice"),
         ] {
-            assert_ne!(key, keys.make(issuer, name), "{issuer} {name}");
+            assert_ne!(key, make(issuer, name), "{issuer} {name}");
         }
         // Another process has other keys.
         let other = Keys::new().unwrap();
-        assert_ne!(key, other.make("https://idp.example", "alice"));
+        assert_ne!(key, other.within("https://idp.example").key("alice"));
     }
 
     #[test]
