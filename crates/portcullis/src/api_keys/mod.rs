@@ -112,9 +112,9 @@
 //! - Only HMAC-SHA-256 of a key under the pepper is kept. A slow hash such as Argon2 would add
 //!   nothing: it protects what can be guessed, and 256 random bits cannot. The hash covers the
 //!   prefix and the id, so a row's hash is worthless in another row.
-//! - An unknown id and a wrong secret cost the same: the hash is computed before the look-up,
-//!   and comparisons take constant time. Whether an *id* exists is not protected beyond that:
-//!   ids are public.
+//! - An unknown id and a wrong secret cost the same hash and the same comparisons, which take
+//!   constant time. Whether an *id* exists is not protected beyond that: a look-up that finds
+//!   something takes a few nanoseconds more, and ids are public.
 //! - Who can write to the database can make a key say anything: the owner and the scopes of a
 //!   row are not sealed.
 //! - There is no rotation of the pepper: another pepper ends every key. To change it, open a
