@@ -1,5 +1,6 @@
 //! The session in the hands of a handler.
 
+mod ended;
 mod origin;
 
 use std::{
@@ -10,15 +11,14 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
 };
 
-use pin_project_lite::pin_project;
 use portcullis_core::{
     BindingReference, Check, EndReason, EvidenceKind, Scopes, SessionData, SessionId,
     SessionRecord, SessionState, StoreError, Timestamp,
 };
 
+pub use self::ended::{Ended, Run};
 use super::{
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
@@ -148,10 +148,7 @@ impl Session {
     /// Completes when the session is over, and says why. For handlers that run long, and for
     /// work that they leave behind.
     pub fn ended(&self) -> Ended {
-        Ended {
-            live: Arc::clone(self.live()),
-            listener: None,
-        }
+        Ended::new(self.live())
     }
 
     /// Runs something until the session is over; then drops it, and says why.
@@ -166,10 +163,7 @@ impl Session {
     /// # }
     /// ```
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        Run {
-            ended: self.ended(),
-            future: Some(future),
-        }
+        Run::new(self.ended(), future)
     }
 
     /// Ends the session: here at once, and everywhere when the store has it. Whoever had it
@@ -393,68 +387,5 @@ impl fmt::Debug for Session {
             .field("id", &format_args!("{}", self.0.id))
             .field("ends_at", &format_args!("{}", self.0.ends_at))
             .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Session::ended`].
-#[must_use = "a future does nothing unless it is awaited"]
-pub struct Ended {
-    live: Arc<Live>,
-    listener: Option<u64>,
-}
-
-impl Future for Ended {
-    type Output = EndReason;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let this = &mut *self;
-        this.live.poll_ended(&mut this.listener, cx)
-    }
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        if let Some(listener) = self.listener {
-            self.live.forget_listener(listener);
-        }
-    }
-}
-
-impl fmt::Debug for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ended").finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The future of [`Session::run`].
-    #[must_use = "a future does nothing unless it is awaited"]
-    pub struct Run<F> {
-        ended: Ended,
-        #[pin]
-        future: Option<F>,
-    }
-}
-
-impl<F: Future> Future for Run<F> {
-    type Output = Result<F::Output, EndReason>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        // The end comes first: nothing more is done in a session that is over.
-        if let Poll::Ready(reason) = Pin::new(this.ended).poll(cx) {
-            this.future.set(None);
-            return Poll::Ready(Err(reason));
-        }
-        match this.future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(cx).map(Ok),
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl<F> fmt::Debug for Run<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").finish_non_exhaustive()
     }
 }
