@@ -129,6 +129,7 @@ mod layer;
 mod requirement;
 mod requirements;
 mod rounds;
+mod settings;
 mod unknown;
 
 pub use self::{
@@ -136,4 +137,4 @@ pub use self::{
     layer::{StepUp, StepUpLayer},
     requirement::Requirement,
 };
-pub(crate) use self::{builder::StepUpSettings, requirements::Requirements};
+pub(crate) use self::{requirements::Requirements, settings::StepUpSettings};
