@@ -9,6 +9,7 @@ mod heads;
 mod jwt_claims;
 mod jwt_headers;
 mod jwt_keys;
+mod jwt_signatures;
 mod jwt_spelling;
 mod places;
 mod quotas;
@@ -26,6 +27,7 @@ use crate::harness::Harness;
 
 /// Plays every row.
 pub(crate) async fn play(harness: &mut Harness) {
+    jwt_signatures::play(harness).await;
     jwt_headers::play(harness).await;
     jwt_spelling::play(harness).await;
     jwt_claims::play(harness).await;

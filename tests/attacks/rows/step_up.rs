@@ -1,33 +1,34 @@
 //! More than a good credential: U06, U08–U10.
 
-use std::{convert::Infallible, time::Duration};
+mod calls;
+mod routes;
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use http::{Request, Response};
-use http_body_util::Full;
 use portcullis::{
-    Clock as _, Exchange, RequestBody,
-    authn::AuthnLayer,
+    Clock as _,
     step_up::{Requirement, StepUpBuilder, StepUpLayer},
 };
-use portcullis_testing::{http_probe::HandlerProbe, identity_provider::Token, mock_auth::MockAuth};
-use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
+use portcullis_testing::identity_provider::Token;
 
+use self::calls::{call, honest, is_permitted};
 use crate::{
-    guard::{Guard, Settings, finish, text},
+    guard::{Guard, Settings},
     harness::{Expected, Harness},
 };
 
 pub(crate) async fn play(harness: &mut Harness) {
-    harness.row("U06", names).await;
+    harness.row("U06", calls::names).await;
     harness.row("U08", grants).await;
     harness.row("U09", strength).await;
     harness.row("U10", rounds).await;
-    harness.row("own:scopes", scopes).await;
-    harness.row("own:requirements of routes", routes).await;
+    harness.row("own:scopes", routes::scopes).await;
     harness
-        .row("own:calls of expired credentials", expiry)
+        .row("own:requirements of routes", routes::routes)
+        .await;
+    harness
+        .row("own:calls of expired credentials", calls::expiry)
         .await;
 }
 
@@ -64,81 +65,6 @@ fn strong(guard: &Guard) -> Token {
         .with_claim("acr", "phr")
         .with_claim("amr", ["pwd", "hwk"])
         .with_claim("auth_time", guard.clock.now().unix_seconds())
-}
-
-/// Whether a handler is permitted what it asks for inside a request with this token.
-async fn is_permitted(guard: &Guard, token: &str, operation: &str) -> bool {
-    let asked = operation.to_owned();
-    let handler = service_fn(move |request: Request<RequestBody<Full<Bytes>>>| {
-        let exchange = Exchange::of(request.extensions()).cloned();
-        let asked = asked.clone();
-        async move {
-            let permit = match &exchange {
-                Some(exchange) => exchange.authorize(&asked, "permitted").await.ok(),
-                None => None,
-            };
-            let said = permit.map_or("refused", |permit| permit.spend());
-            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(said)))
-        }
-    });
-    let response = match guard.gate.layer(handler).oneshot(guard.bearer(token)).await {
-        Ok(response) => response.map(http_body_util::combinators::UnsyncBoxBody::new),
-        Err(never) => match never {},
-    };
-    text(response).await == "permitted"
-}
-
-/// A call that has to be refused.
-async fn call(harness: &mut Harness, guard: &Guard, name: &str, token: &str, operation: &str) {
-    let is_permitted = is_permitted(guard, token, operation).await;
-    harness.judged(
-        name,
-        match is_permitted {
-            true => Err("is permitted".to_owned()),
-            false => Ok(()),
-        },
-    );
-}
-
-/// A call that has to be permitted.
-async fn honest(harness: &mut Harness, guard: &Guard, token: &str, operation: &str) {
-    if !is_permitted(guard, token, operation).await {
-        harness.fail(operation, "is refused to one who may");
-    }
-}
-
-/// Operations are named byte for byte. A caller who may do everything may not do what nobody
-/// has named.
-async fn names(harness: &mut Harness) {
-    let guard = guard();
-    let token = strong(&guard).mint();
-    for operation in ["payments.transfer", "vault.open", "notes.list"] {
-        honest(harness, &guard, &token, operation).await;
-    }
-    for operation in [
-        "",
-        "Payments.Transfer",
-        "payments.transfer ",
-        "payments.transfer\0",
-        "payments.tr\u{e4}nsfer",
-        "payments.tra\u{301}nsfer",
-        "payments.tr\u{430}nsfer",
-        "tool:payments.transfer",
-        "tools/call payments.transfer",
-        "payments.transfer;v=2",
-        "payments",
-        "*",
-        "__proto__",
-    ] {
-        call(
-            harness,
-            &guard,
-            &operation.escape_debug().to_string(),
-            &token,
-            operation,
-        )
-        .await;
-    }
 }
 
 /// Strength is that of the token it came with. It is given to no other token, caller or
@@ -396,147 +322,4 @@ async fn rounds(harness: &mut Harness) {
             &plain,
         )
         .await;
-}
-
-async fn scopes(harness: &mut Harness) {
-    let guard = guard();
-    let too_few = Expected::insufficient_scope("payments.read payments.write");
-    for scope in [
-        "",
-        "payments.read",
-        "payments.write",
-        "PAYMENTS.READ PAYMENTS.WRITE",
-        "payments.read,payments.write",
-        "payments",
-        "payments.*",
-        "*",
-        "payments.readpayments.write",
-        "payments.read payments.writer",
-    ] {
-        // Each from an application of its own, so that none is taken for one that comes again.
-        let token = match scope {
-            "" => guard.token().without_claim("scope"),
-            _ => guard.token().with_scope(scope).with_client(scope),
-        };
-        let token = token.mint();
-        harness
-            .attack(
-                &format!("scope `{scope}`"),
-                &guard,
-                guard.bearer_at("/payments", &token),
-                &too_few,
-            )
-            .await;
-        call(
-            harness,
-            &guard,
-            &format!("scope `{scope}`, as a call"),
-            &token,
-            "payments.transfer",
-        )
-        .await;
-    }
-    let (_, key) = guard.issue(Duration::from_secs(3600));
-    harness
-        .attack(
-            "an api key",
-            &guard,
-            guard.bearer_at("/payments", &key),
-            &too_few,
-        )
-        .await;
-    for scope in [
-        "payments.read payments.write",
-        "payments.write notes.read payments.read",
-    ] {
-        let token = guard.token().with_scope(scope).mint();
-        harness
-            .control(scope, &guard, guard.bearer_at("/payments", &token))
-            .await;
-    }
-}
-
-/// Around the requirement of a route: as nobody, and by another spelling of its path.
-async fn routes(harness: &mut Harness) {
-    let guard = guard();
-    let public = || finish(guard.request("/public"));
-    harness
-        .attack(
-            "nobody in particular",
-            &guard,
-            public(),
-            &Expected::missing(),
-        )
-        .await;
-    let token = strong(&guard).mint();
-    harness
-        .control("somebody", &guard, guard.bearer_at("/public", &token))
-        .await;
-
-    // Without a perimeter, which would refuse such paths by itself.
-    let authn = AuthnLayer::builder()
-        .add_authenticator(MockAuth::user("alice"))
-        .build();
-    let (Ok(authn), Ok(step_up)) = (authn, step_up().build()) else {
-        return harness.fail("loose layers", "cannot be built");
-    };
-    let probe = HandlerProbe::new();
-    let layers = ServiceBuilder::new().layer(authn).layer(step_up);
-    let service = layers.service(probe.clone());
-    for path in [
-        "/./payments",
-        "//payments",
-        "/notes/../payments",
-        "/p%61yments",
-        "/%70ayments",
-    ] {
-        let before = probe.calls();
-        let request = finish(Request::builder().uri(path));
-        let status = match service.clone().oneshot(request).await {
-            Ok(response) => response.status(),
-            Err(never) => match never {},
-        };
-        harness.judged(
-            path,
-            match status.as_u16() {
-                400 if probe.calls() == before => Ok(()),
-                other => Err(format!("is answered {other}")),
-            },
-        );
-    }
-}
-
-/// A stream goes on after its token has expired. What it asks for then is refused.
-async fn expiry(harness: &mut Harness) {
-    let guard = guard();
-    let token = guard.token().mint();
-    let late = guard.clock.clone();
-    let handler = service_fn(move |request: Request<RequestBody<Full<Bytes>>>| {
-        let exchange = Exchange::of(request.extensions()).cloned();
-        let late = late.clone();
-        async move {
-            let mut said = Vec::new();
-            for wait in [0, 3600] {
-                late.advance(Duration::from_secs(wait));
-                if let Some(exchange) = &exchange {
-                    said.push(exchange.authorize("notes.list", ()).await.is_ok());
-                }
-            }
-            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(format!("{said:?}"))))
-        }
-    });
-    let response = match guard
-        .gate
-        .layer(handler)
-        .oneshot(guard.bearer(&token))
-        .await
-    {
-        Ok(response) => response.map(http_body_util::combinators::UnsyncBoxBody::new),
-        Err(never) => match never {},
-    };
-    let said = text(response).await;
-    harness.judged(
-        "an hour later",
-        (said == "[true, false]").then_some(()).ok_or(said),
-    );
 }
