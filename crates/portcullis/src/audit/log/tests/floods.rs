@@ -1,0 +1,124 @@
+//! Refusals of strangers, summed up once there are many.
+
+use std::{net::IpAddr, time::Duration};
+
+use http::Method;
+use portcullis_core::{Evidence, EvidenceKind, Outcome, ReasonCode, Record, RequestId};
+
+use super::bench::{Bench, START};
+
+fn refused_by(address: &str) -> impl FnOnce(&mut Record<'_>) {
+    let address: IpAddr = address.parse().unwrap();
+    move |record| {
+        record.outcome = Outcome::Refused;
+        record.reason = ReasonCode::new("jwt_expired");
+        record.client_address = Some(address);
+    }
+}
+
+fn summaries(bench: &Bench) -> Vec<String> {
+    let mut lines = bench.disk.lines();
+    lines.retain(|line| line.contains(r#""kind":"summary""#));
+    lines
+}
+
+#[test]
+fn a_flood_of_refusals_is_summed_up_by_network_reason_and_minute() {
+    let mut bench = Bench::new(|builder| builder.with_flood_threshold(3));
+    for n in 0..10 {
+        assert!(bench.record(refused_by(&format!("192.0.2.{n}"))));
+        assert!(bench.record(refused_by(&format!("::ffff:198.51.100.{n}"))));
+        assert!(bench.record(refused_by(&format!("2001:db8:0:{n:x}::1"))));
+        assert!(bench.record(|record| {
+            refused_by("192.0.2.1")(record);
+            record.reason = ReasonCode::new("credentials_missing");
+        }));
+    }
+    bench.writer.turn();
+    assert_eq!(bench.requests().len(), 12, "three of each");
+    assert!(summaries(&bench).is_empty());
+    bench.clock.advance(Duration::from_secs(60));
+    bench.writer.turn();
+    let lines = summaries(&bench);
+    assert_eq!(lines.len(), 4);
+    let text = lines.concat();
+    for network in ["192.0.2.0/24", "198.51.100.0/24", "2001:db8::/56"] {
+        assert!(
+            text.contains(&format!(r#""network":"{network}""#)),
+            "{text}"
+        );
+    }
+    let line = lines.iter().find(|line| line.contains("198.51")).unwrap();
+    assert!(line.contains(r#""time":1767225600000,"kind":"summary","unwritten":7,"count":10"#));
+    assert!(line.contains(r#""status_detail":"jwt_expired""#));
+    assert!(
+        line.contains(r#""first":"00000000-0000-0000-0000-00000000000e""#),
+        "{line}"
+    );
+    assert!(
+        line.contains(r#""last":"00000000-0000-0000-0000-000000000026""#),
+        "{line}"
+    );
+
+    // The next minute begins anew, and another one ends it without the writer's help.
+    for _ in 0..5 {
+        bench.record(refused_by("192.0.2.1"));
+    }
+    bench.clock.advance(Duration::from_secs(60));
+    bench.record(refused_by("192.0.2.1"));
+    bench.writer.turn();
+    assert_eq!(summaries(&bench).len(), 5);
+
+    // What is not over when the log is closed is summed up then.
+    for _ in 0..5 {
+        bench.record(refused_by("203.0.113.1"));
+    }
+    bench.shared.close();
+    assert!(bench.writer.turn());
+    assert_eq!(summaries(&bench).len(), 6);
+    assert_eq!(bench.disk.kinds().last().unwrap(), "close");
+}
+
+#[test]
+fn who_is_known_and_who_is_let_in_is_never_summed_up() {
+    let mut bench = Bench::new(|builder| builder.with_flood_threshold(1));
+    let alice = Evidence::new(EvidenceKind::User, "https://idp.example", "alice");
+    for n in 0..5 {
+        bench.record(|_| {});
+        let mut record = Record::new(
+            RequestId::from_u128(100 + n),
+            START,
+            Outcome::Refused,
+            "quota",
+            ReasonCode::new("quota_principal"),
+            &Method::GET,
+            "/",
+        );
+        record.principal = Some(&alice);
+        bench.shared.take(&record).unwrap();
+    }
+    bench.writer.turn();
+    assert_eq!(bench.requests().len(), 10);
+}
+
+#[test]
+fn a_flood_from_everywhere_is_bounded_and_loses_no_count() {
+    let mut bench = Bench::new(|builder| builder.with_flood_threshold(1));
+    for n in 0..10_000_u32 {
+        let address = IpAddr::from((n << 8).to_be_bytes());
+        for _ in 0..2 {
+            bench.record(|record| {
+                record.outcome = Outcome::Refused;
+                record.client_address = Some(address);
+            });
+        }
+    }
+    bench.shared.close();
+    bench.writer.turn();
+    let lines = summaries(&bench);
+    assert_eq!(lines.len(), 4097);
+    let others = lines
+        .iter()
+        .find(|line| line.contains(r#""network":"others""#));
+    assert!(others.unwrap().contains(r#""count":11808"#), "{others:?}");
+}

@@ -1,0 +1,114 @@
+//! What a disk does not take, and what was torn.
+
+use std::time::Duration;
+
+use super::{
+    super::{builder::AuditLogBuilder, recover::Torn, writer::Writer},
+    bench::{Bench, Hands, origin},
+    disk::{Fault, FaultyDisk},
+};
+
+#[test]
+fn what_the_disk_does_not_take_is_held_and_written_later() {
+    for faults in [
+        &[Fault::Full][..],
+        &[Fault::HalfThenFull],
+        &[Fault::Sync],
+        &[Fault::HalfThenFull, Fault::Truncate, Fault::Truncate],
+        &[Fault::Sync, Fault::Truncate],
+        &[Fault::Sync, Fault::Full, Fault::HalfThenFull],
+    ] {
+        let mut bench = Bench::new(|builder| builder);
+        bench.record(|_| {});
+        bench.writer.turn();
+        bench.disk.plan(faults);
+        bench.record(|_| {});
+        while !bench.disk.is_played() {
+            bench.record(|_| {});
+            bench.writer.turn();
+            assert!(bench.shared.is_failing(), "{faults:?}");
+            bench.clock.advance(Duration::from_secs(1));
+        }
+        bench.record(|_| {});
+        bench.writer.turn();
+        assert!(!bench.shared.is_failing(), "{faults:?}");
+        let expected: Vec<u128> = (1..bench.next).collect();
+        assert_eq!(bench.requests(), expected, "{faults:?}");
+        assert!(!bench.disk.kinds().contains(&"gap".to_owned()));
+    }
+}
+
+#[test]
+fn a_short_write_is_no_failure() {
+    let mut bench = Bench::new(|builder| builder);
+    bench.disk.plan(&[Fault::Short, Fault::Short, Fault::Short]);
+    bench.record(|_| {});
+    bench.writer.turn();
+    assert!(bench.disk.is_played());
+    assert!(!bench.shared.is_failing());
+    assert_eq!(bench.requests(), [1]);
+}
+
+#[test]
+fn a_disk_that_failed_is_left_alone_for_a_moment() {
+    let mut bench = Bench::new(|builder| builder);
+    bench.disk.plan(&[Fault::Full]);
+    bench.record(|_| {});
+    bench.writer.turn();
+    let syncs = bench.disk.syncs();
+    bench.clock.advance(Duration::from_millis(999));
+    bench.record(|_| {});
+    // The turn comes because time is up by another clock.
+    bench.shared.close();
+    assert!(bench.writer.turn());
+    assert_eq!(bench.disk.syncs(), syncs + 1, "closing tries all the same");
+    assert_eq!(bench.disk.kinds().last().unwrap(), "close");
+}
+
+#[test]
+fn a_file_that_cannot_be_begun_is_begun_again() {
+    for faults in [
+        &[Fault::Create][..],
+        &[Fault::Full],
+        &[Fault::HalfThenFull],
+        &[Fault::Sync],
+        &[Fault::SyncNames],
+        &[Fault::HalfThenFull, Fault::Create, Fault::SyncNames],
+    ] {
+        let mut bench = Bench::new(|builder| builder.with_max_file_age(Duration::from_secs(60)));
+        bench.record(|_| {});
+        bench.writer.turn();
+        bench.clock.advance(Duration::from_secs(60));
+        bench.disk.plan(faults);
+        while !bench.disk.is_played() {
+            bench.record(|_| {});
+            bench.writer.turn();
+            bench.clock.advance(Duration::from_secs(1));
+        }
+        bench.record(|_| {});
+        bench.writer.turn();
+        assert_eq!(bench.disk.files().len(), 2, "{faults:?}");
+        let expected: Vec<u128> = (1..bench.next).collect();
+        assert_eq!(bench.requests(), expected, "{faults:?}");
+    }
+}
+
+#[test]
+fn what_was_torn_and_cut_off_is_said() {
+    let clock = Hands::new();
+    let builder = AuditLogBuilder::new("nowhere".as_ref()).with_clock(clock);
+    let mut origin = origin();
+    origin.torn = Some(Torn {
+        file: "audit-00000000000000000001.jsonl".to_owned(),
+        offset: 4096,
+        bytes: 17,
+    });
+    let (shared, orders) = builder.divide(&origin);
+    let disk = FaultyDisk::default();
+    Writer::start(shared, disk.clone(), orders, &origin).unwrap();
+    assert_eq!(disk.kinds(), ["head", "torn"]);
+    let text = disk.files().concat();
+    assert!(text.contains(
+        r#""kind":"torn","bytes":17,"file":"audit-00000000000000000001.jsonl","offset":4096"#
+    ));
+}
