@@ -20,6 +20,19 @@ use super::{
 
 pub(super) const START: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 
+/// A record of a request that was let in, by its number.
+pub(super) fn record<'a>(n: u128, at: Timestamp) -> Record<'a> {
+    Record::new(
+        RequestId::from_u128(n),
+        at,
+        Outcome::Admitted,
+        "authn",
+        ReasonCode::new("admitted"),
+        &Method::GET,
+        "/notes",
+    )
+}
+
 /// A clock that a test moves.
 #[derive(Clone, Debug)]
 pub(super) struct Hands(Arc<Mutex<(Instant, Timestamp)>>);
@@ -91,15 +104,7 @@ impl Bench {
     }
 
     pub(super) fn record(&mut self, change: impl FnOnce(&mut Record<'_>)) -> bool {
-        let mut record = Record::new(
-            RequestId::from_u128(self.next),
-            self.clock.now(),
-            Outcome::Admitted,
-            "authn",
-            ReasonCode::new("admitted"),
-            &Method::GET,
-            "/notes",
-        );
+        let mut record = record(self.next, self.clock.now());
         self.next += 1;
         change(&mut record);
         self.shared.take(&record).is_ok()
@@ -117,15 +122,7 @@ impl Bench {
     }
 
     pub(super) fn wait_for_a_record(&mut self) -> oneshot::Receiver<Result<(), SinkError>> {
-        let record = Record::new(
-            RequestId::from_u128(self.next),
-            self.clock.now(),
-            Outcome::Admitted,
-            "authn",
-            ReasonCode::new("admitted"),
-            &Method::GET,
-            "/notes",
-        );
+        let record = record(self.next, self.clock.now());
         self.next += 1;
         self.shared.take_and_tell(&record).unwrap()
     }

@@ -2,10 +2,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use http::Method;
-use portcullis_core::{Evidence, EvidenceKind, Outcome, ReasonCode, Record, RequestId};
+use portcullis_core::{Evidence, EvidenceKind, Outcome, ReasonCode, Record};
 
-use super::bench::{Bench, START};
+use super::bench::{Bench, START, record};
 
 fn refused_by(address: &str) -> impl FnOnce(&mut Record<'_>) {
     let address: IpAddr = address.parse().unwrap();
@@ -85,15 +84,10 @@ fn who_is_known_and_who_is_let_in_is_never_summed_up() {
     let alice = Evidence::new(EvidenceKind::User, "https://idp.example", "alice");
     for n in 0..5 {
         bench.record(|_| {});
-        let mut record = Record::new(
-            RequestId::from_u128(100 + n),
-            START,
-            Outcome::Refused,
-            "quota",
-            ReasonCode::new("quota_principal"),
-            &Method::GET,
-            "/",
-        );
+        let mut record = record(100 + n, START);
+        record.outcome = Outcome::Refused;
+        record.layer = "quota";
+        record.reason = ReasonCode::new("quota_principal");
         record.principal = Some(&alice);
         bench.shared.take(&record).unwrap();
     }

@@ -1,7 +1,6 @@
 //! One record is one line, whatever stands in it.
 
-use http::Method;
-use portcullis_core::{Actor, Evidence, EvidenceKind, Outcome, ReasonCode, Record, RequestId};
+use portcullis_core::{Actor, Evidence, EvidenceKind};
 use proptest::prelude::*;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
         entry::Batch,
         line::{Lines, MAX_LINE},
     },
-    bench::START,
+    bench::{START, record},
     disk::follow,
 };
 use crate::audit::tracing_sink::is_deceptive;
@@ -43,15 +42,8 @@ proptest! {
         for (subject, issuer) in actors {
             evidence = evidence.add_actor(Actor::new(subject).with_issuer(issuer));
         }
-        let mut record = Record::new(
-            RequestId::from_u128(1),
-            START,
-            Outcome::Admitted,
-            "authn",
-            ReasonCode::new("admitted"),
-            &Method::GET,
-            &path,
-        );
+        let mut record = record(1, START);
+        record.path = &path;
         record.principal = Some(&evidence);
         record.operation = Some(&operation);
         let mut batch = Batch::default();

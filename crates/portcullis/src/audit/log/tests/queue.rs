@@ -2,12 +2,11 @@
 
 use std::{sync::mpsc, time::Duration};
 
-use http::Method;
-use portcullis_core::{Outcome, ReasonCode, Record, RequestId};
+use portcullis_core::ReasonCode;
 
 use super::{
     super::builder::Mode,
-    bench::{Bench, START},
+    bench::{Bench, START, record},
     disk::Fault,
 };
 
@@ -35,15 +34,7 @@ fn who_waits_is_told_and_what_does_not_happen_has_no_record() {
         bench.writer.turn();
         assert!(matches!(told.try_recv(), Ok(Err(_))), "{fault:?}");
         // As long as it fails, nobody waits for it.
-        let refused = Record::new(
-            RequestId::from_u128(999),
-            START,
-            Outcome::Admitted,
-            "authn",
-            ReasonCode::new("admitted"),
-            &Method::GET,
-            "/",
-        );
+        let refused = record(999, START);
         assert!(bench.shared.take_and_tell(&refused).is_err());
         bench.clock.advance(Duration::from_secs(1));
         bench.writer.turn();
@@ -65,15 +56,7 @@ fn a_slow_disk_holds_up_who_waits_and_nobody_else() {
         let writer = &mut bench.writer;
         let turn = scope.spawn(move || writer.turn());
         has_begun.recv().unwrap();
-        let late = Record::new(
-            RequestId::from_u128(2),
-            START,
-            Outcome::Admitted,
-            "authn",
-            ReasonCode::new("admitted"),
-            &Method::GET,
-            "/",
-        );
+        let late = record(2, START);
         bench.shared.take(&late).unwrap();
         let mut second = bench.shared.take_and_tell(&late).unwrap();
         assert!(first.try_recv().is_err());
@@ -123,15 +106,7 @@ fn records_that_find_no_room_leave_a_gap_that_says_how_many() {
         if n == 10 {
             bench.writer.turn();
         }
-        let mut record = Record::new(
-            RequestId::from_u128(n),
-            START,
-            Outcome::Admitted,
-            "authn",
-            ReasonCode::new("admitted"),
-            &Method::GET,
-            "/",
-        );
+        let mut record = record(n, START);
         record.path = &path;
         lost += u64::from(bench.shared.take(&record).is_err());
     }
@@ -148,15 +123,7 @@ fn where_nothing_more_is_let_in_there_is_still_room_to_say_so() {
     let mut bench =
         Bench::new(|builder| builder.with_mode(Mode::Strict).with_max_queued(16, 1 << 20));
     let held: Vec<_> = (0..12).map(|_| bench.wait_for_a_record()).collect();
-    let record = Record::new(
-        RequestId::from_u128(999),
-        START,
-        Outcome::Admitted,
-        "authn",
-        ReasonCode::new("admitted"),
-        &Method::GET,
-        "/",
-    );
+    let record = record(999, START);
     assert!(bench.shared.take_and_tell(&record).is_err());
     for _ in 0..4 {
         assert!(bench.record(|_| {}));
