@@ -7,6 +7,8 @@ use std::{
 
 use portcullis_benches::Variant;
 
+use crate::dice::Dice;
+
 /// How long one variant runs in one round, about: short, so that a round is one moment of the
 /// machine, and long beside what reading the clock costs.
 const BATCH: Duration = Duration::from_micros(100);
@@ -26,7 +28,7 @@ impl Samples {
             .iter_mut()
             .map(|variant| (batch_size(variant), variant))
             .collect();
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let mut dice = Dice::new(0x9e37_79b9_7f4a_7c15);
         for _ in 0..ROUNDS {
             dice.shuffle(&mut batches);
             for (size, variant) in &mut batches {
@@ -81,28 +83,13 @@ fn batch_size(variant: &mut Variant) -> u32 {
     clippy::disallowed_methods,
     reason = "what is measured is this machine, so its own clock is the right one"
 )]
-fn time(work: impl FnOnce()) -> Duration {
+pub(crate) fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
-}
-
-/// Chance that is the same in every run (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            let other = self.0 % (last as u64 + 1);
-            items.swap(last, usize::try_from(other).unwrap_or(last));
-        }
-    }
 }

@@ -26,6 +26,7 @@
     reason = "a command line program speaks through them"
 )]
 
+mod dice;
 mod harness;
 mod lines;
 
