@@ -2,7 +2,8 @@
 //! composite of crates of others, in one run.
 //!
 //! Prints lines of `name value unit`, for the variants whose name contains one of the texts.
-//! The variants are named in `portcullis_benches::variants` and `records::taking`; of each is printed:
+//! The variants are named in `portcullis_benches::variants` and `records::taking`, what begins with
+//! `timing` in `pairs`; of each is printed:
 //!
 //! | line | what it says |
 //! |---|---|
@@ -13,6 +14,10 @@
 //! | `….over_composite` | the net time as a share of that of `composite`: crates of others for the same; the goal for `whole.warm.es256` is 0.0333 (1/30), better 0.0143 (1/70) |
 //! | `….hits` | the share of requests whose token was known |
 //! | `audit.durable_of_…` | records that a strict audit log has durable in a second, so many being waited for at once; that is the disk's figure |
+//! | `timing.….t` | whether two kinds of input take the same time: the t of Welch's test, above zero where the first is slower, and what dudect takes it for: `no-evidence`, `possible` beyond 4.5, `certain` beyond 10 |
+//! | `timing.….samples` | how many samples that was of |
+//! | `timing.….difference` | the median of the first kind less that of the second |
+//! | `timing.….median` | the median of the second |
 //! | `….allocations` | of one run, making the request included |
 //! | `session.bytes`, `session.bytes_bound` | what each of a million sessions takes in memory, by itself and with a network and a user agent to compare with; the goal is 220 |
 //! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
@@ -29,6 +34,8 @@
 mod dice;
 mod harness;
 mod lines;
+mod timing;
+mod welch;
 
 use std::{
     env, io,
@@ -40,7 +47,7 @@ use http::Request;
 use portcullis::stack::Gated;
 use portcullis_benches::{
     credentials::{ALGORITHMS, Tokens},
-    records, sessions, variants,
+    pairs, records, sessions, variants,
 };
 use tower::Service;
 
@@ -67,6 +74,7 @@ fn main() -> ExitCode {
         let ratio = format!("{:.2}", sessions::two_threads_over_one());
         print("session.two_threads_over_one", ratio, "ratio");
     }
+    pairs::chosen(&texts).iter_mut().for_each(timing::of_pair);
     let mut taking = records::taking();
     taking.retain(|variant| {
         texts.is_empty() || texts.iter().any(|text| variant.name().contains(text))

@@ -1,8 +1,9 @@
 //! What is measured: every layer, and beside it what the same work costs without the layer.
 //!
 //! A [`Variant`] is one request from its making to the end of its response, or one check of
-//! a credential. Nothing in here knows how it is measured, and nothing in here counts
-//! allocations: that would replace the allocator of whoever is timing.
+//! a credential; a [`Pair`](pairs::Pair) is two kinds of input to one piece of work. Nothing in
+//! here knows how it is measured, and nothing in here counts allocations: that would replace the
+//! allocator of whoever is timing.
 #![expect(
     clippy::expect_used,
     reason = "a figure of something that failed is worse than none"
@@ -11,6 +12,7 @@
 #[cfg(feature = "peers")]
 mod composite;
 pub mod credentials;
+pub mod pairs;
 pub mod records;
 pub mod requests;
 pub mod services;
