@@ -29,7 +29,8 @@ usage: cargo xtask <command>
   check [name..]        fmt, clippy, docs, features, deny, machete, structure
   attacks               run every attack against the guarded server
   attacks --sabotage    turn each security check off in turn; some attack must notice
-  bench [argument..]    measure every layer against its floor, the whole against others
+  bench [text..]        measure every layer against its floor, the whole against others,
+                        and what can be learned from the time of a refusal
   fuzz [minutes] [target..]
                         mutate what strangers write, with a new seed: for ten minutes
                         unless another number is given
