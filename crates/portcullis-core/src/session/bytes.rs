@@ -139,8 +139,8 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
                 EndReason::CredentialExpired => 4,
                 EndReason::Ended => 5,
                 EndReason::Idle => 6,
-                EndReason::Revoked => 7,
-                EndReason::Shutdown => 8,
+                // No session is over by a shutdown. One that is said to be must not be open.
+                EndReason::Revoked | EndReason::Shutdown => 7,
             };
             (reason, at)
         }
@@ -197,7 +197,6 @@ fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, InvalidSessionBytes
         5 => ended(EndReason::Ended),
         6 => ended(EndReason::Idle),
         7 => ended(EndReason::Revoked),
-        8 => ended(EndReason::Shutdown),
         _ => return Err(makes_no_sense("state")),
     };
     let opened_at = rest.time()?;
