@@ -87,7 +87,10 @@ impl FromStr for Head {
             let link = Link { seq, hash };
             words.next().is_none().then_some(Self { chain, link, at })
         };
-        read().ok_or(InvalidHead(()))
+        // One reading only: `+5` and `05` would be other forms of the same head.
+        read()
+            .filter(|head| head.to_string() == text)
+            .ok_or(InvalidHead(()))
     }
 }
 
@@ -120,5 +123,28 @@ pub trait HeadSink: Send + Sync + 'static {
 impl<F: Fn(&Head) + Send + Sync + 'static> HeadSink for F {
     fn remember(&self, head: &Head) {
         self(head);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_has_one_form() {
+        let text = "portcullis.audit/1 000102030405060708090a0b0c0d0e0f 42 \
+             2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae 1767225600000";
+        assert_eq!(text.parse::<Head>().unwrap().to_string(), text);
+        for (from, to) in [
+            (" 42 ", " +42 "),
+            (" 42 ", " 042 "),
+            (" 1767", " +1767"),
+            (" 1767", " 01767"),
+            (" 2c26", " 2C26"),
+            (" 42 ", "  42 "),
+        ] {
+            let other = text.replace(from, to);
+            assert_eq!(other.parse::<Head>(), Err(InvalidHead(())), "{other}");
+        }
     }
 }

@@ -308,14 +308,17 @@ impl Audit {
         report.is_closed = seen.kind == "close";
         match seen.kind {
             "close" | "heartbeat" | "broken" => {}
+            // The numbers are those of whoever wrote the lines, who may have computed them anew.
             "gap" => {
                 report.gaps += 1;
-                report.lost += seen.number("lost").unwrap_or_default();
+                let lost = seen.number("lost").unwrap_or_default();
+                report.lost = report.lost.saturating_add(lost);
             }
             "torn" => report.torn += 1,
             "summary" => {
                 report.records += 1;
-                report.summed_up += seen.number("unwritten").unwrap_or_default();
+                let unwritten = seen.number("unwritten").unwrap_or_default();
+                report.summed_up = report.summed_up.saturating_add(unwritten);
             }
             _ => report.records += 1,
         }
