@@ -24,10 +24,13 @@ mod shrinking;
 mod targets;
 
 use engine::{Target, run};
-use targets::{authorization, claims, forwarded, key_set, path, session, token, trace_parent};
+use targets::{
+    audit_log, authorization, claims, forwarded, key_set, path, session, token, trace_parent,
+};
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 8] = [
+const TARGETS: [&Target; 9] = [
+    &audit_log::TARGET,
     &authorization::TARGET,
     &claims::TARGET,
     &forwarded::TARGET,
@@ -37,6 +40,11 @@ const TARGETS: [&Target; 8] = [
     &token::TARGET,
     &trace_parent::TARGET,
 ];
+
+#[test]
+fn audit_log() {
+    run(&audit_log::TARGET);
+}
 
 #[test]
 fn authorization() {

@@ -16,11 +16,37 @@ impl TestFolder {
     /// A path that no other test has.
     #[must_use]
     pub fn new() -> Self {
+        Self::below(&env::temp_dir())
+    }
+
+    /// The same where nothing has to reach a disk, if the system has such a place.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() {
+            Self::below(memory)
+        } else {
+            Self::new()
+        }
+    }
+
+    fn below(folder: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("portcullis-{}-{n}", process::id()));
+        let path = folder.join(format!("portcullis-{}-{n}", process::id()));
         drop(fs::remove_dir_all(&path));
         Self(path)
+    }
+
+    /// Makes it, so that nobody else may write to it.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be made.
+    #[expect(clippy::expect_used, reason = "a test without its folder has to fail")]
+    pub fn make(&self) {
+        fs::create_dir_all(&self.0).expect("the folder can be made");
+        close_to_others(&self.0);
     }
 
     /// A copy of what stands in it now.
@@ -32,8 +58,7 @@ impl TestFolder {
     #[expect(clippy::expect_used, reason = "a test without its folder has to fail")]
     pub fn copied(&self) -> Self {
         let copy = Self::new();
-        fs::create_dir_all(&copy.0).expect("the folder can be made");
-        close_to_others(&copy.0);
+        copy.make();
         for entry in fs::read_dir(&self.0).expect("the folder can be read") {
             let entry = entry.expect("the folder can be read");
             fs::copy(entry.path(), copy.0.join(entry.file_name())).expect("a file can be copied");
