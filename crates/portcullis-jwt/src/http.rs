@@ -60,7 +60,9 @@ pub trait HttpClient: Send + Sync + 'static {
 }
 
 /// What an [`HttpClient`] is to retrieve, and within which limits.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows the URL without its query.
+#[derive(Clone)]
 pub struct GetRequest {
     url: Box<str>,
     max_bytes: usize,
@@ -98,6 +100,16 @@ impl GetRequest {
     #[cfg(feature = "reqwest")]
     pub(crate) fn reach(&self) -> Reach {
         self.reach
+    }
+}
+
+impl fmt::Debug for GetRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetRequest")
+            .field("url", &format_args!("{}", Shown(&self.url)))
+            .field("max_bytes", &self.max_bytes)
+            .field("reach", &self.reach)
+            .finish()
     }
 }
 

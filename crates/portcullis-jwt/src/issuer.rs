@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{Clock, ConfigError, ConfigErrors};
+use url::Url;
 
 use crate::{
     Algorithm,
@@ -213,6 +214,11 @@ impl Issuer {
             || self.name.chars().any(char::is_control)
         {
             complain("is empty, longer than 2048 bytes or holds a control character");
+        } else if Url::parse(&self.name)
+            .is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
+        {
+            // Clients are told where to get tokens.
+            complain("holds a user name or a password, which everybody would be told");
         }
     }
 
@@ -249,7 +255,7 @@ impl Issuer {
             return Allowed::ALL;
         };
         let mut complain = |problem: &str| {
-            let problem = format!("the list for {:?} {problem}", self.name);
+            let problem = format!("the list for {} {problem}", Shown(&self.name));
             errors.push(ConfigError::new("with_algorithms", problem));
         };
         if algorithms.is_empty() {
@@ -286,8 +292,8 @@ impl Issuer {
                     Ok(keys) => Some(KeySource::fixed(keys)),
                     Err(problem) => {
                         let problem = format!(
-                            "the key set of {:?} {problem}; give it public keys for signatures",
-                            self.name
+                            "the key set of {} {problem}; give it public keys for signatures",
+                            Shown(&self.name)
                         );
                         errors.push(ConfigError::new("with_static_keys", problem));
                         None
@@ -326,7 +332,7 @@ impl Issuer {
 }
 
 impl fmt::Debug for Issuer {
-    /// Without a password that was left in a URL.
+    /// Without what secrets were left in a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issuer")
             .field("name", &format_args!("{}", Shown(&self.name)))

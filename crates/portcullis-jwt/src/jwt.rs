@@ -10,7 +10,10 @@ use std::{
 use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator, Site, entropy};
 
 use crate::{
-    HttpClient, Issuer, JwtAuthenticator, authenticator::Inner, claims::Rules, http::DynHttpClient,
+    HttpClient, Issuer, JwtAuthenticator,
+    authenticator::Inner,
+    claims::Rules,
+    http::{DynHttpClient, Shown},
     token_cache::TokenCache,
 };
 
@@ -196,7 +199,10 @@ impl Jwt {
                 .iter()
                 .any(|other| other.name() == issuer.name())
             {
-                let problem = format!("the issuer {:?} is there twice; drop one", issuer.name());
+                let problem = format!(
+                    "the issuer {} is there twice; drop one",
+                    Shown(issuer.name())
+                );
                 errors.push(ConfigError::new("add_issuer", problem));
             }
         }
@@ -233,9 +239,13 @@ impl IntoAuthenticator for Jwt {
 
 impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let audiences = self.audiences.as_ref().map(|audiences| {
+            let shown = audiences.iter().map(|audience| Shown(audience).to_string());
+            shown.collect::<Vec<_>>()
+        });
         f.debug_struct("Jwt")
             .field("issuers", &self.issuers)
-            .field("audiences", &self.audiences)
+            .field("audiences", &audiences)
             .field("leeway", &self.leeway)
             .field("max_lifetime", &self.max_lifetime)
             .field("cache", &self.cache)

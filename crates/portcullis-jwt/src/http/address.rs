@@ -33,19 +33,25 @@ impl Reach {
     }
 }
 
-/// A URL as it is shown to the operator: on one line, and without the password that somebody
-/// may have left in it.
+/// A URL as it is shown to the operator: on one line, without the password that somebody may have
+/// left in it, and without query and fragment, in which credentials stand as often.
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_plain =
             |url: Url| url.has_host() && url.username().is_empty() && url.password().is_none();
-        match self.0.rsplit_once('@') {
-            Some((_, rest)) if !Url::parse(self.0).is_ok_and(is_plain) => {
-                write!(f, "\"[redacted]@{}\"", rest.escape_debug())
-            }
-            _ => write!(f, "{:?}", self.0),
+        let (before, shown) = match self.0.rsplit_once('@') {
+            Some((_, rest)) if !Url::parse(self.0).is_ok_and(is_plain) => ("[redacted]@", rest),
+            _ => ("", self.0),
+        };
+        let end = shown.find(['?', '#']).unwrap_or(shown.len());
+        let (shown, rest) = shown.split_at(end);
+        write!(f, "\"{before}{}", shown.escape_debug())?;
+        // What it was is told from what was in it.
+        match rest.chars().next() {
+            Some(mark) => write!(f, "{mark}[redacted]\""),
+            None => f.write_str("\""),
         }
     }
 }
@@ -212,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_a_url_is_not_shown() {
+    fn a_secret_in_a_url_is_not_shown() {
         for (url, shown) in [
             ("https://idp.example/keys", "\"https://idp.example/keys\""),
             ("https://idp.example/@me", "\"https://idp.example/@me\""),
@@ -220,6 +226,23 @@ mod tests {
             ("https://u:p@ss@idp.example/", "\"[redacted]@idp.example/\""),
             ("u:p@idp.example", "\"[redacted]@idp.example\""),
             ("https://u:p@idp\n.example", "\"[redacted]@idp\\n.example\""),
+            (
+                "https://idp.example/?a=b",
+                "\"https://idp.example/?[redacted]\"",
+            ),
+            (
+                "https://idp.example/#a?b",
+                "\"https://idp.example/#[redacted]\"",
+            ),
+            (
+                "https://idp.example/?a=b@c",
+                "\"https://idp.example/?[redacted]\"",
+            ),
+            (
+                "https://u:p?q@idp.example/?a",
+                "\"[redacted]@idp.example/?[redacted]\"",
+            ),
+            ("u:p?q", "\"u:p?[redacted]\""),
         ] {
             assert_eq!(Shown(url).to_string(), shown);
         }

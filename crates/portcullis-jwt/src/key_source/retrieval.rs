@@ -123,19 +123,20 @@ pub(super) enum Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL of a key set may come from a document: `{:?}` keeps it on one line.
+        // The URL of a key set may come from a document: `Shown` keeps it on one line.
         match self {
-            Self::Http(url, error) => write!(f, "{url:?} cannot be retrieved: {error}"),
+            Self::Http(url, error) => write!(f, "{} cannot be retrieved: {error}", Shown(url)),
             Self::Interrupted => f.write_str("the retrieval was interrupted"),
-            Self::Keys(url, problem) => write!(f, "the key set {url:?} {problem}"),
+            Self::Keys(url, problem) => write!(f, "the key set {} {problem}", Shown(url)),
             Self::Late(limit) => write!(f, "the retrieval took longer than {limit:?}"),
-            Self::Metadata(url, problem) => write!(f, "{url:?}: {problem}"),
+            Self::Metadata(url, problem) => write!(f, "{}: {problem}", Shown(url)),
             Self::NoRuntime => {
                 f.write_str("keys are retrieved in a tokio runtime, and none runs here")
             }
             Self::Place(url, problem) => write!(f, "{} {problem}", Shown(url)),
             Self::Status(url, status) => {
-                write!(f, "{url:?} answers with status {}", status.as_u16())?;
+                let url = Shown(url);
+                write!(f, "{url} answers with status {}", status.as_u16())?;
                 if status.is_redirection() {
                     f.write_str("; redirects are not followed")?;
                 }

@@ -106,6 +106,28 @@ fn an_issuer_is_a_public_https_url() {
 }
 
 #[test]
+fn an_issuer_with_a_password_is_refused_wherever_its_keys_are_and_shown_nowhere() {
+    let keys = jwks([&Signer::es256("a")]);
+    for name in ["https://u:canary@idp.example", "https://canary@idp.example"] {
+        for issuer in [
+            Issuer::new(name),
+            Issuer::new(name).with_static_keys(keys.clone()),
+            Issuer::new(name).with_static_keys("{}"),
+            Issuer::new(name).with_algorithms([]),
+            Issuer::new(name).with_jwks_url("https://idp.example/keys"),
+        ] {
+            let shown = format!("{issuer:?}");
+            let jwt = Jwt::new(issuer.clone()).add_issuer(issuer);
+            let found = problems(jwt.with_audience(name));
+            let refused = found.iter().filter(|one| one.starts_with("`Issuer::new`"));
+            assert_eq!(refused.count(), 2, "{found:?}");
+            assert!(!found.join(" ").contains("canary"), "{found:?}");
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn a_list_of_algorithms_is_of_one_family() {
     use Algorithm::{EdDsa, Es256, Es384, Ps256, Rs256};
     let with =
