@@ -22,7 +22,7 @@ impl AllowedHosts {
 
     /// Adds `host` or `host:port`. Without a port, no port and the ports 80 and 443 match.
     pub(crate) fn add(&mut self, text: &str) -> Result<(), String> {
-        let problem = |what: &str| Err(format!("`{}` {what}", text.escape_debug()));
+        let problem = |what: &str| Err(format!("`{}` {what}", shown(text)));
         if text.contains('@') {
             // Not shown: behind a user name there may be a password.
             return Err("holds a user name; give the host alone, like `agent.example`".to_owned());
@@ -116,6 +116,19 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     (!host.is_empty()).then_some((host, port))
 }
 
+/// A setting as it is shown in an error: what stands in a query or ahead of an `@` is nobody's to
+/// read.
+pub(super) fn shown(text: &str) -> String {
+    let text = text.rsplit('@').next().unwrap_or_default();
+    match text
+        .find(['?', '#'])
+        .and_then(|end| text.split_at_checked(end))
+    {
+        Some((plain, _)) => format!("{}…", plain.escape_debug()),
+        None => text.escape_debug().to_string(),
+    }
+}
+
 /// The origins whose pages may call us. A request without `Origin` comes from no page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AllowedOrigins(Vec<Box<str>>);
@@ -123,7 +136,7 @@ pub(crate) struct AllowedOrigins(Vec<Box<str>>);
 impl AllowedOrigins {
     /// Adds `scheme://host[:port]`.
     pub(crate) fn add(&mut self, text: &str) -> Result<(), String> {
-        let problem = |what: &str| Err(format!("`{}` {what}", text.escape_debug()));
+        let problem = |what: &str| Err(format!("`{}` {what}", shown(text)));
         if text.contains('@') {
             // Not shown: behind a user name there may be a password.
             return Err("holds a user name; give scheme, host and port alone".to_owned());
@@ -321,5 +334,23 @@ mod tests {
         ] {
             assert!(AllowedOrigins::default().add(origin).is_err(), "{origin}");
         }
+    }
+
+    #[test]
+    fn an_error_shows_neither_password_nor_query() {
+        for text in [
+            "https://u:canary@app.example",
+            "https://app.example/?token=canary",
+            "https://app.example/x#canary",
+            "app.example?canary",
+            "u:canary@*",
+        ] {
+            let problem = AllowedOrigins::default().add(text).unwrap_err();
+            assert!(!problem.contains("canary"), "{problem}");
+            let problem = AllowedHosts::default().add(text).unwrap_err();
+            assert!(!problem.contains("canary"), "{problem}");
+        }
+        assert_eq!(shown("a\nb"), "a\\nb");
+        assert_eq!(shown("https://app.example/?x"), "https://app.example/…");
     }
 }

@@ -1,6 +1,7 @@
 //! The settings of the `perimeter` layer.
 
 use std::{
+    fmt,
     net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -13,7 +14,7 @@ use portcullis_core::{ConfigError, ConfigErrors};
 use super::{
     ForwardedHeader, PerimeterLayer,
     address::TrustedProxies,
-    authority::{AllowedHosts, AllowedOrigins},
+    authority::{AllowedHosts, AllowedOrigins, shown},
     budget::RefusalBudget,
     decide::{Inspect, Limits},
     identity_headers::IdentityHeaders,
@@ -35,7 +36,6 @@ pub struct PerimeterBuilder {
 }
 
 /// What `perimeter` is made from, beside what every layer has.
-#[derive(Debug)]
 pub(crate) struct PerimeterSettings {
     resource: Option<Box<str>>,
     hosts: AllowedHosts,
@@ -53,6 +53,22 @@ struct Budget {
     refusals: u32,
     period: Duration,
     prefixes: usize,
+}
+
+impl fmt::Debug for PerimeterSettings {
+    /// Without the resource: it is not checked yet, and may be a URL with a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerimeterSettings")
+            .field("hosts", &self.hosts)
+            .field("allows_any_host", &self.allows_any_host)
+            .field("origins", &self.origins)
+            .field("proxies", &self.proxies)
+            .field("identity_headers", &self.identity_headers)
+            .field("limits", &self.limits)
+            .field("budget", &self.budget)
+            .field("errors", &self.errors)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for PerimeterSettings {
@@ -142,7 +158,7 @@ impl PerimeterBuilder {
             }
             Err(_) => Err(format!(
                 "`{}` is no network; give one like `10.0.0.0/8` or `::1`",
-                text.escape_debug(),
+                shown(text),
             )),
         };
         self.settings.note("add_trusted_proxy", result);
