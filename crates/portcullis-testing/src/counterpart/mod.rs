@@ -44,7 +44,7 @@ use self::{readiness::Readiness, running::Attempt};
 /// );
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Counterpart {
     program: PathBuf,
@@ -176,6 +176,20 @@ impl Counterpart {
         Err(format!(
             "{self} found its port taken each time, the ports {taken:?}"
         ))
+    }
+}
+
+impl fmt::Debug for Counterpart {
+    /// Without the values of its environment, where passwords stand.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Counterpart")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .field("env", &names)
+            .field("folder", &self.folder)
+            .field("readiness", &self.readiness)
+            .finish_non_exhaustive()
     }
 }
 

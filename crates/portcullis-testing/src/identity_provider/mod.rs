@@ -12,7 +12,7 @@ mod server;
 mod tests;
 mod token;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ pub use self::{
 /// idp.withdraw(&new_key);
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct IdentityProvider {
     issuer: Arc<str>,
@@ -287,6 +287,18 @@ impl IdentityProvider {
 
     /// How long tokens live unless they say otherwise.
     const LIFETIME: Duration = Duration::from_secs(300);
+}
+
+impl fmt::Debug for IdentityProvider {
+    /// Without the secrets of its clients.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clients: Vec<_> = self.clients.iter().map(|(id, _)| id).collect();
+        f.debug_struct("IdentityProvider")
+            .field("issuer", &self.issuer)
+            .field("clients", &clients)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for IdentityProvider {
