@@ -4,10 +4,11 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::State,
+    extract::{State, rejection::JsonRejection},
     response::sse::{Event, Sse},
 };
 use futures_util::{Stream, stream};
+use http::StatusCode;
 use portcullis::{ActorView, Clock, Denial, Exchange, session::Session};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -43,8 +44,11 @@ pub(crate) async fn chat(
     exchange: Exchange,
     session: Session,
     actor: ActorView,
-    Json(prompt): Json<Prompt>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    prompt: Result<Json<Prompt>, JsonRejection>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, (StatusCode, &'static str)> {
+    // The error of the parser would repeat parts of what it was given.
+    let Json(prompt) =
+        prompt.map_err(|rejection| (rejection.status(), "the body is no message\n"))?;
     let (events, answer) = mpsc::channel(16);
     let moves = plan(actor.name(), &prompt.message);
     tokio::spawn(async move {
@@ -52,10 +56,10 @@ pub(crate) async fn chat(
         // The client is told by the stream's own last event.
         let _: Result<(), _> = session.run(answering).await;
     });
-    Sse::new(stream::unfold(answer, async |mut answer| {
+    Ok(Sse::new(stream::unfold(answer, async |mut answer| {
         let event = answer.recv().await?;
         Some((Ok(event), answer))
-    }))
+    })))
 }
 
 impl Agent {

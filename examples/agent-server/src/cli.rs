@@ -4,10 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use http::HeaderValue;
 use portcullis::audit::log::Head;
+use tracing::level_filters::LevelFilter;
 
 pub(crate) const USAGE: &str = "\
 usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
-                            [--allow-origin ORIGIN] [--audit-dir FOLDER]
+                            [--allow-origin ORIGIN] [--audit-dir FOLDER] [--log LEVEL]
        example-agent-server tour
        example-agent-server verify FOLDER [HEAD]
 
@@ -19,6 +20,7 @@ usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
                     lets the pages of this origin call: https://app.example
   --audit-dir FOLDER
                     lets nothing in whose record is not on the disk in this folder
+  --log LEVEL       error, warn, info, debug or trace (default: info); none shows a credential
 
   verify FOLDER     says whether the records in a folder are as they were written
   HEAD              how far they went at some time, as the server has printed it";
@@ -40,6 +42,7 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     pub(crate) allow_origin: Option<HeaderValue>,
     pub(crate) audit_dir: Option<PathBuf>,
+    pub(crate) log: LevelFilter,
 }
 
 impl Default for Options {
@@ -50,6 +53,7 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             allow_origin: None,
             audit_dir: None,
+            log: LevelFilter::INFO,
         }
     }
 }
@@ -64,25 +68,32 @@ impl Options {
                 "verify" => return verify(arguments),
                 _ => {}
             }
+            // No value is shown: it may have been meant for something else. What stands behind
+            // an equals sign is one.
+            let shown = name.split('=').next().unwrap_or_default();
             let value = arguments
                 .next()
-                .ok_or(format!("`{name}` wants a value\n\n{USAGE}"))?;
+                .ok_or(format!("`{shown}` wants a value\n\n{USAGE}"))?;
             match name.as_str() {
                 "--audit-dir" => options.audit_dir = Some(value.into()),
                 "--issuer" => options.issuer = Some(value),
                 "--resource" => options.resource = Some(value),
                 "--allow-origin" => {
-                    options.allow_origin =
-                        Some(value.parse().map_err(|_| {
-                            format!("`--allow-origin` wants an origin, not `{value}`")
-                        })?);
+                    options.allow_origin = Some(value.parse().map_err(
+                        |_| "`--allow-origin` wants an origin like https://app.example",
+                    )?);
                 }
                 "--listen" => {
-                    options.listen = value.parse().map_err(|_| {
-                        format!("`--listen` wants an address like 127.0.0.1:3000, not `{value}`")
-                    })?;
+                    options.listen = value
+                        .parse()
+                        .map_err(|_| "`--listen` wants an address like 127.0.0.1:3000")?;
                 }
-                _ => return Err(format!("`{name}` is not known\n\n{USAGE}")),
+                "--log" => {
+                    options.log = value
+                        .parse()
+                        .map_err(|_| "`--log` wants a level like debug")?;
+                }
+                _ => return Err(format!("`{shown}` is not known\n\n{USAGE}")),
             }
         }
         Ok(Wish::Serve(options))

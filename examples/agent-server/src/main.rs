@@ -2,15 +2,17 @@
 //!
 //! `cargo run -p example-agent-server` starts it on a free loopback port with an identity
 //! provider of its own, and prints what is guarded and how to call it.
-//! `-- --issuer https://idp.example` uses a real provider instead, `-- --audit-dir FOLDER` keeps
-//! the records in a log that `-- verify FOLDER` verifies, and `-- tour` plays the story of a caller
-//! and prints what the gate says to each step.
+//! `-- --issuer https://idp.example` uses a real provider instead, `-- --log trace` shows all that
+//! happens and no credential, `-- --audit-dir FOLDER` keeps the records in a log that
+//! `-- verify FOLDER` verifies, and `-- tour` plays the story of a caller and prints what the gate
+//! says to each step.
 #![expect(clippy::print_stdout, reason = "it tells its user what to type")]
 
 mod agent;
 mod cli;
 mod greeting;
 mod issuer;
+mod logging;
 mod model;
 mod outside;
 mod records;
@@ -53,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Wish::Verify(folder, head) => return records::report(&folder, head),
         Wish::Serve(options) => options,
     };
-    tracing_subscriber::fmt().init();
+    logging::start(options.log);
 
     let listener = tokio::net::TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
