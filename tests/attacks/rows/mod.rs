@@ -13,6 +13,7 @@ mod jwt_signatures;
 mod jwt_spelling;
 mod places;
 mod quotas;
+mod records;
 mod retrieval;
 mod revocations;
 mod sessions;
@@ -48,5 +49,6 @@ pub(crate) async fn play(harness: &mut Harness) {
     shutdown::play(harness).await;
     step_up::play(harness).await;
     audit_log::play(harness).await;
+    records::play(harness).await;
     timing::play(harness).await;
 }

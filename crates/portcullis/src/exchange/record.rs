@@ -11,7 +11,8 @@ use crate::{principal::Identity, reason, refusal::Refusal, session::Session};
 impl Exchange {
     /// Writes the record of a request that is let in, unless one is written already.
     pub(crate) fn record_admission(&self) {
-        if self.0.is_decided.swap(true, Ordering::AcqRel) {
+        let is_written = self.0.is_decided.swap(true, Ordering::AcqRel);
+        if is_written && !portcullis_core::sabotaged!("audit.once") {
             return;
         }
         self.0.record_admission();
@@ -201,7 +202,7 @@ impl Drop for Ledger {
     /// A request whose future was dropped before its response, by a client that went away or
     /// by a panic, has its record all the same: of an admission, if every layer had let it in.
     fn drop(&mut self) {
-        if *self.is_decided.get_mut() {
+        if *self.is_decided.get_mut() || portcullis_core::sabotaged!("audit.abandoned") {
             return;
         }
         if *self.is_deciding.get_mut() {
