@@ -2,13 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// How long a `traceparent` of version 00 is. Later ones are at least as long.
 const LENGTH: usize = 55;
 
-/// The header. Compared in lower case, as every header's name is.
-const HEADER: &str = "traceparent";
+/// The header. A name that is parsed already: it is looked for in every request.
+static HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// Which trace a request belongs to, and of which operation in it it is a part: the header
 /// `traceparent` of [W3C Trace Context](https://www.w3.org/TR/trace-context/).
@@ -55,7 +55,7 @@ impl TraceParent {
     /// would follow two traces.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(HEADER).iter();
+        let mut values = headers.get_all(&HEADER).iter();
         let value = values.next()?;
         if values.next().is_some() {
             return None;
@@ -327,9 +327,9 @@ mod tests {
         let read = TraceParent::of(&headers).unwrap();
         assert_eq!(read.to_string().as_bytes(), value.as_bytes());
         // The same one again, too.
-        headers.append(HEADER, value.clone());
+        headers.append(&HEADER, value.clone());
         assert_eq!(TraceParent::of(&headers), None);
-        headers.insert(HEADER, HeaderValue::from_bytes(b"00-\xff").unwrap());
+        headers.insert(&HEADER, HeaderValue::from_bytes(b"00-\xff").unwrap());
         assert_eq!(TraceParent::of(&headers), None);
     }
 

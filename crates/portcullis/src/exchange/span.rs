@@ -14,6 +14,7 @@ use portcullis_core::{ReasonCode, RequestId, SessionId, TraceParent};
 use tracing::{
     Span,
     field::{Empty, display},
+    level_filters::LevelFilter,
 };
 
 use super::{Exchange, Scope};
@@ -37,6 +38,10 @@ impl RequestSpan {
         path: &str,
         trace: Option<&TraceParent>,
     ) -> Self {
+        // Says no in an instant where nobody listens at all.
+        if LevelFilter::current() < LevelFilter::INFO {
+            return Self(None);
+        }
         let span = make(parts, id, path, trace);
         Self((!span.is_disabled()).then(|| Kept {
             span: Mutex::new(Some(span)),
@@ -134,6 +139,7 @@ impl Exchange {
 }
 
 /// The span, with all that it will ever say. The page for operators is held against it.
+#[inline(never)]
 fn make(parts: &Parts, id: RequestId, path: &str, trace: Option<&TraceParent>) -> Span {
     tracing::info_span!(
         target: "portcullis::request",
