@@ -104,19 +104,26 @@ impl Exchange {
     /// The span to enter for something that belongs to this request: none where the thread is
     /// running the request already, or nobody wants it. A handler's own span then stays the
     /// innermost.
+    #[inline]
     pub(crate) fn span_to_enter(&self) -> Option<Span> {
-        let span = &self.0.span;
-        if span.0.is_none() || self.0.flight.scope() == Scope::Same {
-            return None;
-        }
-        span.get()
+        // Here ends what a request pays that nobody listens to.
+        self.0.span.0.as_ref()?;
+        self.open_span()
+    }
+
+    #[cold]
+    fn open_span(&self) -> Option<Span> {
+        let is_inside = self.0.flight.scope() == Scope::Same;
+        self.0.span.get().filter(|_| !is_inside)
     }
 
     /// Does something of our own that belongs to this request.
+    #[inline]
     pub(crate) fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
-        let span = self.span_to_enter();
-        let _entered = span.as_ref().map(Span::enter);
-        f()
+        match self.span_to_enter() {
+            None => f(),
+            Some(span) => span.in_scope(f),
+        }
     }
 
     /// Notes the answer that leaves the outermost of our layers, and why it is one of the gate's
