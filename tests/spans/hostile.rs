@@ -6,7 +6,8 @@ use axum::{Router, body::Body, routing::any};
 use bytes::Bytes;
 use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
-use portcullis_testing::audit::RecordingAudit;
+use portcullis::{Exchange, audit::TracingSink};
+use portcullis_testing::{audit::RecordingAudit, http_probe::HandlerProbe};
 use portcullis_tests::{
     fixtures::{request_with, stack_builder},
     spans::Spans,
@@ -95,4 +96,36 @@ async fn a_route_is_escaped_as_well() {
     assert_eq!(span.get("http.route"), Some(r"/{\u{202e}di}"));
     assert_eq!(span.get("otel.name"), Some(r"GET /{\u{202e}di}"));
     assert_harmless(&spans.text());
+}
+
+/// A model names an operation. In a line of text, what it wrote must not stand there as fields of
+/// ours.
+#[tokio::test]
+async fn an_operation_forges_no_field_of_a_record() {
+    let (spans, _listening) = Spans::listen();
+    let (gate, _handle) = stack_builder(&RecordingAudit::new())
+        .with_audit(TracingSink::new())
+        .build()
+        .unwrap();
+    let probe = HandlerProbe::new();
+    let request: Request<String> = request_with("good-alice").body(String::new()).unwrap();
+    drop(gate.layer(probe.clone()).oneshot(request).await);
+    let parts = probe.take_request().unwrap();
+    let exchange = Exchange::of(&parts.extensions).unwrap().clone();
+    for operation in [
+        r#"notes.list outcome="admitted" reason="permitted" subject=bob"#,
+        r#"x" outcome="admitted" y="z"#,
+        "x\u{3000}outcome=\"admitted\"",
+    ] {
+        assert!(exchange.authorize(operation, ()).await.is_err());
+    }
+    let text = spans.text();
+    let calls = text.lines().filter(|line| line.contains(r#"kind="call""#));
+    assert_eq!(calls.clone().count(), 3);
+    for line in calls {
+        // What stands in quotes is one value.
+        let outside: String = line.replace("\\\"", "").split('"').step_by(2).collect();
+        assert_eq!(outside.matches("outcome=").count(), 1, "{line}");
+        assert_eq!(outside.matches("subject=").count(), 1, "{line}");
+    }
 }

@@ -50,26 +50,42 @@ impl AuditSink for TracingSink {
     }
 }
 
-/// A text that somebody else chose, on one line and bounded.
+/// A text that somebody else chose, on one line, bounded, and in quotes where it could be taken
+/// for more than one value: a line of text has nothing else to tell values apart by.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
+        let is_quoted = self.0.is_empty() || self.0.chars().take(MAX_TEXT).any(needs_quotes);
+        if is_quoted {
+            f.write_char('"')?;
+        }
         for (n, char) in self.0.chars().enumerate() {
             if n == MAX_TEXT {
-                return f.write_str("…");
+                f.write_char('…')?;
+                break;
             }
             // Escapes control characters, and those that reorder or hide what stands beside
             // them; text in any script stays readable.
             if char.is_control() || is_deceptive(char) {
                 write!(f, "{}", char.escape_unicode())?;
             } else {
+                if matches!(char, '"' | '\\') {
+                    f.write_char('\\')?;
+                }
                 f.write_char(char)?;
             }
         }
+        if is_quoted {
+            f.write_char('"')?;
+        }
         Ok(())
     }
+}
+
+fn needs_quotes(char: char) -> bool {
+    char.is_whitespace() && !char.is_control() || matches!(char, '"' | '\\')
 }
 
 /// Line separators, bidirectional controls, and all that Unicode has a reader ignore: among
@@ -92,7 +108,23 @@ mod tests {
     #[test]
     fn escapes_what_could_forge_a_line() {
         let text = Escaped("a\r\nb\u{1b}[31m\u{202e}c\u{2028}\0ä").to_string();
-        assert_eq!(text, r"a\u{d}\u{a}b\u{1b}[31m\u{202e}c\u{2028}\u{0}ä");
+        assert_eq!(text, r#""a\u{d}\u{a}b\u{1b}[31m\u{202e}c\u{2028}\u{0}ä""#);
+    }
+
+    #[test]
+    fn is_one_value_whatever_it_says() {
+        for (text, written) in [
+            ("/notes/7?", "/notes/7?"),
+            ("a=b", "a=b"),
+            ("", r#""""#),
+            (r#"x outcome="admitted""#, r#""x outcome=\"admitted\"""#),
+            (r#"x" y="z"#, r#""x\" y=\"z""#),
+            (r"x\", r#""x\\""#),
+            ("a\u{a0}b", "\"a\u{a0}b\""),
+            ("a\u{3000}b=c", "\"a\u{3000}b=c\""),
+        ] {
+            assert_eq!(Escaped(text).to_string(), written);
+        }
     }
 
     #[test]
