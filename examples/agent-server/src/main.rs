@@ -93,15 +93,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
         })),
         options.allow_origin.as_ref(),
     );
-    let stopped = async move {
-        drop(tokio::signal::ctrl_c().await);
-        // Streams would go on for ever: they are told goodbye.
-        let shutdown = handle.shutdown(GRACE).await;
-        println!("{} requests were ended", shutdown.ended);
-    };
-    axum::serve(listener, guarded)
-        .with_graceful_shutdown(stopped)
-        .await?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server =
+        axum::serve(listener, guarded).with_graceful_shutdown(async { drop(stopped.await) });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        ended = &mut server => ended??,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    // Streams would go on for ever: they are told goodbye.
+    let shutdown = handle.shutdown(GRACE).await;
+    println!("{} requests were ended", shutdown.ended);
+    drop(stop);
+    let clock = SystemClock::new();
+    tokio::select! {
+        _ = server => {}
+        // A client that has sent half a request, or does not read, is not waited for.
+        () = clock.sleep_until(clock.instant() + GRACE) => {}
+    }
     if let Some(log) = log {
         // It waits for the disk, which a task must not.
         let head = tokio::task::spawn_blocking(move || log.close()).await??;
