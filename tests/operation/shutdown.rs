@@ -18,7 +18,7 @@ use portcullis_tests::{
     streams::{TICK, streaming},
 };
 use tokio::sync::watch;
-use tokio_test::{assert_pending, assert_ready};
+use tokio_test::assert_ready;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::world::{GRACE, World, answer, answer_after, request, request_as};
@@ -244,29 +244,22 @@ async fn work_that_begins_too_late_is_told_at_once() {
 
 #[tokio::test]
 async fn what_is_being_decided_on_when_the_gate_is_shut_is_not_let_in() {
-    let world = World::new();
-    let probe = HandlerProbe::new();
-    let asking = world
-        .gate
-        .layer(probe.clone())
-        .oneshot(request_as("io-good-alice"));
-    let mut asking = tokio_test::task::spawn(asking);
-    assert_pending!(asking.poll());
-    let shutdown = world.handle.shutdown(Duration::ZERO).await;
-    assert_eq!(
-        (shutdown.ended, shutdown.left),
-        (0, 0),
-        "it has not been let in"
-    );
-    let response = loop {
-        if let std::task::Poll::Ready(response) = asking.poll() {
-            break response.unwrap();
-        }
+    for world in worlds() {
+        let probe = HandlerProbe::new();
+        let asking = world.gate.layer(probe.clone()).oneshot(request_as("hang"));
+        let asking = tokio::spawn(asking);
         settle().await;
-    };
-    assert_eq!(response.status(), 503);
-    probe.assert_not_called();
-    assert_eq!(world.reasons(), ["shutting_down"]);
+        let shutting = world.shut().await;
+        world.pass(GRACE.as_secs() - 1).await;
+        assert!(!asking.is_finished() && !shutting.is_finished());
+        world.pass(1).await;
+        let response = asking.await.unwrap().unwrap();
+        assert_eq!(response.status(), 503);
+        probe.assert_not_called();
+        let shutdown = shutting.await.unwrap();
+        assert_eq!((shutdown.ended, shutdown.left), (1, 0));
+        assert_eq!(world.reasons(), ["shutting_down"]);
+    }
 }
 
 #[tokio::test]
@@ -279,17 +272,17 @@ async fn what_waits_for_its_record_when_the_gate_is_shut_is_not_let_in() {
         let probe = HandlerProbe::new();
         world.audit.set_held(true);
         let asking = world.gate.layer(probe.clone()).oneshot(request());
-        let mut asking = tokio_test::task::spawn(asking);
-        assert_pending!(asking.poll());
+        let asking = tokio::spawn(asking);
+        settle().await;
         let shutting = world.shut().await;
-        world.pass(GRACE.as_secs() + 1).await;
-        let shutdown = shutting.await.unwrap();
-        assert_eq!((shutdown.ended, shutdown.left), (1, 1));
-        world.audit.set_held(false);
-        let response = assert_ready!(asking.poll()).unwrap();
+        world.pass(GRACE.as_secs()).await;
+        let response = asking.await.unwrap().unwrap();
         assert_eq!(response.status(), 503);
         probe.assert_not_called();
-        assert_eq!(world.handle.stats().running, 0);
+        let shutdown = shutting.await.unwrap();
+        assert_eq!((shutdown.ended, shutdown.left), (1, 0));
+        let stats = world.handle.stats();
+        assert_eq!((stats.admitted, stats.running), (0, 0));
         let reasons = world.reasons();
         assert_eq!(reasons.last(), Some(&"shutting_down"), "{reasons:?}");
     }
@@ -316,17 +309,47 @@ async fn it_can_be_called_twice_and_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_reads_is_not_waited_for() {
+async fn a_body_that_nobody_reads_is_not_waited_for_and_its_end_is_written_down() {
+    for world in worlds() {
+        let service = world
+            .gate
+            .layer(streaming(&world.clock, "text/event-stream", TICK));
+        let response = service.oneshot(request()).await.unwrap();
+        let mut unread = response.into_body();
+        // One event, and then the socket is full.
+        assert!(unread.frame().await.unwrap().is_ok());
+        let shutting = world.shut().await;
+        world.pass(GRACE.as_secs() + 1).await;
+        let shutdown = shutting.await.unwrap();
+        assert_eq!((shutdown.ended, shutdown.left), (1, 1));
+        assert_eq!(world.reasons().last(), Some(&"shut_down"));
+        assert_eq!(world.handle.stats().running, 1);
+        drop(unread);
+        let stats = world.handle.stats();
+        assert_eq!((stats.running, stats.ended["shut_down"]), (0, 1));
+        assert!(world.reasons().is_empty(), "a second end");
+    }
+}
+
+#[tokio::test]
+async fn a_grace_without_end_is_waited_for() {
     let world = World::new();
-    let service = world
-        .gate
-        .layer(streaming(&world.clock, "text/event-stream", TICK));
-    let unread = service.oneshot(request()).await.unwrap();
-    let shutting = world.shut().await;
-    world.pass(GRACE.as_secs() + 1).await;
-    let shutdown = shutting.await.unwrap();
-    assert_eq!((shutdown.ended, shutdown.left), (1, 1));
-    assert_eq!(world.handle.stats().running, 1);
-    drop(unread);
-    assert_eq!(world.handle.stats().running, 0);
+    let shutdown = world.handle.shutdown(Duration::MAX).await;
+    assert_eq!((shutdown.ended, shutdown.left), (0, 0));
+}
+
+#[tokio::test]
+async fn nothing_is_permitted_any_more() {
+    for world in worlds() {
+        let probe = HandlerProbe::new();
+        let response = world.gate.layer(probe.clone()).oneshot(request()).await;
+        drop(response);
+        let parts = probe.take_request().unwrap();
+        let exchange = Exchange::of(&parts.extensions).unwrap().clone();
+        assert!(exchange.authorize("notes.list", ()).await.is_ok());
+        let _ = world.shut().await.await.unwrap();
+        let denial = exchange.authorize("notes.list", ()).await.unwrap_err();
+        assert_eq!(denial.status(), 503);
+        assert_eq!(world.reasons().last(), Some(&"shutting_down"));
+    }
 }

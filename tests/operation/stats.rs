@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use http::{Request, Response};
+use portcullis::Exchange;
 use portcullis_testing::{audit::RecordingAudit, http_probe::HandlerProbe};
 use portcullis_tests::{
     fixtures::{authn, request as request_without, short_sessions},
@@ -105,4 +106,51 @@ async fn a_loose_layer_counts_what_it_lets_in_as_well() {
         (stats.admitted, stats.running, stats.ended["dropped"]),
         (1, 0, 1)
     );
+}
+
+#[tokio::test]
+async fn who_goes_away_while_the_disk_is_slow_is_counted_as_recorded() {
+    let world = World::bare(RecordingAudit::strict());
+    world.audit.set_held(true);
+    let asking = tokio::spawn(world.gate.layer(HandlerProbe::new()).oneshot(request()));
+    settle().await;
+    asking.abort();
+    settle().await;
+    let stats = world.handle.stats();
+    assert_eq!(
+        (stats.admitted, stats.running, stats.ended["dropped"]),
+        (1, 0, 1)
+    );
+    assert_eq!(world.reasons(), ["admitted", "dropped"]);
+}
+
+/// The same for an operation that was permitted, and whose record is on its way.
+#[tokio::test]
+async fn a_call_that_is_dropped_while_the_disk_is_slow_is_counted_as_recorded() {
+    let world = World::bare(RecordingAudit::strict());
+    let probe = HandlerProbe::new();
+    drop(world.gate.layer(probe.clone()).oneshot(request()).await);
+    let parts = probe.take_request().unwrap();
+    let exchange = Exchange::of(&parts.extensions).unwrap().clone();
+    let _ = world.audit.take();
+    world.audit.set_held(true);
+    let mut asking = tokio_test::task::spawn(exchange.authorize("notes.list", ()));
+    tokio_test::assert_pending!(asking.poll());
+    drop(asking);
+    assert_eq!(world.handle.stats().calls_permitted, 1);
+    assert_eq!(world.reasons(), ["permitted"]);
+}
+
+/// Nobody has to authenticate for a probe, and it must not look like a caller.
+#[tokio::test]
+async fn anonymous_requests_are_told_apart() {
+    let world = World::new();
+    let public = request_without()
+        .uri("/public")
+        .body(String::new())
+        .unwrap();
+    assert_eq!(world.ask(public, answer()).await, 200);
+    assert_eq!(world.ask(request(), answer()).await, 200);
+    let stats = world.handle.stats();
+    assert_eq!((stats.admitted, stats.admitted_anonymous), (2, 1));
 }

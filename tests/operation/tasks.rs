@@ -1,9 +1,18 @@
 //! No task of ours is left when a gate has been shut down.
 
-use std::future::pending;
+use std::{
+    convert::Infallible,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use http::{Request, Response};
 use portcullis::{
-    Secret, Timestamp,
+    Authenticator, Check, Description, RequestBody, RequestView, Secret, Stack, Timestamp, Verdict,
     jwt::{Issuer, Jwt},
     session::{
         Change, Commit, MemorySessions, OwnerKey, Revision, SessionId, SessionKey, SessionStore,
@@ -11,6 +20,7 @@ use portcullis::{
     },
 };
 use portcullis_testing::{
+    audit::RecordingAudit,
     clock::VirtualClock,
     faulty_store::FaultyStore,
     identity_provider::{Endpoint, IdentityProvider, Misbehaviour},
@@ -20,7 +30,7 @@ use portcullis_tests::{
     patience::{eventually, settle},
     streams::{TICK, streaming},
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::world::{GRACE, World, answer, request, request_as};
@@ -130,4 +140,70 @@ async fn an_authenticator_ends_its_tasks() {
     let _ = world.handle.shutdown(GRACE).await;
     let error = waiting.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("was interrupted"), "{error}");
+}
+
+/// A request on which another one is still deciding does not come to it any more.
+#[tokio::test]
+async fn an_authenticator_that_is_shut_down_is_asked_for_no_verdict() {
+    /// Knows nobody, once it is told to say so.
+    struct Slow(watch::Receiver<()>);
+
+    impl Authenticator for Slow {
+        fn describe(&self) -> Description {
+            Description::bearer("slow")
+        }
+
+        fn check(&self, _: &RequestView<'_>) -> Check<Verdict> {
+            Check::NeedsIo
+        }
+
+        async fn verify(&self, _: &RequestView<'_>) -> Verdict {
+            let mut signal = self.0.clone();
+            while signal.changed().await.is_ok() {}
+            Verdict::Absent
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Ended {
+        is_shut_down: Arc<AtomicBool>,
+        was_asked_after: Arc<AtomicBool>,
+    }
+
+    impl Authenticator for Ended {
+        fn describe(&self) -> Description {
+            Description::bearer("ended")
+        }
+
+        fn check(&self, _: &RequestView<'_>) -> Check<Verdict> {
+            let is_shut_down = self.is_shut_down.load(Ordering::SeqCst);
+            self.was_asked_after
+                .fetch_or(is_shut_down, Ordering::SeqCst);
+            Check::Done(Verdict::Absent)
+        }
+
+        async fn shutdown(&self) {
+            self.is_shut_down.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let (signal, slow) = watch::channel(());
+    let ended = Ended::default();
+    let (gate, handle) = Stack::builder()
+        .with_audit(RecordingAudit::new())
+        .with_resource(RESOURCE)
+        .add_authenticator(Slow(slow))
+        .add_authenticator(ended.clone())
+        .build()
+        .unwrap();
+    let handler = tower::service_fn(async |_: Request<RequestBody<String>>| {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let asking = tokio::spawn(gate.layer(handler).oneshot(request()));
+    settle().await;
+    let _ = handle.shutdown(Duration::ZERO).await;
+    assert!(ended.is_shut_down.load(Ordering::SeqCst));
+    drop(signal);
+    assert_eq!(asking.await.unwrap().unwrap().status(), 503);
+    assert!(!ended.was_asked_after.load(Ordering::SeqCst));
 }

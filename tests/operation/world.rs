@@ -11,7 +11,7 @@ use portcullis::{
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use portcullis_tests::{
-    fixtures::{RESOURCE, request_with, short_sessions, stack_builder},
+    fixtures::{RESOURCE, request_with, short_sessions, stack_builder, step_up_builder},
     patience::settle,
     table_auth::TableAuth,
 };
@@ -52,6 +52,7 @@ impl World {
         let stack = Stack::builder()
             .with_audit(audit.clone())
             .with_resource(RESOURCE)
+            .with_step_up(step_up_builder())
             .add_authenticator(TableAuth::new());
         Self::build(audit, stack)
     }

@@ -144,7 +144,8 @@ pub struct Record<'a> {
     pub kind: RecordKind,
     /// The request.
     pub request_id: RequestId,
-    /// When the request arrived; of a call inside it, when the call was made.
+    /// When the request arrived; of a call inside it, when the call was made; of what happened
+    /// later, such as its end, when that did.
     pub at: Timestamp,
     /// What was decided.
     pub outcome: Outcome,

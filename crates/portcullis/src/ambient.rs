@@ -7,6 +7,7 @@ use portcullis_core::{AuditSink, Clock, ConfigError, ConfigErrors, SystemClock};
 use crate::{
     audit::{Recorder, TracingSink},
     exchange::{RequestIds, Shared},
+    frame::Doors,
     time::Time,
 };
 
@@ -72,6 +73,7 @@ impl Ambient {
                 ids,
                 recorder: Recorder::new(Arc::clone(&self.sink)),
                 base_path: self.base_path.clone(),
+                doors: Doors::default(),
             }),
             Err(error) => {
                 errors.push(ConfigError::new(

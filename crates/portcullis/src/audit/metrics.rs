@@ -15,16 +15,23 @@ use super::Stats;
 pub(crate) struct Published(Mutex<Option<Stats>>);
 
 impl Published {
-    pub(crate) fn publish(&self, now: &Stats) {
+    /// Hands over what was counted since the last time. The counters are read under the lock, so
+    /// that they only ever go up.
+    pub(crate) fn publish(&self, count_up: impl FnOnce() -> Stats) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = count_up();
         describe();
         let before = last.take().unwrap_or_default();
-        count(
-            "portcullis_decisions_total",
-            "admitted",
-            now.admitted,
-            before.admitted,
-        );
+        for (reason, now, before) in [
+            ("admitted", identified(&now), identified(&before)),
+            (
+                "admitted_anonymous",
+                now.admitted_anonymous,
+                before.admitted_anonymous,
+            ),
+        ] {
+            count("portcullis_decisions_total", reason, now, before);
+        }
         count_all(
             "portcullis_decisions_total",
             &now.not_admitted,
@@ -58,8 +65,13 @@ impl Published {
             Some(more) => running.increment(more as f64),
             None => running.decrement(before.running.abs_diff(now.running) as f64),
         }
-        *last = Some(now.clone());
+        *last = Some(now);
     }
+}
+
+/// How many requests were let in with a principal: a gate has no others but anonymous ones.
+fn identified(stats: &Stats) -> u64 {
+    stats.admitted.saturating_sub(stats.admitted_anonymous)
 }
 
 fn count(name: &'static str, reason: &'static str, now: u64, before: u64) {
@@ -114,4 +126,69 @@ fn describe() {
         Unit::Count,
         "requests that are in right now"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
+        with_local_recorder,
+    };
+
+    use super::*;
+
+    /// Adds up what is let in.
+    #[derive(Default)]
+    struct Admitted(Arc<AtomicU64>);
+
+    impl Recorder for Admitted {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            match key.labels().any(|label| label.value() == "admitted") {
+                true => Counter::from_arc(Arc::clone(&self.0)),
+                false => Counter::noop(),
+            }
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    /// Whoever comes second has counted second: the counters are read under the lock.
+    #[test]
+    fn what_two_hand_over_at_once_is_not_counted_twice() {
+        let (published, recorder) = (Published::default(), Admitted::default());
+        let admitted = AtomicU64::new(0);
+        let publish = || {
+            with_local_recorder(&recorder, || {
+                published.publish(|| {
+                    assert!(
+                        published.0.try_lock().is_err(),
+                        "it is read outside of the lock"
+                    );
+                    Stats {
+                        admitted: admitted.fetch_add(10, Ordering::Relaxed) + 10,
+                        ..Stats::default()
+                    }
+                });
+            });
+        };
+        for _ in 0..3 {
+            publish();
+        }
+        assert_eq!(recorder.0.load(Ordering::Relaxed), 30);
+    }
 }

@@ -10,6 +10,8 @@ use std::{
 
 use portcullis_core::{Outcome, ReasonCode, Record, RecordKind};
 
+use crate::reason;
+
 /// What has been counted since a gate or a layer was built, by [reason code](crate::reason).
 /// Authenticators have codes of their own.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,6 +19,8 @@ use portcullis_core::{Outcome, ReasonCode, Record, RecordKind};
 pub struct Stats {
     /// How many requests were let in.
     pub admitted: u64,
+    /// How many of them came to a route that is declared anonymous, without a credential.
+    pub admitted_anonymous: u64,
     /// How many were not: refused, failed, answered by the gate itself.
     pub not_admitted: BTreeMap<&'static str, u64>,
     /// How many requests are in right now, their bodies included.
@@ -41,6 +45,7 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     requests: Tally,
+    anonymous: AtomicU64,
     calls: Tally,
     sessions_begun: AtomicU64,
     session_ends: Reasons,
@@ -58,7 +63,12 @@ impl Counters {
             RecordKind::SessionEnd => self.session_ends.count(record.reason),
             RecordKind::Drift => self.drifts.count(record.reason),
             // Also any kind that is not known here: it is counted rather than not.
-            _ => self.requests.count(record.outcome, record.reason),
+            _ => {
+                if record.reason == reason::ADMITTED_ANONYMOUS {
+                    self.anonymous.fetch_add(1, Ordering::Relaxed);
+                }
+                self.requests.count(record.outcome, record.reason);
+            }
         }
     }
 
@@ -70,6 +80,7 @@ impl Counters {
     pub(crate) fn snapshot(&self) -> Stats {
         Stats {
             admitted: self.requests.admitted.load(Ordering::Relaxed),
+            admitted_anonymous: self.anonymous.load(Ordering::Relaxed),
             not_admitted: self.requests.not_admitted.snapshot(),
             calls_permitted: self.calls.admitted.load(Ordering::Relaxed),
             calls_refused: self.calls.not_admitted.snapshot(),

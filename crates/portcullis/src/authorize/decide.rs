@@ -67,6 +67,9 @@ pub(super) fn decide(
         );
         return Err(failed(reason::STEP_UP_MISSING));
     };
+    if exchange.is_shut_down() {
+        return Err(Refusal::shutting_down());
+    }
     check_end(exchange, now)?;
     check_revoked(exchange, revoked)?;
     let demand = match outermost.for_operation(operation) {

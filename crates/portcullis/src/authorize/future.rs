@@ -73,6 +73,12 @@ impl<T> Drop for Authorize<T> {
         if let Some(held) = self.held.as_ref().filter(|held| held.is_asking()) {
             held.exchange.record_abandoned_call(&held.operation);
         }
+        // Recorded as permitted, and so on the disk, or about to be.
+        if let Some(held) = &self.held
+            && let Some(Waiting { since, .. }) = &held.waiting
+        {
+            held.exchange.count_call(&held.operation, *since);
+        }
     }
 }
 

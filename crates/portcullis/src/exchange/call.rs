@@ -12,6 +12,11 @@ impl Exchange {
         &*self.0.shared.clock
     }
 
+    /// Whether the gate has been shut down, and nothing more may be done.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.0.shared.doors.are_closed()
+    }
+
     /// Whether the thread is running another request than this one.
     pub(crate) fn is_foreign(&self) -> bool {
         self.0.flight.scope() == Scope::Other

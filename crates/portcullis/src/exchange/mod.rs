@@ -35,6 +35,7 @@ use self::{seat::Seat, span::RequestSpan};
 use crate::{
     audit::Recorder,
     challenge::Challenges,
+    frame::Doors,
     principal::{Identity, Principal},
     revocation::Revocations,
     session::Session,
@@ -86,6 +87,8 @@ struct Ledger {
     is_refused: AtomicBool,
     /// Whether a layer is making up its mind right now.
     is_deciding: AtomicBool,
+    /// Whether the one record of the end has been written.
+    is_ended: AtomicBool,
 }
 
 /// What the perimeter found out.
@@ -227,6 +230,7 @@ impl Exchange {
             is_decided: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
             is_deciding: AtomicBool::new(true),
+            is_ended: AtomicBool::new(false),
         }));
         Seat::install(&mut parts.extensions, exchange.clone());
         exchange
@@ -368,4 +372,6 @@ pub(crate) struct Shared {
     /// Where the router stands below the root of the server, if something outside it has
     /// stripped that prefix.
     pub(crate) base_path: Option<Arc<str>>,
+    /// Where the requests of the layer come in and go out, if it is the outermost.
+    pub(crate) doors: Doors,
 }

@@ -106,8 +106,12 @@ impl Exchange {
     /// Writes the record of the end of a request that was let in.
     pub(crate) fn record_end(&self, code: ReasonCode) {
         // What a layer has refused had its end with the refusal, and what is still being
-        // decided was not let in.
-        if self.is_refused() || self.0.is_deciding.load(Ordering::Acquire) {
+        // decided was not let in, unless that stands in a record already: then a layer further
+        // in is at it.
+        let ledger = &*self.0;
+        let was_let_in = ledger.is_decided.load(Ordering::Acquire)
+            || !ledger.is_deciding.load(Ordering::Acquire);
+        if self.is_refused() || !was_let_in || ledger.is_ended.swap(true, Ordering::AcqRel) {
             return;
         }
         // Behind loose layers the decision is written with the response, which may never come.
@@ -119,6 +123,8 @@ impl Exchange {
     pub(crate) fn record_event(&self, kind: RecordKind, layer: &'static str, code: ReasonCode) {
         let mut record = self.0.record(Outcome::Admitted, layer, code);
         record.kind = kind;
+        // Later than the request arrived, by hours where it streams.
+        record.at = self.clock().now();
         self.0.shared.recorder.write_event(&record);
     }
 }

@@ -13,7 +13,7 @@ use portcullis_core::ReasonCode;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::reason;
+use crate::{exchange::Exchange, reason};
 
 /// What a request came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,8 +61,8 @@ pub(crate) struct Doors {
     state: Apart<AtomicU8>,
     entered: Apart<AtomicU64>,
     ended: Apart<[AtomicU64; End::ALL.len()]>,
-    /// The tasks of requests that wait for something else.
-    sleepers: [Mutex<Slab<Waker>>; SHARDS],
+    /// The requests that take a while.
+    sleepers: [Mutex<Slab<Sleeper>>; SHARDS],
     /// Told of each end once the doors are not open any more.
     someone_left: Notify,
 }
@@ -71,6 +71,14 @@ pub(crate) struct Doors {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Apart<T>(T);
+
+/// A request that takes a while.
+#[derive(Debug)]
+struct Sleeper {
+    exchange: Exchange,
+    /// Of its task, where that waits for something else.
+    waker: Option<Waker>,
+}
 
 /// Where a sleeper lies.
 #[derive(Clone, Copy, Debug)]
@@ -86,19 +94,18 @@ impl Doors {
     }
 
     /// Whether those that are in have to end.
-    pub(super) fn are_closed(&self) -> bool {
+    pub(crate) fn are_closed(&self) -> bool {
         self.state() == CLOSED && !portcullis_core::sabotaged!("gate.shutdown_cut")
     }
 
-    /// Takes a request in, unless nothing may be in any more. One that was decided on while the
-    /// doors were closing belongs to those that may complete.
+    /// Takes a request in, while the doors are open.
     pub(super) fn enter(&self) -> bool {
         self.entered.0.fetch_add(1, Ordering::SeqCst);
-        if self.are_closed() {
+        let are_open = self.are_open();
+        if !are_open {
             self.withdraw();
-            return false;
         }
-        true
+        are_open
     }
 
     /// A request that was in has ended.
@@ -109,7 +116,7 @@ impl Doors {
         self.tell();
     }
 
-    /// A request that was in turns out not to have been let in.
+    /// A request that came in has not been let in by the layers.
     pub(super) fn withdraw(&self) {
         self.entered.0.fetch_sub(1, Ordering::SeqCst);
         self.tell();
@@ -149,8 +156,24 @@ impl Doors {
         self.state.0.store(CLOSED, Ordering::SeqCst);
         for shard in &self.sleepers {
             // Not under the lock: a waker may run anything.
-            let wakers: Vec<_> = lock(shard).iter().map(|(_, waker)| waker.clone()).collect();
+            let wakers: Vec<_> = lock(shard)
+                .iter()
+                .filter_map(|(_, sleeper)| sleeper.waker.clone())
+                .collect();
             wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Writes down the end of those that have not ended, because nobody polls them.
+    pub(crate) fn record_those_left(&self) {
+        for shard in &self.sleepers {
+            let left: Vec<_> = lock(shard)
+                .iter()
+                .map(|(_, sleeper)| sleeper.exchange.clone())
+                .collect();
+            // Not under the lock: a sink may do anything.
+            left.iter()
+                .for_each(|exchange| exchange.record_end(End::ShutDown.code()));
         }
     }
 
@@ -167,44 +190,85 @@ impl Doors {
         }
     }
 
-    /// Has a task woken when the doors are closed.
-    pub(super) fn lie_down(&self, bed: &mut Option<Bed>, cx: &Context<'_>) {
+    /// Lists a request that takes a while.
+    pub(super) fn stay(&self, bed: &mut Option<Bed>, exchange: &Exchange) {
+        if bed.is_none() {
+            *bed = self.list(exchange, None);
+        }
+    }
+
+    /// Lists a request that waits, and has its task woken when the doors are closed.
+    pub(super) fn lie_down(&self, bed: &mut Option<Bed>, exchange: &Exchange, cx: &Context<'_>) {
         let Some(Bed { shard, key }) = *bed else {
-            let shard = self.entered.0.load(Ordering::Relaxed) as usize % SHARDS;
-            if let Some(mut sleepers) = self.shard(shard) {
-                let key = sleepers.insert(cx.waker().clone());
-                *bed = Some(Bed { shard, key });
-            }
+            *bed = self.list(exchange, Some(cx.waker().clone()));
             return;
         };
         let Some(mut sleepers) = self.shard(shard) else {
             return;
         };
-        let sleeper = sleepers.get_mut(key);
-        let replaced = sleeper
-            .filter(|waker| !waker.will_wake(cx.waker()))
-            .map(|waker| std::mem::replace(waker, cx.waker().clone()));
+        let waker = sleepers.get_mut(key).map(|sleeper| &mut sleeper.waker);
+        let replaced = waker
+            .filter(|waker| {
+                waker
+                    .as_ref()
+                    .is_none_or(|waker| !waker.will_wake(cx.waker()))
+            })
+            .map(|waker| waker.replace(cx.waker().clone()));
         // Not under the lock, as above.
         drop(sleepers);
         drop(replaced);
     }
 
-    /// Forgets a task.
+    /// Forgets a request.
     pub(super) fn get_up(&self, bed: &mut Option<Bed>) {
         if let Some(Bed { shard, key }) = bed.take() {
-            let waker = self
+            let sleeper = self
                 .shard(shard)
                 .and_then(|mut sleepers| sleepers.try_remove(key));
-            drop(waker);
+            drop(sleeper);
         }
     }
 
-    fn shard(&self, shard: usize) -> Option<MutexGuard<'_, Slab<Waker>>> {
+    fn list(&self, exchange: &Exchange, waker: Option<Waker>) -> Option<Bed> {
+        let shard = self.entered.0.load(Ordering::Relaxed) as usize % SHARDS;
+        let exchange = exchange.clone();
+        let key = self.shard(shard)?.insert(Sleeper { exchange, waker });
+        Some(Bed { shard, key })
+    }
+
+    fn shard(&self, shard: usize) -> Option<MutexGuard<'_, Slab<Sleeper>>> {
         self.sleepers.get(shard).map(lock)
     }
 
     fn state(&self) -> u8 {
         self.state.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A request that waits before it is let in.
+pub(super) struct Sleep<'a> {
+    doors: &'a Doors,
+    exchange: &'a Exchange,
+    bed: Option<Bed>,
+}
+
+impl<'a> Sleep<'a> {
+    pub(super) fn new(doors: &'a Doors, exchange: &'a Exchange) -> Self {
+        Self {
+            doors,
+            exchange,
+            bed: None,
+        }
+    }
+
+    pub(super) fn lie_down(&mut self, cx: &Context<'_>) {
+        self.doors.lie_down(&mut self.bed, self.exchange, cx);
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        self.doors.get_up(&mut self.bed);
     }
 }
 
@@ -215,7 +279,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::ambient::Ambient;
+
+    fn exchange() -> Exchange {
+        let shared = Arc::new(Ambient::default().build().unwrap());
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        Exchange::open(&mut parts, &shared)
+    }
 
     #[test]
     fn counts_who_is_in() {
@@ -232,11 +305,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_decided_on_may_come_in_until_they_are_closed() {
+    fn who_is_in_may_stay_until_they_are_closed() {
         let doors = Doors::default();
+        assert!(doors.enter());
         doors.begin_closing();
         assert!(!doors.are_open() && !doors.are_closed());
-        assert!(doors.enter());
+        assert!(!doors.enter());
         doors.close();
         assert!(doors.are_closed() && !doors.enter());
         assert_eq!(doors.running(), 1);
@@ -247,13 +321,15 @@ mod tests {
     #[test]
     fn closing_wakes_who_lies_down_and_nobody_who_got_up() {
         let doors = Doors::default();
+        let exchange = exchange();
         let mut first = tokio_test::task::spawn(());
         let mut second = tokio_test::task::spawn(());
         let (mut one, mut two) = (None, None);
-        first.enter(|cx, _| doors.lie_down(&mut one, cx));
+        first.enter(|cx, _| doors.lie_down(&mut one, &exchange, cx));
         second.enter(|cx, _| {
-            doors.lie_down(&mut two, cx);
-            doors.lie_down(&mut two, cx);
+            doors.stay(&mut two, &exchange);
+            doors.lie_down(&mut two, &exchange, cx);
+            doors.lie_down(&mut two, &exchange, cx);
         });
         doors.get_up(&mut two);
         doors.close();

@@ -14,6 +14,7 @@ use portcullis_core::EndReason;
 
 use super::{
     doors::{Bed, End},
+    presence::Presence,
     steps::Steps,
 };
 use crate::{exchange::Exchange, refusal::Refusal, session::Running};
@@ -22,18 +23,18 @@ use crate::{exchange::Exchange, refusal::Refusal, session::Running};
 /// body of the response, and writes down how the request ended when it is dropped: wherever
 /// that happens, by whomever.
 pub(crate) struct Flown {
-    steps: Arc<Steps>,
+    presence: Presence,
     exchange: Exchange,
-    /// Whether this layer made the exchange, and so writes its records.
-    is_outermost: bool,
     /// Until something better is known, whoever drops it has gone away.
     end: End,
+    /// Whether its admission waits for a record that is durable, and is not counted yet.
+    is_uncounted: bool,
     /// Whether whoever reads has been told that there is nothing more. He then stops, without
     /// asking for the end: a body is looked at before it is polled.
     is_at_the_end: AtomicBool,
     /// The request as one that runs in a session, once it has taken a while.
     running: Option<Running>,
-    /// Where its task lies while it waits for something else.
+    /// Where it is listed, once it has taken a while.
     bed: Option<Bed>,
 }
 
@@ -47,24 +48,16 @@ pub(super) enum Over {
 }
 
 impl Flown {
-    /// The request, or its exchange again if the doors are closed by now.
-    pub(super) fn new(
-        steps: &Arc<Steps>,
-        exchange: Exchange,
-        is_outermost: bool,
-    ) -> Result<Self, Exchange> {
-        if steps.counts(is_outermost) && !steps.doors().enter() {
-            return Err(exchange);
-        }
-        Ok(Self {
-            steps: Arc::clone(steps),
+    pub(super) fn new(presence: Presence, exchange: Exchange) -> Self {
+        Self {
+            presence,
             exchange,
-            is_outermost,
             end: End::Dropped,
+            is_uncounted: false,
             is_at_the_end: AtomicBool::new(false),
             running: None,
             bed: None,
-        })
+        }
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {
@@ -72,7 +65,23 @@ impl Flown {
     }
 
     pub(super) fn is_outermost(&self) -> bool {
-        self.is_outermost
+        self.presence.is_outermost()
+    }
+
+    fn steps(&self) -> &Arc<Steps> {
+        self.presence.steps()
+    }
+
+    /// Its admission waits for a record that is durable.
+    pub(super) fn wait_for_its_record(&mut self) {
+        self.is_uncounted = true;
+    }
+
+    /// That record is durable.
+    pub(super) fn count(&mut self) {
+        if std::mem::take(&mut self.is_uncounted) {
+            self.exchange.count_admission();
+        }
     }
 
     /// Why it has to end, once it has to.
@@ -80,9 +89,8 @@ impl Flown {
         let over = self.running.as_ref().and_then(Running::over);
         match over {
             Some(reason) => Some(Over::Session(reason)),
-            None => {
-                (self.steps.is_gate() && self.steps.doors().are_closed()).then_some(Over::Shutdown)
-            }
+            None => (self.steps().is_gate() && self.steps().doors().are_closed())
+                .then_some(Over::Shutdown),
         }
     }
 
@@ -94,15 +102,25 @@ impl Flown {
         {
             return Poll::Ready(Over::Session(reason));
         }
-        if self.steps.is_gate() {
-            self.steps.doors().lie_down(&mut self.bed, cx);
+        let steps = self.presence.steps();
+        if steps.is_gate() {
+            steps.doors().lie_down(&mut self.bed, &self.exchange, cx);
         }
         self.over().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Lists it among what takes a while.
+    pub(super) fn go_on(&mut self) {
+        self.start_running();
+        let steps = self.presence.steps();
+        if steps.is_gate() {
+            steps.doors().stay(&mut self.bed, &self.exchange);
+        }
+    }
+
     /// Lists it among what runs in its session, where this layer looks after that.
-    pub(super) fn start_running(&mut self) {
-        if self.running.is_none() && self.steps.ends_with_sessions() {
+    fn start_running(&mut self) {
+        if self.running.is_none() && self.steps().ends_with_sessions() {
             let session = self.exchange.session();
             self.running = session.map(|session| session.start_running(&self.exchange));
         }
@@ -110,13 +128,13 @@ impl Flown {
 
     /// Whether something of ours may end the body of its response.
     pub(super) fn is_looked_after(&self) -> bool {
-        self.steps.is_gate() || self.steps.ends_with_sessions()
+        self.steps().is_gate() || self.steps().ends_with_sessions()
     }
 
     /// Nobody has to look after it any more: it has ended by itself.
     pub(super) fn rest(&mut self) {
         self.running = None;
-        self.steps.doors().get_up(&mut self.bed);
+        self.presence.steps().doors().get_up(&mut self.bed);
     }
 
     /// Passes on whether the body is at its end.
@@ -146,16 +164,16 @@ impl Flown {
 
     /// Lets the steps look at the handler's response.
     pub(super) fn respond(&self, parts: &mut response::Parts) -> Option<Response<Bytes>> {
-        self.steps.respond(parts, self)
+        self.steps().respond(parts, self)
     }
 
     /// The answer in place of a handler that has not answered in time.
     pub(super) fn answer(&self, over: Over) -> Option<Response<Bytes>> {
         let refusal = match over {
-            Over::Session(reason) => self.steps.cut(&self.exchange, reason)?,
+            Over::Session(reason) => self.steps().cut(&self.exchange, reason)?,
             Over::Shutdown => Refusal::shutting_down(),
         };
-        if self.is_outermost {
+        if self.is_outermost() {
             let reason = Some(refusal.reason());
             self.exchange.note_answer(refusal.status(), reason);
         }
@@ -170,18 +188,19 @@ impl Drop for Flown {
         let is_at_the_end = *self.is_at_the_end.get_mut();
         let end = match self.end {
             End::Dropped if is_at_the_end => End::Completed,
+            // Nobody has polled it since, and its end is written down as this.
+            End::Dropped if self.over() == Some(Over::Shutdown) => End::ShutDown,
             end => end,
         };
-        if self.is_outermost {
+        if !self.exchange.is_refused() {
+            // It was recorded as let in, and may be so on the disk.
+            self.count();
+            self.presence.set_end(end);
+        }
+        if self.is_outermost() {
             let exchange = &self.exchange;
             exchange.in_span(|| exchange.record_end(end.code()));
             exchange.close_span(end.code());
-        }
-        if self.steps.counts(self.is_outermost) {
-            match self.exchange.is_refused() {
-                true => self.steps.doors().withdraw(),
-                false => self.steps.doors().leave(end),
-            }
         }
     }
 }

@@ -10,20 +10,22 @@ mod doors;
 mod flown;
 mod future;
 mod layer;
+mod presence;
 mod request_body;
 mod response_body;
 mod service;
 mod steps;
 mod tail;
 
-pub use self::{
-    future::ResponseFuture,
-    request_body::RequestBody,
-    response_body::{BodyError, ResponseBody},
-};
 pub(crate) use self::{
+    doors::Doors,
     layer::{shell_layer, shell_service},
     request_body::{KeepBody, WrapBody},
     service::Shell,
     steps::{Cutter, Decision, Pending, Step, Steps},
+};
+pub use self::{
+    future::ResponseFuture,
+    request_body::RequestBody,
+    response_body::{BodyError, ResponseBody},
 };

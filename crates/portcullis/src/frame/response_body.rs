@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::response::Parts;
+use http::{Method, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use portcullis_core::EndReason;
@@ -62,7 +62,12 @@ pin_project! {
 
 impl<B> ResponseBody<B> {
     /// The handler's body. It is polled as a part of its request, as the handler was.
-    pub(super) fn handler(body: B, flown: Flown, parts: &Parts) -> Self {
+    pub(super) fn handler(body: B, mut flown: Flown, parts: &Parts) -> Self {
+        // A server reads no body of these.
+        let has_no_body = matches!(parts.status.as_u16(), 204 | 304);
+        if has_no_body || flown.exchange().method() == Method::HEAD {
+            flown.complete();
+        }
         let is_looked_after = flown.is_looked_after();
         let events = is_looked_after.then(|| Tail::of(parts)).flatten();
         Self {
@@ -187,7 +192,7 @@ where
             if let (Some(tail), Some(bytes)) = (events, frame.data_ref()) {
                 tail.add(bytes);
             }
-            flown.start_running();
+            flown.go_on();
         }
     }
     Ok(frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::handler))))
@@ -263,14 +268,18 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{ambient::Ambient, exchange::Exchange, frame::Steps};
+    use crate::{
+        ambient::Ambient,
+        exchange::Exchange,
+        frame::{Steps, presence::Presence},
+    };
 
     fn flown() -> Flown {
         let shared = Ambient::default().build().unwrap();
         let steps = Arc::new(Steps::new(Vec::new(), shared));
         let (mut parts, ()) = http::Request::new(()).into_parts();
         let exchange = Exchange::open(&mut parts, steps.shared());
-        Flown::new(&steps, exchange, true).unwrap_or_else(|_| unreachable!("the doors are open"))
+        Flown::new(Presence::enter(&steps, true).unwrap(), exchange)
     }
 
     fn parts() -> Parts {

@@ -1,13 +1,23 @@
 //! What a layer decides, without any type of the services around it.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, request::Parts, response};
 use portcullis_core::EndReason;
 use tracing::{Instrument as _, Span};
 
-use super::{doors::Doors, flown::Flown};
+use super::{
+    doors::{Doors, Sleep},
+    flown::Flown,
+    presence::Presence,
+};
 use crate::{
     audit::Stats,
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
@@ -67,7 +77,6 @@ pub(crate) type Pending =
 pub(crate) struct Steps {
     steps: Vec<Arc<dyn Step>>,
     shared: Arc<Shared>,
-    doors: Doors,
     /// Of the step that ends what runs inside, if there is one.
     cutter: Option<Arc<dyn Cutter>>,
     /// Whether nothing of ours decides further in, so that the admission can be recorded
@@ -99,7 +108,6 @@ impl Steps {
         Self {
             steps,
             shared: Arc::new(shared),
-            doors: Doors::default(),
             cutter,
             is_innermost: false,
         }
@@ -115,14 +123,14 @@ impl Steps {
     }
 
     pub(crate) fn doors(&self) -> &Doors {
-        &self.doors
+        &self.shared.doors
     }
 
     /// What is counted.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.shared.recorder.counters().snapshot();
-        stats.running = self.doors.running();
-        let ends = self.doors.ends().filter(|(_, count)| *count > 0);
+        stats.running = self.doors().running();
+        let ends = self.doors().ends().filter(|(_, count)| *count > 0);
         stats.ended = ends.map(|(code, count)| (code.as_str(), count)).collect();
         stats
     }
@@ -135,11 +143,6 @@ impl Steps {
     /// Whether what is inside ends with its session.
     pub(super) fn ends_with_sessions(&self) -> bool {
         self.cutter.is_some()
-    }
-
-    /// Whether a request that passes is counted here.
-    pub(super) fn counts(&self, is_outermost: bool) -> bool {
-        is_outermost || self.is_gate()
     }
 
     /// Where the steps stand, from outside in.
@@ -169,14 +172,14 @@ impl Steps {
         let span = exchange.span_to_enter();
         let _entered = span.as_ref().map(Span::enter);
         exchange.set_deciding(true);
-        if self.is_gate() && !self.doors.are_open() {
+        let Some(presence) = Presence::enter(self, is_outermost) else {
             return Passage::Refuse(refuse(Refusal::shutting_down(), &exchange, is_outermost));
-        }
+        };
         for (index, step) in self.steps.iter().enumerate() {
             match self.enter_and_decide(index, step, parts, &exchange) {
                 Ok(Decision::Pass) => {}
                 Ok(Decision::NeedsIo { cursor }) => {
-                    return self.wait(index, Some(cursor), parts, exchange, is_outermost);
+                    return self.wait(index, Some(cursor), parts, exchange, presence);
                 }
                 Ok(Decision::Refuse(refusal)) => {
                     return Passage::Refuse(refuse(refusal, &exchange, is_outermost));
@@ -188,12 +191,9 @@ impl Steps {
             }
         }
         if self.must_commit(&exchange) {
-            return self.wait(self.steps.len(), None, parts, exchange, is_outermost);
+            return self.wait(self.steps.len(), None, parts, exchange, presence);
         }
-        match self.let_in(exchange, is_outermost) {
-            Landing::Pass(flown) => Passage::Pass(flown),
-            Landing::Refuse(response) => Passage::Refuse(response),
-        }
+        Passage::Pass(self.let_in(exchange, presence))
     }
 
     /// The answer in place of a handler that has not answered when its session ended.
@@ -244,9 +244,11 @@ impl Steps {
         mut waiting: Option<usize>,
         parts: &mut Parts,
         exchange: Exchange,
-        is_outermost: bool,
+        presence: Presence,
     ) -> Passage {
         let this = Arc::clone(self);
+        let gate = self.is_gate().then(|| (Arc::clone(self), exchange.clone()));
+        let is_outermost = presence.is_outermost();
         let mut parts = std::mem::replace(parts, http::Request::new(()).into_parts().0);
         let span = exchange.span_to_enter().unwrap_or_else(Span::none);
         let waiting = async move {
@@ -276,13 +278,50 @@ impl Steps {
                 }
             }
             let landing = if this.must_commit(&exchange) {
-                this.commit(exchange, is_outermost).await
+                this.commit(exchange, presence).await
             } else {
-                this.let_in(exchange, is_outermost)
+                Landing::Pass(this.let_in(exchange, presence))
             };
             (parts, landing)
         };
-        Passage::Wait(Box::pin(waiting.instrument(span)))
+        Passage::Wait(match gate {
+            Some((this, exchange)) => {
+                let waiting = async move {
+                    let waiting = pin!(waiting);
+                    let landing = this.unless_shut_down(waiting, &exchange, is_outermost);
+                    landing.await
+                };
+                Box::pin(waiting.instrument(span))
+            }
+            None => Box::pin(waiting.instrument(span)),
+        })
+    }
+
+    /// What comes of waiting, unless the gate is shut down before.
+    async fn unless_shut_down(
+        &self,
+        mut waiting: Pin<&mut impl Future<Output = (Parts, Landing)>>,
+        exchange: &Exchange,
+        is_outermost: bool,
+    ) -> (Parts, Landing) {
+        let mut sleep = Sleep::new(self.doors(), exchange);
+        let landed = poll_fn(|cx| {
+            if let Poll::Ready(landed) = waiting.as_mut().poll(cx) {
+                return Poll::Ready(Some(landed));
+            }
+            sleep.lie_down(cx);
+            // Looked at after the waker is there, so that nothing is missed.
+            match self.doors().are_closed() {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            }
+        });
+        landed.await.unwrap_or_else(|| {
+            let response = refuse(Refusal::shutting_down(), exchange, is_outermost);
+            // Nobody is handed the request any more.
+            let nothing = http::Request::new(()).into_parts().0;
+            (nothing, Landing::Refuse(response))
+        })
     }
 
     /// Whether the record of the admission has to be durable before the handler runs.
@@ -291,15 +330,15 @@ impl Steps {
     }
 
     /// Lets a request in once the record of that is durable.
-    async fn commit(self: &Arc<Self>, exchange: Exchange, is_outermost: bool) -> Landing {
+    async fn commit(&self, exchange: Exchange, presence: Presence) -> Landing {
+        let is_outermost = presence.is_outermost();
         let durable = exchange.commit_admission();
         // From here on, whoever drops the request leaves the record of its end.
-        let flown = match self.let_in(exchange, is_outermost) {
-            Landing::Pass(flown) => flown,
-            refused @ Landing::Refuse(_) => return refused,
-        };
+        let mut flown = self.let_in(exchange, presence);
+        flown.wait_for_its_record();
+        let durable = durable.await;
         let exchange = flown.exchange();
-        if let Err(error) = durable.await {
+        if let Err(error) = durable {
             let refusal = Refusal::without_record(exchange.id(), &error);
             return Landing::Refuse(refuse(refusal, exchange, is_outermost));
         }
@@ -307,28 +346,17 @@ impl Steps {
         if let Some(Err(refusal)) = exchange.session().map(|session| session.check(exchange)) {
             return Landing::Refuse(refuse(refusal, exchange, is_outermost));
         }
-        if self.is_gate() && self.doors.are_closed() {
-            return Landing::Refuse(refuse(Refusal::shutting_down(), exchange, is_outermost));
-        }
-        exchange.count_admission();
+        flown.count();
         Landing::Pass(flown)
     }
 
-    /// Lets a request in, unless the doors were closed while it was decided on.
-    fn let_in(self: &Arc<Self>, exchange: Exchange, is_outermost: bool) -> Landing {
-        match Flown::new(self, exchange, is_outermost) {
-            Ok(flown) => {
-                flown.exchange().set_deciding(false);
-                if self.is_innermost {
-                    flown.exchange().record_admission();
-                }
-                Landing::Pass(flown)
-            }
-            Err(exchange) => {
-                let refusal = Refusal::shutting_down();
-                Landing::Refuse(refuse(refusal, &exchange, is_outermost))
-            }
+    /// Lets a request in.
+    fn let_in(&self, exchange: Exchange, presence: Presence) -> Flown {
+        exchange.set_deciding(false);
+        if self.is_innermost {
+            exchange.record_admission();
         }
+        Flown::new(presence, exchange)
     }
 
     fn misplaced(

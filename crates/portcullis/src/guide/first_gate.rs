@@ -33,7 +33,9 @@
 //! # 2. Not everything is for everybody
 //!
 //! A health check has no token. Routes are declared anonymous one by one, as they stand in the
-//! router; nothing else is. A machine that cannot log in has an API key:
+//! router, with the prefix under which the router is nested, if it is; nothing else is. (Whether the
+//! process lives is better asked [outside the gate](super::operation).) A machine that cannot log in
+//! has an API key:
 //!
 #![cfg_attr(feature = "api-keys", doc = "```")]
 #![cfg_attr(not(feature = "api-keys"), doc = "```ignore")]

@@ -11,6 +11,13 @@
 //! when every authenticator can decide; a server that must not start without its keys awaits it before
 //! it listens. Requests do not wait for it: until the keys are there, they are answered 503.
 //!
+//! Two questions that are easily taken for one: whether the process *lives* is for a route outside of
+//! the gate, because a gate that cannot decide, or is being shut down, says 503, and nobody should kill
+//! it for that; whether it is *ready* is for the gate's own answer, or for a route that asks `ready`.
+//!
+//! With an [audit log](crate::audit#a-sink-that-everything-waits-for) in files, hold it against the head
+//! that was remembered elsewhere before it is opened: see the feature `audit-log`, module `audit::log`.
+//!
 //! What a restart forgets depends on the stores. Sessions, revocations and quotas are kept in the
 //! memory of the process by default, and the start says so.
 //!
@@ -20,6 +27,8 @@
 //! |---|---|
 //! | who was let in, who was not, and why | the records: [`audit`](crate::audit) |
 //! | how often, right now | [`stats`](crate::GateHandle::stats), or [metrics](crate::audit#metrics) |
+//! | what the agent's own lines belong to | the span of each request: [`spans`](super::spans) |
+//! | whether the records are as they were written | `audit::log::verify` (feature `audit-log`) |
 //! | what a code means | [`reason`](crate::reason), and [`answers`](super::answers) for its statuses |
 //! | what became of one request that somebody complains about | the id in his answer is that of its records |
 //!

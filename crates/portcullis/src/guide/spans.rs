@@ -19,6 +19,13 @@
 //! servers do at its end or when the client has gone away, whoever keeps the
 //! [`Exchange`](crate::Exchange) for longer.
 //!
+//! With the `fmt` layer of `tracing-subscriber`, a line of a handler begins like this, and goes on
+//! with the rest of the fields and its own words:
+//!
+//! ```text
+//! 2026-11-26T06:00:00Z  INFO request{otel.name="POST /chat" otel.kind="server" request_id=0192a5c0-…
+//! ```
+//!
 //! The names are those of OpenTelemetry's
 //! [conventions for HTTP servers](https://opentelemetry.io/docs/specs/semconv/http/http-spans/),
 //! where these have one. A test holds the table against the code.

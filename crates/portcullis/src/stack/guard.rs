@@ -28,8 +28,7 @@ impl Gate {
     /// What comes back is given to `axum::serve` as it is; it knows the peer's address by
     /// itself, and a handler asks [`Exchange::client_address`](crate::Exchange::client_address)
     /// for it, not axum's `ConnectInfo`. No route can be added to it. Routes that need no
-    /// credential are named to the stack (`add_anonymous_route`); a part of the server that the
-    /// gate should not see at all is a router outside, under which the guarded one is nested.
+    /// credential are named to the stack (`add_anonymous_route`).
     ///
     /// ```no_run
     /// use axum::{Router, routing::post};
@@ -49,6 +48,25 @@ impl Gate {
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     /// axum::serve(listener, gate.guard(router)).await?;
     /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A part of the server that the gate should not see at all is a router outside, to which the
+    /// guarded one is the fallback. The outer one then has to hand on the peer's address, or
+    /// records lack it, and everybody shares one budget of refusals:
+    ///
+    /// ```no_run
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::{Router, routing::get};
+    ///
+    /// # async fn run(listener: tokio::net::TcpListener, gate: portcullis::Gate) -> std::io::Result<()> {
+    /// let guarded = gate.guard(Router::new().route("/chat", get(async || "hello")));
+    /// let server = Router::new()
+    ///     .route("/live", get(async || "alive"))
+    ///     .fallback_service(guarded)
+    ///     .into_make_service_with_connect_info::<SocketAddr>();
+    /// axum::serve(listener, server).await
     /// # }
     /// ```
     pub fn guard(&self, router: Router) -> GuardedRouter {

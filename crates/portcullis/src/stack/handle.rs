@@ -126,7 +126,7 @@ impl GateHandle {
     /// names.
     #[cfg(feature = "metrics")]
     pub fn publish_metrics(&self) {
-        self.published.publish(&self.stats());
+        self.published.publish(|| self.stats());
     }
 }
 

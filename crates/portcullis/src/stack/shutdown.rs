@@ -16,7 +16,7 @@ const FLUSH: u32 = 5;
 #[must_use]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// How many requests still ran when the grace was over, and were ended.
+    /// How many requests were still in when the grace was over, and were ended.
     pub ended: u64,
     /// How many of those nobody has let go of since: mostly bodies that the client does not
     /// read. They end with their connections.
@@ -30,8 +30,8 @@ impl GateHandle {
     ///
     /// 1. From the call on nothing more is let in: the answer is 503, also where nobody has to
     ///    authenticate, and [`ready`](Self::ready) says no, so that a load balancer looks
-    ///    elsewhere.
-    /// 2. What runs has until the grace is over to complete.
+    ///    elsewhere. A probe of whether the process lives belongs outside the gate.
+    /// 2. What runs, and what is being decided on, has until the grace is over to complete.
     /// 3. What still runs then is ended: handlers that have not answered are dropped and
     ///    answered 503; streams end as they do with a session, server-sent events with a last
     ///    one, `event: shutting-down`; [`Session::ended`](crate::Session::ended) completes, and
@@ -40,9 +40,12 @@ impl GateHandle {
     /// 4. Tasks of the layers and of the authenticators have ended, and the sink has made
     ///    durable what it has taken.
     ///
-    /// Steps 3 and 4 take some seconds at most, however long a client, a store or a disk does
-    /// not move. Dropped on the way, the gate stays shut; call it again to go on. A second call
-    /// at the same time waits for the same.
+    /// However long a client, a store or a disk does not move, steps 3 and 4 take eight seconds at
+    /// most, and one more for each authenticator. Dropped on the way, the gate stays shut; call it
+    /// again to go on. A second call at the same time waits for the same.
+    ///
+    /// What is still [left](Shutdown::left) has the record of its end by then, unless its client
+    /// has not asked for a byte of it.
     ///
     /// ```no_run
     /// # #[cfg(feature = "axum")] {
@@ -53,17 +56,22 @@ impl GateHandle {
     /// #     gate: portcullis::Gate,
     /// #     handle: portcullis::GateHandle,
     /// #     router: axum::Router,
-    /// # ) -> std::io::Result<()> {
-    /// // The server takes connections until the gate is shut, so that a load balancer sees why
-    /// // it should look elsewhere, and then waits for none that streams.
-    /// let stopped = async move {
-    ///     stop_signal().await;
-    ///     let shutdown = handle.shutdown(Duration::from_secs(20)).await;
-    ///     if let Err(error) = shutdown.audit {
-    ///         eprintln!("the last records may be lost: {error}");
-    ///     }
-    /// };
-    /// axum::serve(listener, gate.guard(router)).with_graceful_shutdown(stopped).await
+    /// # ) {
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let server = axum::serve(listener, gate.guard(router))
+    ///     .with_graceful_shutdown(async { drop(stopped.await) });
+    /// let server = tokio::spawn(server.into_future());
+    ///
+    /// stop_signal().await;
+    /// // The server takes connections until the gate is shut, so that a load balancer sees why it
+    /// // should look elsewhere.
+    /// let shutdown = handle.shutdown(Duration::from_secs(20)).await;
+    /// if let Err(error) = shutdown.audit {
+    ///     eprintln!("the last records may be lost: {error}");
+    /// }
+    /// // It would wait for ever for a client that has sent half a request, or does not read.
+    /// drop(stop);
+    /// let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
     /// # }
     /// # }
     /// ```
@@ -79,6 +87,7 @@ impl GateHandle {
             sessions.stop();
         }
         within(clock, LINGER, doors.emptied()).await;
+        doors.record_those_left();
 
         within(clock, LINGER, self.tasks.ended()).await;
         self.tasks.drop_all();
@@ -120,7 +129,11 @@ async fn within<T>(
     future: impl Future<Output = T>,
 ) -> Option<T> {
     let mut future = pin!(future);
-    let mut late = pin!(clock.sleep_until(clock.instant() + most));
+    // A time that is no time is without an end.
+    let Some(late) = clock.instant().checked_add(most) else {
+        return Some(future.await);
+    };
+    let mut late = pin!(clock.sleep_until(late));
     std::future::poll_fn(|cx| {
         // The future first: what is there by now is in time.
         match future.as_mut().poll(cx) {
