@@ -14,6 +14,7 @@ mod presence;
 mod request_body;
 mod response_body;
 mod service;
+mod step;
 mod steps;
 mod tail;
 
@@ -22,7 +23,8 @@ pub(crate) use self::{
     layer::{shell_layer, shell_service},
     request_body::{KeepBody, WrapBody},
     service::Shell,
-    steps::{Cutter, Decision, Pending, Step, Steps},
+    step::{Cutter, Decision, Pending, Step},
+    steps::Steps,
 };
 pub use self::{
     future::ResponseFuture,

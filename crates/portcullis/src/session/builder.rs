@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore};
 
 use super::{
-    KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, running::Registry,
+    KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, registry::Registry,
     shared::Shared, store::AnySessionStore, touching::Touching,
 };
 use crate::{

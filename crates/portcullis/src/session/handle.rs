@@ -22,7 +22,8 @@ pub use self::ended::{Ended, Run};
 use super::{
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
-    running::{Live, Registry, Running},
+    registry::Registry,
+    running::{Live, Running},
     shared::Shared,
 };
 use crate::{

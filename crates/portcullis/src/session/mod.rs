@@ -113,6 +113,7 @@ mod keys;
 mod layer;
 mod memory;
 mod policy;
+mod registry;
 mod rules;
 mod running;
 mod shared;

@@ -1,34 +1,20 @@
-//! What runs in sessions, on this server.
-//!
-//! A request of a session is listed here only when it takes a while: when its handler waits,
-//! or its response streams. One task of the layer looks after all of them (see `sweep`), so
-//! that they end also where nobody polls them: a client that does not read keeps nothing alive.
+//! A session in which something runs, on this server, and the requests that do.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
 };
 
-use super::{decide::record_end, handle::Session, keys::Keys, shared::Shared, sweep::Sweeper};
+use super::{decide::record_end, handle::Session, keys::Keys, shared::Shared};
 use crate::exchange::Exchange;
 use portcullis_core::{EndReason, Scopes, SessionId, Timestamp};
 
-const SHARDS: usize = 16;
 /// The most grants of one session that are told apart at once.
 const MAX_CREDENTIALS: usize = 32;
-
-/// The sessions in which something runs.
-#[derive(Default)]
-pub(super) struct Registry {
-    shards: [Mutex<HashMap<SessionId, Weak<Live>>>; SHARDS],
-    sweeper: Sweeper,
-    /// Whether nothing is to run any more.
-    is_stopped: AtomicBool,
-}
 
 /// A session in which something runs.
 pub(super) struct Live {
@@ -107,20 +93,14 @@ pub(crate) struct Running {
     request: Arc<Request>,
 }
 
-impl Registry {
-    /// The session, as one in which something runs. By its id: what ran in the one before it,
-    /// under the same key, is still to be ended.
-    pub(super) fn live(
+impl Live {
+    pub(super) fn new(
         shared: &Arc<Shared>,
         keys: &Keys,
         id: SessionId,
         ends_at: Timestamp,
-    ) -> Arc<Live> {
-        let mut shard = shared.registry.shard(id);
-        if let Some(live) = shard.get(&id).and_then(Weak::upgrade) {
-            return live;
-        }
-        let live = Arc::new(Live {
+    ) -> Self {
+        Self {
             shared: Arc::clone(shared),
             keys: *keys,
             id,
@@ -135,77 +115,9 @@ impl Registry {
                 noted_at: None,
             }),
             over: Over::default(),
-        });
-        shard.insert(id, Arc::downgrade(&live));
-        drop(shard);
-        // After it is listed: whoever stops everything has seen it, or is seen here.
-        if shared.registry.is_stopped.load(Ordering::SeqCst) {
-            live.stop();
-        } else {
-            shared.registry.sweeper.wake(shared);
-        }
-        live
-    }
-
-    /// All sessions in which something runs.
-    pub(super) fn all(&self) -> Vec<Arc<Live>> {
-        let shards = self.shards.iter();
-        shards
-            .flat_map(|shard| {
-                lock(shard)
-                    .values()
-                    .filter_map(Weak::upgrade)
-                    .collect::<Vec<_>>()
-            })
-            .collect()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| lock(shard).is_empty())
-    }
-
-    pub(super) fn sweeper(&self) -> &Sweeper {
-        &self.sweeper
-    }
-
-    /// Ends what runs in a session.
-    pub(super) fn end(&self, id: SessionId, reason: EndReason) {
-        if let Some(live) = self.find(id) {
-            live.end(reason);
         }
     }
 
-    /// Has everything stop that runs in sessions, but for requests: those are the gate's.
-    pub(super) fn stop(&self) {
-        self.is_stopped.store(true, Ordering::SeqCst);
-        self.all().iter().for_each(|live| live.stop());
-        self.sweeper.stop();
-    }
-
-    /// Tells a session in which something runs of one more credential.
-    pub(super) fn note_credential(&self, id: SessionId, credential: &(Scopes, Timestamp)) {
-        if let Some(live) = self.find(id) {
-            live.note_credential(credential);
-        }
-    }
-
-    fn find(&self, id: SessionId) -> Option<Arc<Live>> {
-        self.shard(id).get(&id).and_then(Weak::upgrade)
-    }
-
-    fn shard(&self, id: SessionId) -> MutexGuard<'_, HashMap<SessionId, Weak<Live>>> {
-        let [first, rest @ ..] = &self.shards;
-        let index = id.as_u128() as usize % SHARDS;
-        lock(
-            index
-                .checked_sub(1)
-                .and_then(|index| rest.get(index))
-                .unwrap_or(first),
-        )
-    }
-}
-
-impl Live {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -247,7 +159,7 @@ impl Live {
     }
 
     /// Ends what has been left behind in the session, which goes on elsewhere.
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.over.set(EndReason::Shutdown);
         self.wake_listeners();
     }
@@ -280,9 +192,9 @@ impl Live {
         if let Some(reason) = over {
             request.end(reason);
         }
-        if !self.shared.registry.is_stopped.load(Ordering::SeqCst) {
+        if !self.shared.registry.is_stopped() {
             // Its task may have gone down with the runtime of another request.
-            self.shared.registry.sweeper.wake(&self.shared);
+            self.shared.registry.sweeper().wake(&self.shared);
         }
         Running {
             live: Arc::clone(self),
@@ -290,7 +202,7 @@ impl Live {
         }
     }
 
-    fn note_credential(&self, credential: &(Scopes, Timestamp)) {
+    pub(super) fn note_credential(&self, credential: &(Scopes, Timestamp)) {
         let now = self.shared.time.now();
         let mut state = self.state();
         state.credentials.retain(|(_, end)| *end > now);
@@ -334,14 +246,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let mut shard = self.shared.registry.shard(self.id);
-        // Another may stand there by now.
-        if shard
-            .get(&self.id)
-            .is_some_and(|live| live.strong_count() == 0)
-        {
-            shard.remove(&self.id);
-        }
+        self.shared.registry.forget(self.id);
     }
 }
 

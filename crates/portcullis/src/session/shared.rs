@@ -12,8 +12,8 @@ use super::{
     handle::Session,
     keys::{Keying, Keys},
     policy::Policy,
+    registry::Registry,
     rules::{Bar, Caller, Moment, Ruling, rule},
-    running::Registry,
     store::AnySessionStore,
     touching::Touching,
 };
