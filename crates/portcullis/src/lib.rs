@@ -90,7 +90,8 @@
 //! Ready-made stores that several servers share (the trait is there), approvals; DPoP and
 //! certificate-bound tokens (credentials that are bound to a key are refused); introspection; browser
 //! login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the
-//! operator's tool. Heads of the audit log are given away, not signed; addresses stand in it whole.
+//! operator's tool; another configuration without a restart. Heads of the audit log are given away, not
+//! signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ambient;
