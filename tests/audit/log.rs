@@ -294,6 +294,47 @@ fn a_log_that_does_not_verify_is_not_written_to() {
 }
 
 #[test]
+fn heads_of_one_line_are_equal_and_print_alike() {
+    let folder = TestFolder::new();
+    let clock = VirtualClock::new();
+    let (count, heads) = std::sync::mpsc::channel();
+    let open = || {
+        let count = count.clone();
+        AuditLog::builder(folder.path())
+            .with_clock(clock.clone())
+            .with_head_sink(move |head: &Head| count.send(*head).unwrap())
+            .open()
+            .unwrap()
+    };
+    let same = |head: Head| {
+        let read = verify(folder.path()).run().unwrap().head;
+        assert_eq!(read, head);
+        assert_eq!(read.to_string(), head.to_string());
+    };
+    for _ in 0..2 {
+        let log = open();
+        assert_eq!(heads.try_recv().unwrap(), log.head());
+        same(log.head());
+        let mut late = record(1);
+        late.at = clock.now() - Duration::from_secs(3);
+        log.record(&late).unwrap();
+        clock.advance(Duration::from_secs(5));
+        let flushed = log.flush().unwrap();
+        assert_eq!(flushed.at(), late.at);
+        assert_eq!(flushed, log.head());
+        same(flushed);
+        clock.advance(Duration::from_secs(60));
+        let beaten = log.flush().unwrap();
+        assert_eq!(heads.try_recv().unwrap(), beaten);
+        same(beaten);
+        let closed = log.close().unwrap();
+        assert_eq!(heads.try_recv().unwrap(), closed);
+        assert_eq!(closed.to_string().parse::<Head>().unwrap(), closed);
+        same(closed);
+    }
+}
+
+#[test]
 fn two_logs_do_not_share_a_folder() {
     let folder = TestFolder::new();
     let log = write(folder.path(), 1);

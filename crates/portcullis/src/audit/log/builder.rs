@@ -205,7 +205,7 @@ impl AuditLogBuilder {
         let head = Head {
             chain: origin.chain,
             link: origin.link,
-            at: self.clock.now(),
+            at: origin.at,
         };
         let is_strict = self.mode == Mode::Strict;
         let floods = self.flood_threshold.map(Floods::new);

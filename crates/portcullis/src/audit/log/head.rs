@@ -28,6 +28,9 @@ use super::{
 /// assert_eq!(head.to_string(), text);
 /// # Ok::<(), portcullis::audit::log::InvalidHead>(())
 /// ```
+///
+/// Heads are equal if they are of the same line: then all of chain, sequence number, hash and time
+/// are, whoever has read them, and they are the same text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Head {
     pub(super) chain: ChainId,
@@ -54,7 +57,7 @@ impl Head {
         &self.chain
     }
 
-    /// When the last line became durable, by the log's clock.
+    /// What the last line says of its time, by the log's clock.
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         self.at

@@ -32,6 +32,8 @@ pub(super) struct Lines {
     buffer: String,
     start: usize,
     link: Link,
+    /// What the last line says of its time.
+    at: Timestamp,
     records: u64,
 }
 
@@ -61,12 +63,13 @@ pub(super) enum LossCause {
 }
 
 impl Lines {
-    /// Lines behind that one.
-    pub(super) fn behind(link: Link) -> Self {
+    /// Lines behind that one, which is of that time.
+    pub(super) fn behind(link: Link, at: Timestamp) -> Self {
         Self {
             buffer: String::new(),
             start: 0,
             link,
+            at,
             records: 0,
         }
     }
@@ -80,16 +83,22 @@ impl Lines {
         self.link
     }
 
+    /// What the last of them says of its time.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// How many of them are records.
     pub(super) fn records(&self) -> u64 {
         self.records
     }
 
     /// Begins again behind that line, and keeps some room.
-    pub(super) fn restart(&mut self, link: Link) {
+    pub(super) fn restart(&mut self, link: Link, at: Timestamp) {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
         self.link = link;
+        self.at = at;
         self.records = 0;
     }
 
@@ -321,6 +330,7 @@ impl Lines {
 
     fn begin(&mut self, time: Timestamp, kind: &'static str) {
         self.start = self.buffer.len();
+        self.at = time;
         let (seq, millis) = (self.link.seq.saturating_add(1), time.unix_millis());
         let _ = write!(
             self.buffer,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use portcullis_core::entropy;
+use portcullis_core::{Timestamp, entropy};
 
 use super::{
     chain::{ChainId, Link, NOTHING},
@@ -21,6 +21,8 @@ use super::{
 pub(super) struct Origin {
     pub(super) chain: ChainId,
     pub(super) link: Link,
+    /// What that line says of its time.
+    pub(super) at: Timestamp,
     /// What was cut off.
     pub(super) torn: Option<Torn>,
     /// What does not verify and was left behind.
@@ -61,6 +63,7 @@ pub(super) fn recover(folder: &Path, may_start_over: bool) -> Result<Origin, Ope
             return Ok(Origin {
                 chain,
                 link,
+                at: Timestamp::UNIX_EPOCH,
                 torn,
                 broken: Some(bad),
             });
@@ -77,6 +80,7 @@ pub(super) fn recover(folder: &Path, may_start_over: bool) -> Result<Origin, Ope
             return Ok(Origin {
                 chain: scanned.follower.chain,
                 link,
+                at: scanned.follower.at,
                 torn,
                 broken: None,
             });
@@ -89,6 +93,7 @@ pub(super) fn recover(folder: &Path, may_start_over: bool) -> Result<Origin, Ope
     Ok(Origin {
         chain: new_chain(folder)?,
         link: Link::BEFORE_THE_FIRST,
+        at: Timestamp::UNIX_EPOCH,
         torn,
         broken: None,
     })

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_core::{Clock, SinkError};
+use portcullis_core::{Clock, SinkError, Timestamp};
 
 use super::{
     chain::{ChainId, Link},
@@ -43,6 +43,8 @@ pub(super) struct Writer<D> {
     chain: ChainId,
     /// The last line that is durable.
     link: Link,
+    /// What it says of its time.
+    at: Timestamp,
     file: Option<OpenFile>,
     /// Whether there may be something in the file behind its durable end.
     is_soiled: bool,
@@ -86,6 +88,7 @@ impl<D: Disk> Writer<D> {
             disk,
             chain: origin.chain,
             link: origin.link,
+            at: origin.at,
             file: None,
             is_soiled: false,
             held: Vec::new(),
@@ -93,7 +96,7 @@ impl<D: Disk> Writer<D> {
             lost: 0,
             is_failing: false,
             has_failed: false,
-            lines: Lines::behind(origin.link),
+            lines: Lines::behind(origin.link, origin.at),
             next_heartbeat: now + orders.heartbeat,
             next_sweep: now + SWEEP,
             next_attempt: now,
@@ -227,7 +230,7 @@ impl<D: Disk> Writer<D> {
     /// of them was durable, so their numbers have not been used.
     fn format(&mut self, extras: Extras, is_new: bool) {
         let time = self.orders.clock.now();
-        self.lines.restart(self.link);
+        self.lines.restart(self.link, self.at);
         if is_new {
             let mode = self.orders.mode;
             self.lines.head(time, self.chain, Cause::Rotation, mode);
@@ -292,6 +295,7 @@ impl<D: Disk> Writer<D> {
     fn advance(&mut self, is_new: bool) {
         let written = self.lines.as_bytes().len() as u64;
         self.link = self.lines.link();
+        self.at = self.lines.at();
         let now = self.orders.clock.instant();
         let file = self.file.get_or_insert(OpenFile { len: 0, since: now });
         if is_new {
@@ -357,7 +361,7 @@ impl<D: Disk> Writer<D> {
         Head {
             chain: self.chain,
             link: self.link,
-            at: self.orders.clock.now(),
+            at: self.at,
         }
     }
 

@@ -82,6 +82,7 @@ pub(super) fn origin() -> Origin {
     Origin {
         chain: [7; 16],
         link: Link::BEFORE_THE_FIRST,
+        at: Timestamp::UNIX_EPOCH,
         torn: None,
         broken: None,
     }

@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::{super::Head, bench::Bench};
+use super::{
+    super::Head,
+    bench::{Bench, START},
+    disk::Fault,
+};
 
 #[test]
 fn a_file_that_is_full_or_old_is_followed_by_another_and_the_chain_runs_on() {
@@ -65,4 +69,31 @@ fn a_heart_beats_and_is_remembered_elsewhere() {
     assert_eq!(heads.len(), 2);
     assert_eq!(heads[1].sequence(), 3);
     assert_eq!(heads[1], bench.shared.head());
+}
+
+#[test]
+fn a_head_has_the_time_of_its_line_whoever_is_asked_and_whenever() {
+    let remembered = Arc::new(Mutex::new(Vec::new()));
+    let keeper = Arc::clone(&remembered);
+    let mut bench = Bench::new(|builder| {
+        builder.with_head_sink(move |head: &Head| keeper.lock().unwrap().push(*head))
+    });
+    let start = bench.shared.head();
+    assert_eq!(remembered.lock().unwrap()[0], start);
+    // A record waits for a while until it is written, and its line has the time of the record.
+    bench.record(|_| {});
+    bench.clock.advance(Duration::from_secs(7));
+    bench.writer.turn();
+    let head = bench.shared.head();
+    assert_eq!((head.sequence(), head.at()), (2, START));
+    // What fails to be written changes nothing.
+    bench.disk.plan(&[Fault::Full]);
+    bench.record(|_| {});
+    bench.writer.turn();
+    assert_eq!(bench.shared.head(), head);
+    bench.clock.advance(Duration::from_secs(60));
+    bench.writer.turn();
+    let heads = remembered.lock().unwrap().clone();
+    assert_eq!(heads.last(), Some(&bench.shared.head()));
+    assert_eq!(heads.last().unwrap().at(), START + Duration::from_secs(67));
 }

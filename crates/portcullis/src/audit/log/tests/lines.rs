@@ -48,7 +48,7 @@ proptest! {
         record.operation = Some(&operation);
         let mut batch = Batch::default();
         batch.push(&record);
-        let mut lines = Lines::behind(Link::BEFORE_THE_FIRST);
+        let mut lines = Lines::behind(Link::BEFORE_THE_FIRST, START);
         lines.batch(&batch);
         let text = str::from_utf8(lines.as_bytes()).unwrap();
         prop_assert!(text.len() < MAX_LINE);
