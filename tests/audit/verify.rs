@@ -262,7 +262,13 @@ fn a_head_is_held_against_its_own_log() {
 fn a_folder_without_a_log_is_no_log_that_verifies() {
     let folder = TestFolder::new();
     let error = verify(folder.path()).run().unwrap_err();
+    assert!(matches!(error, VerifyError::Empty), "{error}");
+    assert_eq!(error.to_string(), "there is no log in that folder");
+    assert!(!folder.path().exists(), "the verifier makes nothing");
+    std::fs::write(folder.path(), "").unwrap();
+    let error = verify(folder.path()).run().unwrap_err();
     assert!(matches!(error, VerifyError::Unreadable { .. }), "{error}");
+    std::fs::remove_file(folder.path()).unwrap();
     std::fs::create_dir_all(folder.path()).unwrap();
     std::fs::write(folder.path().join("audit-1.jsonl"), "{}\n").unwrap();
     assert!(matches!(

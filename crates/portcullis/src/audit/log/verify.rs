@@ -54,7 +54,10 @@ impl Verifier {
     /// The first line that is not as it was written; that the log does not reach the expected
     /// head; or what cannot be read.
     pub fn run(self) -> Result<Report, VerifyError> {
-        let names = files(&self.folder).map_err(|error| self.unreadable(&self.folder, error))?;
+        let names = match files(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(VerifyError::Empty),
+            names => names.map_err(|error| self.unreadable(&self.folder, error))?,
+        };
         let mut audit = Audit::new(self.expected);
         let newest = names.last().cloned();
         for name in &names {
@@ -142,7 +145,7 @@ impl fmt::Display for Report {
 pub enum VerifyError {
     /// A line is not as it was written.
     BadLine(BadLine),
-    /// There is no log in that folder.
+    /// There is no log in that folder, or no such folder.
     Empty,
     /// The line that was remembered is another one: the log was set back and written anew from
     /// there, or computed anew.
@@ -179,7 +182,7 @@ impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadLine(bad) => bad.fmt(f),
-            Self::Empty => f.write_str("there is no audit log in this folder"),
+            Self::Empty => f.write_str("there is no log in that folder"),
             Self::Forked { sequence } => write!(
                 f,
                 "line {sequence} is not the one that was remembered: the log was set back or \
