@@ -346,6 +346,51 @@ fn two_logs_do_not_share_a_folder() {
     write(folder.path(), 1).close().unwrap();
 }
 
+/// An error as most programs print it: with all that is behind it.
+fn printed(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        said = format!("{said}: {error}");
+        source = error.source();
+    }
+    said
+}
+
+#[test]
+fn what_is_wrong_is_printed_once() {
+    let folder = TestFolder::new();
+    write(folder.path(), 5).close().unwrap();
+    let mut forger = Forger::of(folder.path());
+    let line = &mut forger.file(0)[2];
+    *line = line.replace("admitted", "answered");
+    forger.write();
+    let open = |folder: &Path, size| AuditLog::builder(folder).with_max_file_size(size).open();
+    let file = TestFolder::new();
+    fs::write(file.path(), "").unwrap();
+    let cause = fs::read_dir(file.path()).unwrap_err().to_string();
+    let unusable = fs::create_dir(file.path()).unwrap_err().to_string();
+    for (said, part) in [
+        (
+            printed(&open(folder.path(), 1 << 20).unwrap_err()),
+            "does not fit",
+        ),
+        (
+            printed(&open(folder.path(), 1).unwrap_err()),
+            "with_max_file_size",
+        ),
+        (printed(&open(file.path(), 1 << 20).unwrap_err()), &unusable),
+        (
+            printed(&verify(folder.path()).run().unwrap_err()),
+            "does not fit",
+        ),
+        (printed(&verify(file.path()).run().unwrap_err()), &cause),
+    ] {
+        assert_eq!(said.matches(part).count(), 1, "{said}");
+    }
+    fs::remove_file(file.path()).unwrap();
+}
+
 #[test]
 fn settings_that_cannot_work_are_reported_at_once() {
     let folder = TestFolder::new();

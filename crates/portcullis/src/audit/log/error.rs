@@ -56,16 +56,8 @@ impl fmt::Display for OpenError {
     }
 }
 
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Broken { bad } => Some(bad),
-            Self::InUse { .. } => None,
-            Self::Settings(errors) => Some(errors),
-            Self::Unusable { error, .. } => Some(error),
-        }
-    }
-}
+// What is printed is whole: a source would only say part of it again.
+impl std::error::Error for OpenError {}
 
 impl From<ConfigErrors> for OpenError {
     fn from(errors: ConfigErrors) -> Self {

@@ -55,7 +55,9 @@ impl Verifier {
     /// head; or what cannot be read.
     pub fn run(self) -> Result<Report, VerifyError> {
         let names = match files(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(VerifyError::Empty),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(VerifyError::Empty);
+            }
             names => names.map_err(|error| self.unreadable(&self.folder, error))?,
         };
         let mut audit = Audit::new(self.expected);
@@ -205,15 +207,8 @@ impl fmt::Display for VerifyError {
     }
 }
 
-impl std::error::Error for VerifyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::BadLine(bad) => Some(bad),
-            Self::Unreadable { error, .. } => Some(error),
-            _ => None,
-        }
-    }
-}
+// What is printed is whole: a source would only say part of it again.
+impl std::error::Error for VerifyError {}
 
 /// A log that is being read.
 struct Audit {
