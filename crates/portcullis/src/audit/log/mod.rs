@@ -173,6 +173,7 @@ mod line;
 mod queue;
 mod read;
 mod recover;
+mod report;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -182,8 +183,9 @@ mod writer;
 pub use self::{
     builder::{AuditLogBuilder, Mode},
     defect::{BadLine, Defect},
-    error::OpenError,
+    error::{OpenError, VerifyError},
     handle::{AuditLog, LogStats},
     head::{Head, HeadSink, InvalidHead},
-    verify::{Report, Verifier, VerifyError, verify},
+    report::Report,
+    verify::{Verifier, verify},
 };

@@ -1,7 +1,7 @@
 //! Whether a log is as it was written.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -10,8 +10,10 @@ use portcullis_core::Timestamp;
 use super::{
     chain::Link,
     defect::{BadLine, Defect},
+    error::VerifyError,
     head::Head,
     read::{Follower, Name, Seen, Step, Walk, files},
+    report::Report,
 };
 
 /// Looks at the log in a folder. It needs neither the log's settings nor that nobody writes it,
@@ -81,134 +83,6 @@ impl Verifier {
         }
     }
 }
-
-/// What stands in a log that is as it was written. `Display` says it in plain words.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Report {
-    /// How many files there are.
-    pub files: u64,
-    /// How many lines are records or summaries of records.
-    pub records: u64,
-    /// The sequence number of the first line. Above 1, older files are kept elsewhere, or are
-    /// gone.
-    pub first: u64,
-    /// The last line. Remember it elsewhere.
-    pub head: Head,
-    /// How many gaps there are, each with a marker.
-    pub gaps: u64,
-    /// How many records the gaps stand for.
-    pub lost: u64,
-    /// How many refusals stand in summaries alone.
-    pub summed_up: u64,
-    /// How many torn lines were cut off when the log was started again, each with a marker.
-    pub torn: u64,
-    /// How many bytes at the very end are no whole line: the log is being written, or its writer
-    /// was killed and has not started again.
-    pub torn_tail: u64,
-    /// How often the log was started without having been closed.
-    pub unclosed: u64,
-    /// Whether the last line says that the log was closed. If it does not, and nobody writes it,
-    /// its writer was killed, or its end is missing.
-    pub is_closed: bool,
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            files,
-            records,
-            first,
-            head,
-            ..
-        } = self;
-        writeln!(f, "the log is as it was written")?;
-        writeln!(f, "files {files}, lines {first} to {}", head.sequence())?;
-        writeln!(f, "records {records}")?;
-        writeln!(f, "gaps {}, records lost {}", self.gaps, self.lost)?;
-        writeln!(f, "refusals that were summed up {}", self.summed_up)?;
-        writeln!(f, "torn lines that were cut off {}", self.torn)?;
-        writeln!(f, "starts without a close before {}", self.unclosed)?;
-        let state = match (self.is_closed, self.torn_tail) {
-            (true, 0) => "closed",
-            (_, 0) => {
-                "not closed: somebody writes it, its writer was killed, or its end is missing"
-            }
-            _ => "not closed, and its last line is torn",
-        };
-        writeln!(f, "{state}")?;
-        write!(f, "head {head}")
-    }
-}
-
-/// Why a log is not known to be as it was written.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// A line is not as it was written.
-    BadLine(BadLine),
-    /// There is no log in that folder, or no such folder.
-    Empty,
-    /// The line that was remembered is another one: the log was set back and written anew from
-    /// there, or computed anew.
-    Forked {
-        /// The sequence number of the line.
-        sequence: u64,
-    },
-    /// The log ends ahead of the line that was remembered: its end is missing, or it was set back.
-    Missing {
-        /// The sequence number of the line that was remembered.
-        expected: u64,
-        /// That of the last line.
-        last: u64,
-    },
-    /// The line that was remembered belongs to another chain.
-    OtherChain,
-    /// The log begins behind the line that was remembered, so nothing can be said about it.
-    TooOld {
-        /// The sequence number of the line that was remembered.
-        expected: u64,
-        /// That of the first line.
-        first: u64,
-    },
-    /// Something cannot be read.
-    Unreadable {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-}
-
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadLine(bad) => bad.fmt(f),
-            Self::Empty => f.write_str("there is no log in that folder"),
-            Self::Forked { sequence } => write!(
-                f,
-                "line {sequence} is not the one that was remembered: the log was set back or \
-                 computed anew"
-            ),
-            Self::Missing { expected, last } => write!(
-                f,
-                "the log ends with line {last}, and {expected} was remembered: its end is missing"
-            ),
-            Self::OtherChain => f.write_str("the head that was remembered is that of another log"),
-            Self::TooOld { expected, first } => write!(
-                f,
-                "the log begins with line {first}, and {expected} was remembered: verify it \
-                 together with its older files"
-            ),
-            Self::Unreadable { path, error } => {
-                write!(f, "cannot read {}: {error}", path.display())
-            }
-        }
-    }
-}
-
-// What is printed is whole: a source would only say part of it again.
-impl std::error::Error for VerifyError {}
 
 /// A log that is being read.
 struct Audit {
