@@ -1,9 +1,12 @@
 //! Every way to change a log is found, and the first bad line is named.
 
+use std::time::Duration;
+
 use portcullis::audit::{
     AuditSink as _,
     log::{AuditLog, Defect, VerifyError, verify},
 };
+use portcullis_testing::clock::VirtualClock;
 use portcullis_tests::{folder::TestFolder, forger::Forger};
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -177,7 +180,10 @@ fn an_end_that_is_missing_shows_to_whoever_remembers_it() {
         assert!(!verify(folder.path()).run().unwrap().is_closed);
         let error = verify(folder.path()).with_expected_head(head).run();
         match error.unwrap_err() {
-            VerifyError::Missing { expected: 18, last } => assert_eq!(last, 18 - cut),
+            VerifyError::Missing { expected, last, .. } => {
+                assert_eq!(expected, head);
+                assert_eq!(last.sequence(), 18 - cut);
+            }
             other => panic!("{other}"),
         }
     }
@@ -188,8 +194,59 @@ fn an_end_that_is_missing_shows_to_whoever_remembers_it() {
     let error = verify(folder.path()).with_expected_head(head).run();
     assert!(matches!(
         error.unwrap_err(),
-        VerifyError::Missing { last: 12, .. }
+        VerifyError::Missing { last, .. } if last.sequence() == 12
     ));
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_number_and_its_time() {
+    let folder = TestFolder::new();
+    let clock = VirtualClock::new();
+    let log = AuditLog::builder(folder.path()).with_clock(clock.clone());
+    let log = log.open().unwrap();
+    let kept = log.head();
+    clock.advance(Duration::from_secs(60));
+    let head = log.flush().unwrap();
+    log.close().unwrap();
+    let mut forger = Forger::of(folder.path());
+    forger.file(0).truncate(1);
+    forger.write();
+    let missing = || {
+        let error = verify(folder.path()).with_expected_head(head).run();
+        error.unwrap_err().to_string()
+    };
+    let (last, remembered) = (kept.at(), head.at());
+    assert_eq!(
+        missing(),
+        format!(
+            "the log ends at sequence 1 of {last}; sequence 2 of {remembered} was remembered: its \
+             end was cut off, or an older copy was put back"
+        )
+    );
+    // A torn end is not what is missing: it is said beside it.
+    let path = folder.path().join(name(1));
+    let mut torn = std::fs::read(&path).unwrap();
+    torn.extend(b"{\"seq\":2");
+    std::fs::write(&path, torn).unwrap();
+    let ends = format!("at sequence 1 of {last}, and 8 bytes behind that are no whole line; ");
+    assert!(missing().contains(&ends), "{}", missing());
+}
+
+#[test]
+fn a_number_in_the_chain_is_not_taken_for_a_line_of_a_file() {
+    let folder = log();
+    let mut forger = Forger::of(folder.path());
+    let line = forger.file(1)[2].clone();
+    forger.file(1).insert(2, line);
+    forger.write();
+    assert_eq!(
+        verify(folder.path()).run().unwrap_err().to_string(),
+        format!(
+            "{}, line 4 of the file, sequence 10: stands there twice or was moved: sequence 10 \
+             belongs there",
+            name(7)
+        )
+    );
 }
 
 #[test]
@@ -209,7 +266,7 @@ fn a_log_that_was_set_back_and_written_on_shows_to_whoever_remembers_it() {
     let error = verify(older.path()).with_expected_head(head).run();
     assert!(matches!(
         error.unwrap_err(),
-        VerifyError::Forked { sequence: 12 }
+        VerifyError::Forked { expected } if expected == head
     ));
 }
 
@@ -229,7 +286,7 @@ fn a_log_that_was_computed_anew_shows_to_whoever_remembers_it() {
     let error = verify(folder.path()).with_expected_head(head).run();
     assert!(matches!(
         error.unwrap_err(),
-        VerifyError::Forked { sequence: 18 }
+        VerifyError::Forked { expected } if expected == head
     ));
 }
 
@@ -251,10 +308,7 @@ fn a_head_is_held_against_its_own_log() {
     let error = verify(folder.path()).with_expected_head(early).run();
     assert!(matches!(
         error.unwrap_err(),
-        VerifyError::TooOld {
-            expected: 5,
-            first: 7
-        }
+        VerifyError::TooOld { expected, first: 7 } if expected == early
     ));
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 pub struct BadLine {
     /// The name of the file, in the log's folder.
     pub file: String,
-    /// The line in it; the first is 1.
+    /// The line of the file; the first is 1.
     pub line: u64,
     /// The sequence number that belongs there.
     pub sequence: u64,
@@ -24,7 +24,10 @@ impl fmt::Display for BadLine {
             sequence,
             defect,
         } = self;
-        write!(f, "{file}, line {line} (sequence {sequence}): {defect}")
+        write!(
+            f,
+            "{file}, line {line} of the file, sequence {sequence}: {defect}"
+        )
     }
 }
 
@@ -78,7 +81,7 @@ impl fmt::Display for Defect {
             Self::OutOfPlace { expected } => {
                 write!(
                     f,
-                    "stands there twice or was moved: {expected} belongs there"
+                    "stands there twice or was moved: sequence {expected} belongs there"
                 )
             }
             Self::Torn => f.write_str("is not whole, and is not the last"),

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use portcullis_core::ConfigErrors;
 
-use super::defect::BadLine;
+use super::{defect::BadLine, head::Head};
 
 /// Why a log cannot be opened.
 #[derive(Debug)]
@@ -76,23 +76,25 @@ pub enum VerifyError {
     /// The line that was remembered is another one: the log was set back and written anew from
     /// there, or computed anew.
     Forked {
-        /// The sequence number of the line.
-        sequence: u64,
+        /// The head that was remembered.
+        expected: Head,
     },
     /// The log ends ahead of the line that was remembered: its end is missing, or it was set back.
     Missing {
-        /// The sequence number of the line that was remembered.
-        expected: u64,
-        /// That of the last line.
-        last: u64,
+        /// The head that was remembered.
+        expected: Head,
+        /// Where the log ends.
+        last: Head,
+        /// How many bytes behind that are no whole line.
+        torn_tail: u64,
     },
     /// The line that was remembered belongs to another chain.
     OtherChain,
     /// The log begins behind the line that was remembered, so nothing can be said about it.
     TooOld {
-        /// The sequence number of the line that was remembered.
-        expected: u64,
-        /// That of the first line.
+        /// The head that was remembered.
+        expected: Head,
+        /// The sequence number of the first line.
         first: u64,
     },
     /// Something cannot be read.
@@ -109,20 +111,35 @@ impl fmt::Display for VerifyError {
         match self {
             Self::BadLine(bad) => bad.fmt(f),
             Self::Empty => f.write_str("there is no log in that folder"),
-            Self::Forked { sequence } => write!(
+            Self::Forked { expected } => write!(
                 f,
-                "line {sequence} is not the one that was remembered: the log was set back or \
-                 computed anew"
+                "{} was remembered, and another line has that number: the log was set back and \
+                 written anew from there, or computed anew",
+                expected.place()
             ),
-            Self::Missing { expected, last } => write!(
-                f,
-                "the log ends with line {last}, and {expected} was remembered: its end is missing"
-            ),
+            Self::Missing {
+                expected,
+                last,
+                torn_tail,
+            } => {
+                write!(f, "the log ends at {}", last.place())?;
+                match torn_tail {
+                    0 => {}
+                    1 => f.write_str(", and 1 byte behind that is no whole line")?,
+                    more => write!(f, ", and {more} bytes behind that are no whole line")?,
+                }
+                write!(
+                    f,
+                    "; {} was remembered: its end was cut off, or an older copy was put back",
+                    expected.place()
+                )
+            }
             Self::OtherChain => f.write_str("the head that was remembered is that of another log"),
             Self::TooOld { expected, first } => write!(
                 f,
-                "the log begins with line {first}, and {expected} was remembered: verify it \
-                 together with its older files"
+                "the log begins at sequence {first}, and {} was remembered: verify it together \
+                 with its older files",
+                expected.place()
             ),
             Self::Unreadable { path, error } => {
                 write!(f, "cannot read {}: {error}", path.display())

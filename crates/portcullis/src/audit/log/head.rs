@@ -62,6 +62,12 @@ impl Head {
     pub const fn at(&self) -> Timestamp {
         self.at
     }
+
+    /// Which line it is of, for people.
+    pub(super) fn place(&self) -> impl fmt::Display {
+        let (sequence, at) = (self.link.seq, self.at);
+        fmt::from_fn(move |f| write!(f, "sequence {sequence} of {at}"))
+    }
 }
 
 impl fmt::Display for Head {

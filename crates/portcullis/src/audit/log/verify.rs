@@ -218,27 +218,25 @@ impl Audit {
         let Some(expected) = self.expected else {
             return Ok(self.report);
         };
-        let sequence = expected.link.seq;
-        if self.is_met && expected.chain == self.follower.chain {
+        let (head, first) = (self.report.head, self.report.first);
+        if self.is_met && expected.chain == head.chain {
             return Ok(self.report);
         }
         if portcullis_core::sabotaged!("audit_log.head") {
             return Ok(self.report);
         }
-        Err(if expected.chain != self.follower.chain {
+        Err(if expected.chain != head.chain {
             VerifyError::OtherChain
-        } else if sequence > last.seq {
+        } else if expected.link.seq > last.seq {
             VerifyError::Missing {
-                expected: sequence,
-                last: last.seq,
+                expected,
+                last: head,
+                torn_tail: self.report.torn_tail,
             }
-        } else if sequence < self.report.first {
-            VerifyError::TooOld {
-                expected: sequence,
-                first: self.report.first,
-            }
+        } else if expected.link.seq < first {
+            VerifyError::TooOld { expected, first }
         } else {
-            VerifyError::Forked { sequence }
+            VerifyError::Forked { expected }
         })
     }
 }
