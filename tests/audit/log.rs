@@ -289,6 +289,9 @@ fn a_log_that_does_not_verify_is_not_written_to() {
     fs::remove_file(folder.path().join("audit-00000000000000000001.jsonl")).unwrap();
     let report = verify(folder.path()).run().unwrap();
     assert_eq!((report.first, report.records), (8, 1));
+    assert_eq!(report.broken, 1);
+    let said = "\nchains begun behind what did not verify 1\n";
+    assert!(report.to_string().contains(said), "{report}");
     write(folder.path(), 1).close().unwrap();
     assert_eq!(verify(folder.path()).run().unwrap().records, 2);
 }

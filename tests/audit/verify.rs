@@ -160,7 +160,12 @@ fn oldest_files_may_be_kept_elsewhere() {
     std::fs::remove_file(folder.path().join(name(1))).unwrap();
     let report = verify(folder.path()).run().unwrap();
     assert_eq!((report.first, report.files), (7, 2));
-    assert!(report.to_string().contains("lines 7 to 18"), "{report}");
+    let said = report.to_string();
+    assert!(said.contains("files 2, sequence 7 to 18\n"), "{said}");
+    let older = "\nbegins at sequence 7: what is older is not here\n";
+    assert!(said.contains(older), "{said}");
+    let whole = verify(log().path()).run().unwrap().to_string();
+    assert!(!whole.contains("begins at"), "{whole}");
     // A log that says that it is there from its beginning, and is not.
     let mut forger = Forger::of(folder.path());
     forger.files[0].0 = name(1);
@@ -196,6 +201,21 @@ fn an_end_that_is_missing_shows_to_whoever_remembers_it() {
         error.unwrap_err(),
         VerifyError::Missing { last, .. } if last.sequence() == 12
     ));
+}
+
+#[test]
+fn a_report_says_what_the_log_was_held_against() {
+    let folder = log();
+    let report = verify(folder.path()).run().unwrap();
+    assert_eq!(report.expected, None);
+    let unknown = "\nheld against no head: a missing end would not show\n";
+    assert!(report.to_string().contains(unknown), "{report}");
+    let head = report.head;
+    let held = verify(folder.path()).with_expected_head(head).run();
+    let held = held.unwrap();
+    assert_eq!(held.expected, Some(head));
+    let known = format!("\nheld against sequence 18 of {}\n", head.at());
+    assert!(held.to_string().contains(&known), "{held}");
 }
 
 #[test]

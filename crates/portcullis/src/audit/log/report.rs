@@ -17,6 +17,8 @@ pub struct Report {
     pub first: u64,
     /// The last line. Remember it elsewhere.
     pub head: Head,
+    /// What the log was held against. Without it, a missing end would not show.
+    pub expected: Option<Head>,
     /// How many gaps there are, each with a marker.
     pub gaps: u64,
     /// How many records the gaps stand for.
@@ -28,6 +30,9 @@ pub struct Report {
     /// How many bytes at the very end are no whole line: the log is being written, or its writer
     /// was killed and has not started again.
     pub torn_tail: u64,
+    /// How often a new chain was begun behind lines that did not verify, each with a marker: what
+    /// is older than the last of them stands in this log no more.
+    pub broken: u64,
     /// How often the log was started without having been closed.
     pub unclosed: u64,
     /// Whether the last line says that the log was closed. If it does not, and nobody writes it,
@@ -37,19 +42,21 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            files,
-            records,
-            first,
-            head,
-            ..
-        } = self;
+        let (files, first, last) = (self.files, self.first, self.head.sequence());
         writeln!(f, "the log is as it was written")?;
-        writeln!(f, "files {files}, lines {first} to {}", head.sequence())?;
-        writeln!(f, "records {records}")?;
+        match &self.expected {
+            Some(head) => writeln!(f, "held against {}", head.place())?,
+            None => writeln!(f, "held against no head: a missing end would not show")?,
+        }
+        writeln!(f, "files {files}, sequence {first} to {last}")?;
+        if first > 1 {
+            writeln!(f, "begins at sequence {first}: what is older is not here")?;
+        }
+        writeln!(f, "records {}", self.records)?;
         writeln!(f, "gaps {}, records lost {}", self.gaps, self.lost)?;
         writeln!(f, "refusals that were summed up {}", self.summed_up)?;
         writeln!(f, "torn lines that were cut off {}", self.torn)?;
+        writeln!(f, "chains begun behind what did not verify {}", self.broken)?;
         writeln!(f, "starts without a close before {}", self.unclosed)?;
         let state = match (self.is_closed, self.torn_tail) {
             (true, 0) => "closed",
@@ -59,6 +66,6 @@ impl fmt::Display for Report {
             _ => "not closed, and its last line is torn",
         };
         writeln!(f, "{state}")?;
-        write!(f, "head {head}")
+        write!(f, "head {}", self.head)
     }
 }

@@ -108,10 +108,12 @@ impl Audit {
                     link: Link::BEFORE_THE_FIRST,
                     at: Timestamp::UNIX_EPOCH,
                 },
+                expected,
                 gaps: 0,
                 lost: 0,
                 summed_up: 0,
                 torn: 0,
+                broken: 0,
                 torn_tail: 0,
                 unclosed: 0,
                 is_closed: false,
@@ -179,7 +181,8 @@ impl Audit {
         let report = &mut self.report;
         report.is_closed = seen.kind == "close";
         match seen.kind {
-            "close" | "heartbeat" | "broken" => {}
+            "close" | "heartbeat" => {}
+            "broken" => report.broken += 1,
             // The numbers are those of whoever wrote the lines, who may have computed them anew.
             "gap" => {
                 report.gaps += 1;
