@@ -253,6 +253,33 @@ fn a_file_that_was_only_begun_is_begun_again() {
 }
 
 #[test]
+fn of_two_files_that_are_torn_each_has_its_marker() {
+    let folder = TestFolder::new();
+    write(folder.path(), 3).close().unwrap();
+    let whole = fs::read(newest(folder.path())).unwrap();
+    fs::write(newest(folder.path()), &whole[..whole.len() - 9]).unwrap();
+    let begun = folder.path().join("audit-00000000000000000005.jsonl");
+    fs::write(&begun, "{\"seq\":5,\"ti").unwrap();
+    write(folder.path(), 1).close().unwrap();
+    let report = verify(folder.path()).run().unwrap();
+    assert_eq!((report.torn, report.records), (2, 4));
+    let values = values(folder.path());
+    let torn = values.iter().filter(|value| value["kind"] == "torn");
+    let named: Vec<_> = torn
+        .map(|value| (value["file"].as_str().unwrap(), value["offset"].as_u64()))
+        .collect();
+    let line = whole.split_inclusive(|byte| *byte == b'\n').next_back();
+    let end = (whole.len() - line.unwrap().len()) as u64;
+    assert_eq!(
+        named,
+        [
+            ("audit-00000000000000000001.jsonl", Some(end)),
+            ("audit-00000000000000000005.jsonl", Some(0))
+        ]
+    );
+}
+
+#[test]
 fn a_log_that_does_not_verify_is_not_written_to() {
     let folder = TestFolder::new();
     write(folder.path(), 5).close().unwrap();

@@ -9,7 +9,7 @@ use std::{
 use portcullis_core::{Timestamp, entropy};
 
 use super::{
-    chain::{ChainId, Link, NOTHING},
+    chain::{ChainId, Link},
     defect::BadLine,
     disk::sync_folder,
     error::OpenError,
@@ -23,8 +23,8 @@ pub(super) struct Origin {
     pub(super) link: Link,
     /// What that line says of its time.
     pub(super) at: Timestamp,
-    /// What was cut off.
-    pub(super) torn: Option<Torn>,
+    /// What was cut off, oldest first.
+    pub(super) torn: Vec<Torn>,
     /// What does not verify and was left behind.
     pub(super) broken: Option<BadLine>,
 }
@@ -38,65 +38,88 @@ pub(super) struct Torn {
 }
 
 /// Finds the end of the log in a folder, and cuts off what is torn. Of the files only the newest
-/// is read: the others are a matter of the verifier.
+/// is read: the others are a matter of the verifier. Nothing is changed before it is known that
+/// the log can be opened.
 pub(super) fn recover(folder: &Path, may_start_over: bool) -> Result<Origin, OpenError> {
-    let unusable = |path: &Path| {
-        let path = path.to_owned();
-        move |error: io::Error| OpenError::Unusable { path, error }
-    };
-    let mut names = files(folder).map_err(unusable(folder))?;
-    let mut torn = None;
-    while let Some(name) = names.pop() {
-        let path = folder.join(&name.text);
-        let scanned = Scan::of(&path, &name).map_err(unusable(&path))?;
-        if let Some(bad) = scanned.bad {
-            if !may_start_over {
-                return Err(OpenError::Broken { bad });
-            }
-            // Behind all numbers that can stand there.
-            let last = name.first.saturating_add(scanned.lines.saturating_sub(1));
-            let link = Link {
-                seq: last,
-                hash: NOTHING,
-            };
-            let chain = new_chain(folder)?;
-            return Ok(Origin {
-                chain,
-                link,
-                at: Timestamp::UNIX_EPOCH,
-                torn,
-                broken: Some(bad),
-            });
-        }
-        if scanned.torn > 0 {
-            cut(&path, scanned.offset).map_err(unusable(&path))?;
-            torn = Some(Torn {
-                file: name.text.clone(),
-                offset: scanned.offset,
-                bytes: scanned.torn,
-            });
-        }
-        if let Some(link) = scanned.follower.last {
-            return Ok(Origin {
-                chain: scanned.follower.chain,
-                link,
-                at: scanned.follower.at,
-                torn,
-                broken: None,
-            });
-        }
-        // A file that has been begun, and no more: the log ends with the one before it.
-        fs::remove_file(&path)
-            .and_then(|()| sync_folder(folder))
-            .map_err(unusable(&path))?;
+    let end = End::of(folder)?;
+    let broken = end.newest.as_ref().and_then(|newest| newest.bad.clone());
+    match broken {
+        Some(bad) if !may_start_over => Err(OpenError::Broken { bad }),
+        broken => end.repair(folder, broken),
     }
-    Ok(Origin {
-        chain: new_chain(folder)?,
-        link: Link::BEFORE_THE_FIRST,
-        at: Timestamp::UNIX_EPOCH,
-        torn,
-        broken: None,
-    })
+}
+
+/// The end of a log as it lies in its folder.
+struct End {
+    /// The newest file that has a line.
+    newest: Option<Scan>,
+    /// What is newer, newest first: files that were begun, and no more.
+    begun: Vec<Scan>,
+}
+
+impl End {
+    fn of(folder: &Path) -> Result<Self, OpenError> {
+        let mut names = files(folder).map_err(unusable(folder))?;
+        let mut begun = Vec::new();
+        while let Some(name) = names.pop() {
+            let path = folder.join(&name.text);
+            let scan = Scan::of(&path, name).map_err(unusable(&path))?;
+            if scan.bad.is_some() || scan.follower.last.is_some() {
+                let newest = Some(scan);
+                return Ok(Self { newest, begun });
+            }
+            begun.push(scan);
+        }
+        let newest = None;
+        Ok(Self { newest, begun })
+    }
+
+    /// Takes away what is torn, and says where the log goes on. What does not verify stays as it
+    /// is, and a new chain goes on behind it.
+    fn repair(self, folder: &Path, broken: Option<BadLine>) -> Result<Origin, OpenError> {
+        let mut torn = Vec::new();
+        for scan in &self.begun {
+            torn.extend(scan.torn());
+            let path = folder.join(&scan.name.text);
+            fs::remove_file(&path)
+                .and_then(|()| sync_folder(folder))
+                .map_err(unusable(&path))?;
+        }
+        let mut origin = Origin {
+            chain: [0; 16],
+            link: Link::BEFORE_THE_FIRST,
+            at: Timestamp::UNIX_EPOCH,
+            torn: Vec::new(),
+            broken,
+        };
+        match self.newest {
+            Some(newest) if origin.broken.is_some() => {
+                origin.chain = new_chain(folder)?;
+                // Behind all numbers that can stand there.
+                let lines = newest.lines.saturating_sub(1);
+                origin.link.seq = newest.name.first.saturating_add(lines);
+            }
+            Some(newest) => {
+                if newest.torn > 0 {
+                    let path = folder.join(&newest.name.text);
+                    cut(&path, newest.offset).map_err(unusable(&path))?;
+                }
+                torn.extend(newest.torn());
+                origin.chain = newest.follower.chain;
+                origin.link = newest.follower.last.unwrap_or(Link::BEFORE_THE_FIRST);
+                origin.at = newest.follower.at;
+            }
+            None => origin.chain = new_chain(folder)?,
+        }
+        torn.reverse();
+        origin.torn = torn;
+        Ok(origin)
+    }
+}
+
+fn unusable(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |error| OpenError::Unusable { path, error }
 }
 
 fn new_chain(folder: &Path) -> Result<ChainId, OpenError> {
@@ -114,6 +137,7 @@ fn cut(path: &Path, offset: u64) -> io::Result<()> {
 
 /// What stands in a file.
 struct Scan {
+    name: Name,
     follower: Follower,
     /// Lines, good or bad.
     lines: u64,
@@ -125,9 +149,10 @@ struct Scan {
 }
 
 impl Scan {
-    fn of(path: &Path, name: &Name) -> io::Result<Self> {
+    fn of(path: &Path, name: Name) -> io::Result<Self> {
         let mut walk = Walk::open(path)?;
         let mut scan = Self {
+            name,
             follower: Follower::new(),
             lines: 0,
             offset: 0,
@@ -148,7 +173,7 @@ impl Scan {
                 continue;
             }
             let followed = match scan.lines {
-                1 => scan.follower.enter(line, name).map(drop),
+                1 => scan.follower.enter(line, &scan.name).map(drop),
                 _ => scan.follower.next(line).map(drop),
             };
             match followed {
@@ -156,13 +181,21 @@ impl Scan {
                 Err(defect) => {
                     let last = scan.follower.last.map(|last| last.seq.saturating_add(1));
                     scan.bad = Some(BadLine {
-                        file: name.text.clone(),
+                        file: scan.name.text.clone(),
                         line: scan.lines,
-                        sequence: last.unwrap_or(name.first),
+                        sequence: last.unwrap_or(scan.name.first),
                         defect,
                     });
                 }
             }
         }
+    }
+
+    fn torn(&self) -> Option<Torn> {
+        (self.torn > 0).then(|| Torn {
+            file: self.name.text.clone(),
+            offset: self.offset,
+            bytes: self.torn,
+        })
     }
 }

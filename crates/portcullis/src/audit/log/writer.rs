@@ -110,7 +110,7 @@ impl<D: Disk> Writer<D> {
         writer
             .lines
             .head(time, origin.chain, cause, writer.orders.mode);
-        if let Some(torn) = &origin.torn {
+        for torn in &origin.torn {
             writer.lines.torn(time, torn.bytes, &torn.file, torn.offset);
         }
         if let Some(bad) = &origin.broken {

@@ -83,7 +83,7 @@ pub(super) fn origin() -> Origin {
         chain: [7; 16],
         link: Link::BEFORE_THE_FIRST,
         at: Timestamp::UNIX_EPOCH,
-        torn: None,
+        torn: Vec::new(),
         broken: None,
     }
 }

@@ -98,17 +98,27 @@ fn what_was_torn_and_cut_off_is_said() {
     let clock = Hands::new();
     let builder = AuditLogBuilder::new("nowhere".as_ref()).with_clock(clock);
     let mut origin = origin();
-    origin.torn = Some(Torn {
-        file: "audit-00000000000000000001.jsonl".to_owned(),
-        offset: 4096,
-        bytes: 17,
-    });
+    origin.torn = vec![
+        Torn {
+            file: "audit-00000000000000000001.jsonl".to_owned(),
+            offset: 4096,
+            bytes: 17,
+        },
+        Torn {
+            file: "audit-00000000000000000009.jsonl".to_owned(),
+            offset: 0,
+            bytes: 5,
+        },
+    ];
     let (shared, orders) = builder.divide(&origin);
     let disk = FaultyDisk::default();
     Writer::start(shared, disk.clone(), orders, &origin).unwrap();
-    assert_eq!(disk.kinds(), ["head", "torn"]);
+    assert_eq!(disk.kinds(), ["head", "torn", "torn"]);
     let text = disk.files().concat();
     assert!(text.contains(
         r#""kind":"torn","bytes":17,"file":"audit-00000000000000000001.jsonl","offset":4096"#
+    ));
+    assert!(text.contains(
+        r#""kind":"torn","bytes":5,"file":"audit-00000000000000000009.jsonl","offset":0"#
     ));
 }
