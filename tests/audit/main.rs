@@ -6,5 +6,6 @@
 
 mod kill;
 mod log;
+mod start;
 mod strict;
 mod verify;

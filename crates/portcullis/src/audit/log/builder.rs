@@ -14,7 +14,7 @@ use portcullis_core::{Clock, ConfigError, ConfigErrors, SystemClock};
 
 use super::{
     disk::{Folder, make_folder, ours_alone},
-    error::OpenError,
+    error::{OpenError, VerifyError},
     flood::Floods,
     handle::AuditLog,
     head::{Head, HeadSink},
@@ -60,6 +60,7 @@ pub struct AuditLogBuilder {
     max_file_age: Duration,
     limits: Limits,
     flood_threshold: Option<u32>,
+    expected: Option<Head>,
     may_start_over: bool,
 }
 
@@ -78,6 +79,7 @@ impl AuditLogBuilder {
                 bytes: 64 << 20,
             },
             flood_threshold: Some(60),
+            expected: None,
             may_start_over: false,
         }
     }
@@ -98,6 +100,19 @@ impl AuditLogBuilder {
     /// off.
     pub fn with_head_sink(mut self, heads: impl HeadSink) -> Self {
         self.heads = Some(Box::new(heads));
+        self
+    }
+
+    /// How far the log went when it was last open, as it was remembered elsewhere. It is compared
+    /// before anything is written, as [the verifier](super::Verifier::with_expected_head) does: a
+    /// log whose end is missing, that was set back to an older state, that was computed anew or
+    /// that is another one is [not opened](OpenError::NotAsRemembered), and its folder stays as
+    /// it was. What was written after the head may be there, and a torn end is cut off.
+    ///
+    /// Without it, an older copy of the folder is opened as if nothing was, and the head sink is
+    /// given its heads. See [At start](super#at-start).
+    pub fn with_expected_head(mut self, head: Head) -> Self {
+        self.expected = Some(head);
         self
     }
 
@@ -142,8 +157,9 @@ impl AuditLogBuilder {
         self
     }
 
-    /// Begins a new chain if the newest file is not as it was written, and leaves that file as
-    /// it is. Whoever changed it has then had the server go on as if nothing was. The new chain
+    /// Begins a new chain if the newest file is not as it was written, or one behind the
+    /// [expected head](Self::with_expected_head), and leaves that file as it is. Such a log is
+    /// held against no head; one that verifies is, all the same. Whoever changed it has then had the server go on as if nothing was. The new chain
     /// begins with a line that names the file, and the folder as a whole does not verify until
     /// what is older is moved elsewhere.
     pub fn dangerously_start_new_chain(mut self) -> Self {
@@ -153,18 +169,26 @@ impl AuditLogBuilder {
 
     /// Opens the log: looks at the newest file, cuts off a line that was not written to its end,
     /// begins a new file, and starts the thread that writes. Blocks for as long as it takes to
-    /// read that file.
+    /// read that file, and with an expected head those behind it.
     ///
     /// # Errors
     ///
     /// Settings that cannot work; a folder that cannot be used, or is used already; a newest file
-    /// that is not as it was written.
+    /// that is not as it was written; a log that is not as it was remembered.
     pub fn open(self) -> Result<AuditLog, OpenError> {
         self.check()?;
         let unusable = |path: &Path| {
             let path = path.to_owned();
             move |error: io::Error| OpenError::Unusable { path, error }
         };
+        // A folder that is gone is missed before another one stands in its place.
+        if let Some(expected) = self.expected.filter(|_| !self.folder.exists()) {
+            return Err(OpenError::NotAsRemembered {
+                folder: self.folder,
+                expected,
+                problem: VerifyError::Empty,
+            });
+        }
         if make_folder(&self.folder).map_err(unusable(&self.folder))? {
             return Err(OpenError::Settings(ConfigErrors::from(ConfigError::new(
                 "AuditLog::builder",
@@ -176,7 +200,7 @@ impl AuditLogBuilder {
             ))));
         }
         let lock = lock(&self.folder)?;
-        let origin = recover(&self.folder, self.may_start_over)?;
+        let origin = recover(&self.folder, self.expected, self.may_start_over)?;
         if let Some(bad) = &origin.broken {
             tracing::error!(
                 target: "portcullis",

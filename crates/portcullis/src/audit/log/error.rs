@@ -20,6 +20,16 @@ pub enum OpenError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The log is not the one that was remembered: its end is missing, it was set back or computed
+    /// anew, or it is another one. The folder is as it was.
+    NotAsRemembered {
+        /// The folder.
+        folder: PathBuf,
+        /// The head that was remembered.
+        expected: Head,
+        /// What the verifier says of it.
+        problem: VerifyError,
+    },
     /// Settings that cannot work.
     Settings(ConfigErrors),
     /// Something cannot be read or written.
@@ -45,6 +55,28 @@ impl fmt::Display for OpenError {
                 "the audit log in {} is open already; give each process a folder of its own",
                 folder.display()
             ),
+            Self::NotAsRemembered {
+                folder,
+                expected,
+                problem,
+            } => {
+                let folder = folder.display();
+                match problem {
+                    VerifyError::Empty => write!(
+                        f,
+                        "there is no audit log in {folder}, and {} was remembered",
+                        expected.place()
+                    )?,
+                    problem => write!(
+                        f,
+                        "the audit log in {folder} is not as it was remembered: {problem}"
+                    )?,
+                }
+                f.write_str(
+                    "; nothing was written: keep the folder for whoever looks into that, and \
+                     give `AuditLog::builder` another one, with no expected head",
+                )
+            }
             Self::Settings(errors) => errors.fmt(f),
             Self::Unusable { path, error } => write!(
                 f,

@@ -12,8 +12,10 @@ use super::{
     chain::{ChainId, Link},
     defect::BadLine,
     disk::sync_folder,
-    error::OpenError,
+    error::{OpenError, VerifyError},
+    head::Head,
     read::{Follower, Name, Step, Walk, files},
+    verify::hold,
 };
 
 /// Where a log goes on.
@@ -38,11 +40,18 @@ pub(super) struct Torn {
 }
 
 /// Finds the end of the log in a folder, and cuts off what is torn. Of the files only the newest
-/// is read: the others are a matter of the verifier. Nothing is changed before it is known that
-/// the log can be opened.
-pub(super) fn recover(folder: &Path, may_start_over: bool) -> Result<Origin, OpenError> {
+/// is read, and those behind the expected head: the others are a matter of the verifier. Nothing
+/// is changed before it is known that the log can be opened.
+pub(super) fn recover(
+    folder: &Path,
+    expected: Option<Head>,
+    may_start_over: bool,
+) -> Result<Origin, OpenError> {
     let end = End::of(folder)?;
-    let broken = end.newest.as_ref().and_then(|newest| newest.bad.clone());
+    let mut broken = end.newest.as_ref().and_then(|newest| newest.bad.clone());
+    if let (Some(expected), None) = (expected, &broken) {
+        broken = end.hold(folder, expected)?;
+    }
     match broken {
         Some(bad) if !may_start_over => Err(OpenError::Broken { bad }),
         broken => end.repair(folder, broken),
@@ -53,6 +62,8 @@ pub(super) fn recover(folder: &Path, may_start_over: bool) -> Result<Origin, Ope
 struct End {
     /// The newest file that has a line.
     newest: Option<Scan>,
+    /// What is older, oldest first.
+    older: Vec<Name>,
     /// What is newer, newest first: files that were begun, and no more.
     begun: Vec<Scan>,
 }
@@ -65,13 +76,38 @@ impl End {
             let path = folder.join(&name.text);
             let scan = Scan::of(&path, name).map_err(unusable(&path))?;
             if scan.bad.is_some() || scan.follower.last.is_some() {
-                let newest = Some(scan);
-                return Ok(Self { newest, begun });
+                return Ok(Self {
+                    newest: Some(scan),
+                    older: names,
+                    begun,
+                });
             }
             begun.push(scan);
         }
-        let newest = None;
-        Ok(Self { newest, begun })
+        Ok(Self {
+            newest: None,
+            older: names,
+            begun,
+        })
+    }
+
+    /// Says whether the log has the line that was remembered, and which line on the way there
+    /// does not verify.
+    fn hold(&self, folder: &Path, expected: Head) -> Result<Option<BadLine>, OpenError> {
+        let mut names = self.older.clone();
+        names.extend(self.newest.as_ref().map(|newest| newest.name.clone()));
+        match hold(folder, &names, expected) {
+            Ok(()) => Ok(None),
+            Err(VerifyError::BadLine(bad)) => Ok(Some(bad)),
+            Err(VerifyError::Unreadable { path, error }) => {
+                Err(OpenError::Unusable { path, error })
+            }
+            Err(problem) => Err(OpenError::NotAsRemembered {
+                folder: folder.to_owned(),
+                expected,
+                problem,
+            }),
+        }
     }
 
     /// Takes away what is torn, and says where the log goes on. What does not verify stays as it

@@ -60,27 +60,38 @@ impl Verifier {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(VerifyError::Empty);
             }
-            names => names.map_err(|error| self.unreadable(&self.folder, error))?,
+            names => names.map_err(|error| unreadable(&self.folder, error))?,
         };
-        let mut audit = Audit::new(self.expected);
-        let newest = names.last().cloned();
-        for name in &names {
-            let path = self.folder.join(&name.text);
-            let is_newest = Some(name) == newest.as_ref();
-            let result = audit.file(&path, name, is_newest);
-            match result.map_err(|error| self.unreadable(&path, error))? {
-                Ok(()) => {}
-                Err(bad) => return Err(VerifyError::BadLine(bad)),
-            }
-        }
-        audit.finish()
+        read(&self.folder, &names, self.expected)
     }
+}
 
-    fn unreadable(&self, path: &Path, error: io::Error) -> VerifyError {
-        VerifyError::Unreadable {
-            path: path.to_owned(),
-            error,
+/// Holds the end of a log against a head, as the verifier does. Of its files, which are given
+/// oldest first, those are read that can say something about it.
+pub(super) fn hold(folder: &Path, names: &[Name], expected: Head) -> Result<(), VerifyError> {
+    let newer = names.partition_point(|name| name.first <= expected.link.seq);
+    let names = names.get(newer.saturating_sub(1)..).unwrap_or_default();
+    read(folder, names, Some(expected)).map(drop)
+}
+
+fn read(folder: &Path, names: &[Name], expected: Option<Head>) -> Result<Report, VerifyError> {
+    let mut audit = Audit::new(expected);
+    for name in names {
+        let path = folder.join(&name.text);
+        let is_newest = Some(name) == names.last();
+        match audit.file(&path, name, is_newest) {
+            Ok(Ok(())) => {}
+            Ok(Err(bad)) => return Err(VerifyError::BadLine(bad)),
+            Err(error) => return Err(unreadable(&path, error)),
         }
+    }
+    audit.finish()
+}
+
+fn unreadable(path: &Path, error: io::Error) -> VerifyError {
+    VerifyError::Unreadable {
+        path: path.to_owned(),
+        error,
     }
 }
 
