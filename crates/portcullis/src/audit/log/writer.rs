@@ -46,7 +46,8 @@ pub(super) struct Writer<D> {
     /// What it says of its time.
     at: Timestamp,
     file: Option<OpenFile>,
-    /// Whether there may be something in the file behind its durable end.
+    /// Whether there may be something in the file behind its durable end, until it is certain that
+    /// a disk has nothing of it.
     is_soiled: bool,
     /// What is not durable yet, oldest first.
     held: Vec<Batch>,
@@ -255,13 +256,18 @@ impl<D: Disk> Writer<D> {
 
     /// Writes the lines, and has them durable.
     fn write(&mut self, is_new: bool) -> io::Result<()> {
+        if self.is_soiled {
+            self.clean()?;
+        }
         if is_new {
+            if self.is_soiled {
+                // Nobody comes back to the old file, so what was taken back has to be durable.
+                self.disk.sync()?;
+            }
             // If anything fails from here on, the file is begun again.
             self.file = None;
             let first = self.link.seq.saturating_add(1);
             self.disk.create(&Name::of(first).text)?;
-        } else if self.is_soiled {
-            self.clean()?;
         }
         self.is_soiled = true;
         let mut rest = self.lines.as_bytes();
@@ -284,11 +290,14 @@ impl<D: Disk> Writer<D> {
     /// Takes back what a failed attempt has left. A system that could not write its memory to the
     /// disk forgets that it could not; so all of it is written anew.
     fn clean(&mut self) -> io::Result<()> {
-        if let Some(file) = &self.file {
-            self.disk.truncate(file.len)?;
+        match &self.file {
+            Some(file) => self.disk.truncate(file.len),
+            // A file that was only begun goes as a whole when it is begun again.
+            None => {
+                self.is_soiled = false;
+                Ok(())
+            }
         }
-        self.is_soiled = false;
-        Ok(())
     }
 
     /// The lines are durable.
@@ -332,8 +341,9 @@ impl<D: Disk> Writer<D> {
         self.is_failing = true;
         self.has_failed = true;
         self.next_attempt = self.orders.clock.instant() + PAUSE;
-        // If this fails as well, it is done before the next attempt.
-        self.is_soiled = self.clean().is_err();
+        // For whoever reads the file meanwhile. It is done again before the next attempt, whether
+        // it fails or not.
+        drop(self.clean());
         self.hold(error)
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Platter {
     current: String,
     faults: VecDeque<Fault>,
     is_half_written: bool,
+    /// Whether something was taken back that may be there again after a loss of power.
+    is_uncertain: bool,
     syncs: u32,
     /// Says that a sync has begun, and holds it until the other end is told to go on.
     pub(super) hold: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>,
@@ -123,6 +125,7 @@ impl Disk for FaultyDisk {
         if platter.fails(Fault::Create) {
             return Err(no_space());
         }
+        assert!(!platter.is_uncertain, "nobody comes back to the old file");
         platter.current = name.to_owned();
         platter.file().clear();
         Ok(())
@@ -154,6 +157,7 @@ impl Disk for FaultyDisk {
         if platter.fails(Fault::Sync) {
             return Err(defective());
         }
+        platter.is_uncertain = false;
         Ok(())
     }
 
@@ -171,6 +175,7 @@ impl Disk for FaultyDisk {
         }
         let len = usize::try_from(len).unwrap();
         assert!(len <= platter.file().len(), "a file is never made longer");
+        platter.is_uncertain = true;
         platter.file().truncate(len);
         Ok(())
     }

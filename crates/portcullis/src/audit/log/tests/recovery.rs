@@ -94,6 +94,38 @@ fn a_file_that_cannot_be_begun_is_begun_again() {
 }
 
 #[test]
+fn what_a_failed_write_left_is_taken_back_also_where_a_new_file_is_due() {
+    for faults in [
+        &[Fault::HalfThenFull, Fault::Truncate][..],
+        &[Fault::HalfThenFull],
+        &[Fault::Sync],
+        &[Fault::Sync, Fault::Truncate],
+        &[Fault::Sync, Fault::Truncate, Fault::Truncate],
+        &[Fault::Sync, Fault::Truncate, Fault::Sync],
+        &[Fault::Sync, Fault::Truncate, Fault::Create],
+    ] {
+        let mut bench = Bench::new(|builder| builder.with_max_file_age(Duration::from_secs(60)));
+        bench.record(|_| {});
+        bench.writer.turn();
+        bench.disk.plan(faults);
+        bench.record(|_| {});
+        bench.writer.turn();
+        assert!(bench.shared.is_failing(), "{faults:?}");
+        // The disk is away until the file is as old as files become.
+        bench.clock.advance(Duration::from_secs(60));
+        for _ in 0..3 {
+            bench.record(|_| {});
+            bench.writer.turn();
+            bench.clock.advance(Duration::from_secs(1));
+        }
+        assert!(bench.disk.is_played() && !bench.shared.is_failing());
+        assert_eq!(bench.disk.files().len(), 2, "{faults:?}");
+        // Follows the chain over both files.
+        assert_eq!(bench.requests(), [1, 2, 3, 4, 5], "{faults:?}");
+    }
+}
+
+#[test]
 fn what_was_torn_and_cut_off_is_said() {
     let clock = Hands::new();
     let builder = AuditLogBuilder::new("nowhere".as_ref()).with_clock(clock);
