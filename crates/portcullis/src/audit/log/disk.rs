@@ -30,7 +30,7 @@ pub(super) trait Disk: Send + 'static {
 pub(super) struct Folder {
     path: PathBuf,
     file: Option<File>,
-    /// The file that was begun last, which alone may be begun again.
+    /// The file that this writer has begun last, which alone may be begun again.
     begun: Option<String>,
 }
 
@@ -59,11 +59,19 @@ impl Disk for Folder {
                 _ => {}
             }
         }
-        self.begun = Some(name.to_owned());
+        // Until it is there, whatever has that name is not of this writer.
+        self.begun = None;
         let mut options = OpenOptions::new();
         options.append(true).create_new(true);
         ours_alone(&mut options);
-        self.file = Some(options.open(path)?);
+        self.file = Some(options.open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("{name} is there, and was not begun by this log; move it elsewhere"),
+            ),
+            _ => error,
+        })?);
+        self.begun = Some(name.to_owned());
         Ok(())
     }
 
@@ -120,4 +128,39 @@ pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
 pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
     fs::create_dir_all(path)?;
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process};
+
+    use super::*;
+
+    /// A folder for one test, by its name.
+    fn folder(name: &str) -> PathBuf {
+        let path = env::temp_dir().join(format!("portcullis-{name}-{}", process::id()));
+        drop(fs::remove_dir_all(&path));
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn only_what_was_begun_here_is_begun_again() {
+        let path = folder("begun");
+        let (name, next) = ("audit-1", "audit-2");
+        fs::write(path.join(next), "evidence").unwrap();
+        let mut disk = Folder::new(path.clone());
+        for _ in 0..2 {
+            disk.create(name).unwrap();
+            disk.write(b"line").unwrap();
+            assert_eq!(fs::read(path.join(name)).unwrap(), b"line");
+        }
+        // As the writer does, a second later.
+        for _ in 0..2 {
+            let error = disk.create(next).unwrap_err();
+            assert!(error.to_string().contains("move it elsewhere"), "{error}");
+            assert_eq!(fs::read(path.join(next)).unwrap(), b"evidence");
+        }
+        fs::remove_dir_all(path).unwrap();
+    }
 }
