@@ -87,6 +87,12 @@ impl Batch {
         self.records.len() + self.summaries.len()
     }
 
+    /// How many records are lost with it: a sum stands for all that it sums up.
+    pub(super) fn stands_for(&self) -> u64 {
+        let summed_up = self.summaries.iter().map(|summary| summary.unwritten);
+        self.records().count() as u64 + summed_up.sum::<u64>()
+    }
+
     /// Whether nothing of it is to be written.
     pub(super) fn is_void(&self) -> bool {
         self.summaries.is_empty() && self.records.iter().all(|record| record.is_void)

@@ -14,6 +14,8 @@ pub(super) struct Floods {
     /// How many in a minute are written one by one.
     threshold: u32,
     table: HashMap<Key, Flood>,
+    /// Sums that nobody could take while the log was being closed.
+    left: Vec<Summary>,
     /// Whether nobody will ask for sums any more.
     is_finished: bool,
 }
@@ -58,9 +60,9 @@ pub(super) struct Summary {
     pub(super) outcome: Outcome,
     /// Since the Unix epoch.
     pub(super) minute: i64,
-    /// All of that minute.
+    /// All of that minute, up to now.
     pub(super) count: u64,
-    /// Those without a record of their own.
+    /// Those that have neither a record of their own nor a place in an earlier sum.
     pub(super) unwritten: u64,
     /// The first and the last of those.
     pub(super) first: RequestId,
@@ -81,6 +83,7 @@ impl Floods {
         Self {
             threshold,
             table: HashMap::new(),
+            left: Vec::new(),
             is_finished: false,
         }
     }
@@ -132,23 +135,38 @@ impl Floods {
         self.take(|flood| flood.minute != minute)
     }
 
+    /// Says what all of them have come to so far, and goes on counting.
+    pub(super) fn sum_up(&mut self) -> Vec<Summary> {
+        let floods = self.table.iter_mut();
+        floods
+            .filter_map(|(key, flood)| flood.sum_up(*key))
+            .collect()
+    }
+
+    /// Keeps a sum for [`finish`](Self::finish).
+    pub(super) fn keep(&mut self, summary: Summary) {
+        self.left.push(summary);
+    }
+
     /// Forgets all of them, and says what they came to.
     pub(super) fn finish(&mut self) -> Vec<Summary> {
         self.is_finished = true;
-        self.take(|_| true)
+        let mut summaries = std::mem::take(&mut self.left);
+        summaries.extend(self.take(|_| true));
+        summaries
     }
 
     fn take(&mut self, is_over: impl Fn(&Flood) -> bool) -> Vec<Summary> {
         self.table
             .extract_if(|_, flood| is_over(flood))
-            .filter_map(|(key, flood)| flood.sum_up(key))
+            .filter_map(|(key, mut flood)| flood.sum_up(key))
             .collect()
     }
 }
 
 impl Flood {
-    fn sum_up(self, key: Key) -> Option<Summary> {
-        let unwritten = self.unwritten?;
+    fn sum_up(&mut self, key: Key) -> Option<Summary> {
+        let unwritten = self.unwritten.take()?;
         Some(Summary {
             network: key.network,
             reason: key.reason,

@@ -118,7 +118,7 @@
 //! |---|---|
 //! | `head` | a file begins: `schema` (`portcullis.audit/1`), `chain` (drawn when the chain began), `previous` (hash of the last line of the file before), `cause` (`start`, `rotation`, `new_chain`), `mode` |
 //! | `decision`, `call`, `end`, `session_start`, `session_end`, `drift` | a [record](crate::audit::RecordKind) |
-//! | `summary` | refusals of strangers in one minute: `count` of all of them, `unwritten` of those that have no line, the `first` and the `last` of those, and the `network` |
+//! | `summary` | refusals of strangers in one minute: `count` of all of them up to then, `unwritten` of those that have no line and are in no summary before, the `first` and the `last` of those, and the `network` |
 //! | `gap` | `lost` records, by their number, and the `cause` (`disk`, `queue_full`) |
 //! | `torn` | `bytes` that were cut off, in which `file`, at which `offset` |
 //! | `broken` | a `line` of a `file` does not verify, and a new chain begins |
@@ -157,7 +157,8 @@
 //!
 //! Whoever has no credential can be refused as often as he likes. From the
 //! [61st](AuditLogBuilder::with_flood_threshold) time in a minute on, refusals of a network (a /24
-//! of IPv4, a /56 of IPv6) for one reason have one `summary`, written when the minute is over. What
+//! of IPv4, a /56 of IPv6) for one reason have one `summary`, written when the minute is over, and
+//! one ahead of it whenever the log is [flushed](AuditLog::flush) meanwhile. What
 //! is known about a principal, and what is let in, is always written by itself.
 
 mod builder;

@@ -139,13 +139,13 @@ impl Shared {
     /// Takes a record that nobody waits for.
     pub(super) fn take(&self, record: &Record<'_>) -> Result<(), SinkError> {
         if let Some(floods) = self.floods.as_ref().filter(|_| Floods::concerns(record)) {
-            let noted = floods
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .note(record);
+            let mut floods = floods.lock().unwrap_or_else(PoisonError::into_inner);
+            let noted = floods.note(record);
             if let Some(summary) = noted.over {
-                self.take_summary(summary);
+                // Before anybody else can ask for the sums: this one is in none of them.
+                self.take_summary(&mut floods, summary);
             }
+            drop(floods);
             if !noted.is_written {
                 self.summed_up.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
@@ -208,16 +208,12 @@ impl Shared {
         self.work.notify_all();
     }
 
-    /// Takes the sums of minutes that are over.
-    pub(super) fn sweep(&self, minute: Option<i64>) -> Vec<Summary> {
-        let Some(floods) = &self.floods else {
-            return Vec::new();
-        };
-        let mut floods = floods.lock().unwrap_or_else(PoisonError::into_inner);
-        match minute {
-            Some(minute) => floods.sweep(minute),
-            None => floods.finish(),
-        }
+    /// Takes sums of floods.
+    pub(super) fn sum_up(&self, what: impl FnOnce(&mut Floods) -> Vec<Summary>) -> Vec<Summary> {
+        let floods = self.floods.as_ref();
+        floods.map_or_else(Vec::new, |floods| {
+            what(&mut floods.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 
     /// Waits for something to do, for at most that time. What is taken counts as held until
@@ -262,40 +258,54 @@ impl Shared {
     pub(super) fn end(&self) {
         let mut queue = self.queue();
         queue.is_closed = true;
-        let left = queue.batch.len() as u64;
+        let left = queue.batch.stands_for();
         self.lost.fetch_add(left, Ordering::Relaxed);
         queue.batch = Batch::default();
         queue.waiters.clear();
         queue.flushes.clear();
     }
 
-    fn take_summary(&self, summary: Summary) {
+    fn take_summary(&self, floods: &mut Floods, summary: Summary) {
         let mut queue = self.queue();
-        if self.admit(&mut queue, false).is_ok() {
+        if queue.is_closing {
+            // The writer asks the floods once more, and only then comes to its end.
+            floods.keep(summary);
+        } else if self.has_room(&queue, false) {
             queue.batch.push_summary(summary);
             self.wake(queue);
+        } else {
+            self.lose(&mut queue, summary.unwritten);
         }
     }
 
-    /// Whether there is room. Of the room, a quarter is for records that nobody waits for: that
-    /// something was refused or ended is written down also where nothing more is let in.
     fn admit(&self, queue: &mut Queue, is_awaited: bool) -> Result<(), SinkError> {
         if queue.is_closed || queue.is_closing {
             return Err(closed());
         }
+        if self.has_room(queue, is_awaited) {
+            return Ok(());
+        }
+        if !is_awaited {
+            self.lose(queue, 1);
+        }
+        Err(SinkError::new("the queue of the audit log is full"))
+    }
+
+    /// Whether there is room. Of the room, a quarter is for records that nobody waits for: that
+    /// something was refused or ended is written down also where nothing more is let in.
+    fn has_room(&self, queue: &Queue, is_awaited: bool) -> bool {
         let room = |most: usize| {
             if is_awaited { most - most / 4 } else { most }
         };
         let records = queue.held.records + queue.batch.len();
         let bytes = queue.held.bytes + queue.batch.bytes();
-        if records < room(self.limits.records) && bytes < room(self.limits.bytes) {
-            return Ok(());
-        }
-        if !is_awaited {
-            queue.lost += 1;
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-        Err(SinkError::new("the queue of the audit log is full"))
+        records < room(self.limits.records) && bytes < room(self.limits.bytes)
+    }
+
+    /// A gap will say so.
+    fn lose(&self, queue: &mut Queue, records: u64) {
+        queue.lost += records;
+        self.lost.fetch_add(records, Ordering::Relaxed);
     }
 
     fn wake(&self, mut queue: MutexGuard<'_, Queue>) {

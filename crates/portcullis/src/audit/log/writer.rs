@@ -13,6 +13,7 @@ use super::{
     chain::{ChainId, Link},
     disk::Disk,
     entry::Batch,
+    flood::Floods,
     head::{Head, HeadSink},
     line::{Cause, Lines, LossCause},
     queue::{Shared, Waiter, Work},
@@ -127,8 +128,8 @@ impl<D: Disk> Writer<D> {
     pub(super) fn run(mut self) {
         let departure = Departure(Arc::clone(&self.shared));
         while !self.turn() {}
-        let left: usize = self.held.iter().map(Batch::len).sum();
-        self.shared.lost.fetch_add(left as u64, Ordering::Relaxed);
+        let left = self.held.iter().map(Batch::stands_for).sum();
+        self.shared.lost.fetch_add(left, Ordering::Relaxed);
         // Not before the disk is let go: whoever waits for the end may open the log again.
         drop(self);
         drop(departure);
@@ -163,12 +164,20 @@ impl<D: Disk> Writer<D> {
         } = work;
         let (now, time) = (self.orders.clock.instant(), self.orders.clock.now());
         self.lost += lost;
-        if now >= self.next_sweep || is_closing {
+        let mut summaries = Vec::new();
+        if is_closing {
+            summaries = self.shared.sum_up(Floods::finish);
+        } else if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
-            let minute = (!is_closing).then(|| time.unix_seconds().div_euclid(60));
-            for summary in self.shared.sweep(minute) {
-                batch.push_summary(summary);
-            }
+            let minute = time.unix_seconds().div_euclid(60);
+            summaries = self.shared.sum_up(|floods| floods.sweep(minute));
+        }
+        if !flushes.is_empty() {
+            // Whoever asks is told that all is durable, also what is only counted so far.
+            summaries.extend(self.shared.sum_up(Floods::sum_up));
+        }
+        for summary in summaries {
+            batch.push_summary(summary);
         }
         self.held.push(batch);
         self.waiters.push(waiters);

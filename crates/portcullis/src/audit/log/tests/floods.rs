@@ -1,10 +1,13 @@
 //! Refusals of strangers, summed up once there are many.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::atomic::Ordering, time::Duration};
 
 use portcullis_core::{Evidence, EvidenceKind, Outcome, ReasonCode, Record};
 
-use super::bench::{Bench, START, record};
+use super::{
+    bench::{Bench, START, record},
+    disk::Fault,
+};
 
 fn refused_by(address: &str) -> impl FnOnce(&mut Record<'_>) {
     let address: IpAddr = address.parse().unwrap();
@@ -115,4 +118,81 @@ fn a_flood_from_everywhere_is_bounded_and_loses_no_count() {
         .iter()
         .find(|line| line.contains(r#""network":"others""#));
     assert!(others.unwrap().contains(r#""count":11808"#), "{others:?}");
+}
+
+#[test]
+fn what_was_summed_up_is_durable_when_a_flush_says_so() {
+    let mut bench = Bench::new(|builder| builder.with_flood_threshold(3));
+    for (refusals, unwritten, count) in [(10, 7, 10), (5, 5, 15)] {
+        for _ in 0..refusals {
+            assert!(bench.record(refused_by("192.0.2.1")));
+        }
+        let mut told = bench.shared.flush_and_tell().unwrap();
+        assert!(told.try_recv().is_err());
+        bench.writer.turn();
+        assert!(matches!(told.try_recv(), Ok(Ok(()))));
+        let lines = summaries(&bench);
+        let numbers = format!(r#""unwritten":{unwritten},"count":{count}"#);
+        assert!(lines.last().unwrap().contains(&numbers), "{lines:?}");
+    }
+    // What stands in a sum stands in no other, and the next minute begins anew.
+    bench.clock.advance(Duration::from_secs(60));
+    for _ in 0..4 {
+        bench.record(refused_by("192.0.2.1"));
+    }
+    bench.shared.close();
+    bench.writer.turn();
+    let lines = summaries(&bench);
+    assert_eq!(lines.len(), 3);
+    assert!(lines[2].contains(r#""unwritten":1,"count":4"#), "{lines:?}");
+    assert_eq!(bench.requests().len(), 6);
+}
+
+#[test]
+fn a_sum_that_finds_no_room_is_lost_with_all_that_it_sums_up() {
+    let mut bench =
+        Bench::new(|builder| builder.with_flood_threshold(1).with_max_queued(16, 1 << 20));
+    for _ in 0..1001 {
+        assert!(bench.record(refused_by("192.0.2.1")));
+    }
+    while bench.record(|_| {}) {}
+    bench.clock.advance(Duration::from_secs(60));
+    // Ends the minute of the first 1001.
+    assert!(!bench.record(refused_by("192.0.2.1")));
+    bench.writer.turn();
+    let lines = bench.disk.lines();
+    let gap = lines.iter().find(|line| line.contains(r#""kind":"gap""#));
+    // 1000 that were summed up, one that filled the queue, one of the next minute.
+    assert!(gap.unwrap().contains(r#""lost":1002"#), "{gap:?}");
+    assert_eq!(bench.shared.lost.load(Ordering::Relaxed), 1002);
+}
+
+#[test]
+fn a_minute_that_is_over_while_the_log_is_closed_is_summed_up_all_the_same() {
+    let mut bench = Bench::new(|builder| builder.with_flood_threshold(1));
+    for _ in 0..1001 {
+        assert!(bench.record(refused_by("192.0.2.1")));
+    }
+    bench.shared.close();
+    bench.clock.advance(Duration::from_secs(60));
+    // Before the writer has seen that it is to close; a sync may take its time.
+    assert!(!bench.record(refused_by("192.0.2.1")));
+    assert!(bench.writer.turn());
+    let lines = summaries(&bench);
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].contains(r#""unwritten":1000"#), "{lines:?}");
+    assert_eq!(bench.disk.kinds().last().unwrap(), "close");
+}
+
+#[test]
+fn sums_that_are_never_written_are_lost_with_all_that_they_sum_up() {
+    let mut bench = Bench::new(|builder| builder.with_flood_threshold(1));
+    for _ in 0..1001 {
+        assert!(bench.record(refused_by("192.0.2.1")));
+    }
+    bench.disk.plan(&[Fault::Full]);
+    bench.shared.close();
+    let Bench { shared, writer, .. } = bench;
+    writer.run();
+    assert_eq!(shared.lost.load(Ordering::Relaxed), 1001);
 }
