@@ -161,6 +161,10 @@ impl Batch {
         self.summaries.push(summary);
     }
 
+    pub(super) fn extend(&mut self, summaries: Vec<Summary>) {
+        self.summaries.extend(summaries);
+    }
+
     pub(super) fn text(&self, piece: Piece) -> &str {
         let start = piece.start as usize;
         let end = start + usize::from(piece.len);

@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, ThreadId},
 };
 
 use portcullis_core::{AuditSink, Durable, Record, SinkError};
@@ -25,6 +25,7 @@ pub struct AuditLog(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    thread: ThreadId,
 }
 
 /// How a log fares.
@@ -41,6 +42,8 @@ pub struct LogStats {
     pub failures: u64,
     /// Whether it did not take the last.
     pub is_failing: bool,
+    /// How many heads were not remembered, because the head sink panicked.
+    pub head_failures: u64,
 }
 
 impl AuditLog {
@@ -53,6 +56,7 @@ impl AuditLog {
     pub(super) fn new(shared: Arc<Shared>, writer: JoinHandle<()>) -> Self {
         Self(Arc::new(Inner {
             shared,
+            thread: writer.thread().id(),
             writer: Mutex::new(Some(writer)),
         }))
     }
@@ -73,6 +77,7 @@ impl AuditLog {
             summed_up: shared.summed_up.load(Ordering::Relaxed),
             failures: shared.failures.load(Ordering::Relaxed),
             is_failing: shared.is_failing(),
+            head_failures: shared.head_failures.load(Ordering::Relaxed),
         }
     }
 
@@ -88,13 +93,19 @@ impl AuditLog {
 
     /// Writes what was taken, and that the log is closed; another one may then be opened in its
     /// folder. Records that come later are lost.
-    /// Blocks: in async code, call it where that is allowed, after the server has stopped.
+    /// Blocks: in async code, call it where that is allowed, after the server has stopped. Whoever
+    /// closes it as well waits as long.
     ///
     /// # Errors
     ///
-    /// The disk did not take it.
+    /// The disk did not take it, or the thread that writes has died.
     pub fn close(&self) -> Result<Head, SinkError> {
         self.0.close();
+        if self.0.shared.has_died() {
+            return Err(SinkError::new(
+                "the thread of the audit log has panicked, so its last records are lost",
+            ));
+        }
         let stats = self.stats();
         if stats.is_failing {
             return Err(SinkError::new(
@@ -108,15 +119,13 @@ impl AuditLog {
 impl Inner {
     fn close(&self) {
         self.shared.close();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
         // A head sink may be what drops the last clone, on the writer's own thread.
-        if let Some(writer) = writer.filter(|writer| writer.thread().id() != thread::current().id())
-        {
-            // A writer that panicked has said so.
+        if self.thread == thread::current().id() {
+            return;
+        }
+        // Nobody gets by before the writer is gone.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = writer.take() {
             drop(writer.join());
         }
     }

@@ -123,7 +123,8 @@ impl std::error::Error for InvalidHead {}
 ///
 /// It is called when the log is opened, by whoever opens it; and by the log's own thread with every
 /// heartbeat, with every new file and when the log is closed. While it runs, nothing is written:
-/// hand the head on. If it panics, the log is closed.
+/// hand the head on. If it panics, that is logged and [counted](super::LogStats::head_failures), and
+/// the log goes on.
 pub trait HeadSink: Send + Sync + 'static {
     /// Takes one head. All that stands before it is durable.
     fn remember(&self, head: &Head);

@@ -57,6 +57,7 @@ pub(super) struct Shared {
     pub(super) lost: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) summed_up: AtomicU64,
+    pub(super) head_failures: AtomicU64,
     limits: Limits,
     is_strict: bool,
 }
@@ -78,6 +79,8 @@ struct Queue {
     is_failing: bool,
     is_closing: bool,
     is_closed: bool,
+    /// Whether the writer has ended before it was told to.
+    has_died: bool,
 }
 
 /// What the writer takes.
@@ -107,6 +110,7 @@ impl Shared {
                 is_failing: false,
                 is_closing: false,
                 is_closed: false,
+                has_died: false,
             }),
             floods: floods.map(Mutex::new),
             work: Condvar::new(),
@@ -115,6 +119,7 @@ impl Shared {
             lost: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             summed_up: AtomicU64::new(0),
+            head_failures: AtomicU64::new(0),
             limits,
             is_strict,
         }
@@ -134,6 +139,10 @@ impl Shared {
 
     pub(super) fn is_failing(&self) -> bool {
         self.queue().is_failing
+    }
+
+    pub(super) fn has_died(&self) -> bool {
+        self.queue().has_died
     }
 
     /// Takes a record that nobody waits for.
@@ -255,14 +264,20 @@ impl Shared {
     }
 
     /// The writer is gone: nothing is taken, and nobody waits any more.
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, has_died: bool) {
         let mut queue = self.queue();
         queue.is_closed = true;
+        queue.has_died = has_died;
         let left = queue.batch.stands_for();
         self.lost.fetch_add(left, Ordering::Relaxed);
         queue.batch = Batch::default();
         queue.waiters.clear();
         queue.flushes.clear();
+        drop(queue);
+        // From now on nothing is only counted: the next refusal finds that the log is closed.
+        let sums = self.sum_up(Floods::finish);
+        let left = sums.iter().map(|summary| summary.unwritten).sum();
+        self.lost.fetch_add(left, Ordering::Relaxed);
     }
 
     fn take_summary(&self, floods: &mut Floods, summary: Summary) {

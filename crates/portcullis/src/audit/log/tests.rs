@@ -2,6 +2,7 @@
 
 mod bench;
 mod disk;
+mod ends;
 mod files;
 mod floods;
 mod lines;

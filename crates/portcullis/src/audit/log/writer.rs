@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -126,13 +127,19 @@ impl<D: Disk> Writer<D> {
 
     /// Writes until the log is closed.
     pub(super) fn run(mut self) {
-        let departure = Departure(Arc::clone(&self.shared));
-        while !self.turn() {}
+        let ended = catch_unwind(AssertUnwindSafe(|| while !self.turn() {}));
+        if ended.is_err() {
+            tracing::error!(
+                target: "portcullis",
+                "the thread of the audit log has panicked: nothing is written any more",
+            );
+        }
+        let shared = Arc::clone(&self.shared);
         let left = self.held.iter().map(Batch::stands_for).sum();
-        self.shared.lost.fetch_add(left, Ordering::Relaxed);
+        shared.lost.fetch_add(left, Ordering::Relaxed);
         // Not before the disk is let go: whoever waits for the end may open the log again.
         drop(self);
-        drop(departure);
+        shared.end(ended.is_err());
     }
 
     /// Waits for work and does it. Says whether the log is closed.
@@ -156,14 +163,16 @@ impl<D: Disk> Writer<D> {
 
     fn work(&mut self, work: Work) -> bool {
         let Work {
-            mut batch,
+            batch,
             waiters,
             flushes,
             lost,
             is_closing,
         } = work;
-        let (now, time) = (self.orders.clock.instant(), self.orders.clock.now());
+        self.held.push(batch);
+        self.waiters.push(waiters);
         self.lost += lost;
+        let (now, time) = (self.orders.clock.instant(), self.orders.clock.now());
         let mut summaries = Vec::new();
         if is_closing {
             summaries = self.shared.sum_up(Floods::finish);
@@ -176,11 +185,9 @@ impl<D: Disk> Writer<D> {
             // Whoever asks is told that all is durable, also what is only counted so far.
             summaries.extend(self.shared.sum_up(Floods::sum_up));
         }
-        for summary in summaries {
-            batch.push_summary(summary);
+        if let Some(batch) = self.held.last_mut() {
+            batch.extend(summaries);
         }
-        self.held.push(batch);
-        self.waiters.push(waiters);
         let extras = Extras {
             // A disk that failed is asked with a line that nobody misses.
             heartbeat: now >= self.next_heartbeat || self.is_failing,
@@ -385,17 +392,18 @@ impl<D: Disk> Writer<D> {
     }
 
     fn remember(&self) {
-        if let Some(heads) = &self.orders.heads {
-            heads.remember(&self.head());
+        let Some(heads) = &self.orders.heads else {
+            return;
+        };
+        let head = self.head();
+        // A head that nobody remembers is no reason to write nothing any more.
+        if catch_unwind(AssertUnwindSafe(|| heads.remember(&head))).is_err() {
+            self.shared.head_failures.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                target: "portcullis",
+                "the head sink of the audit log has panicked: sequence {} is not remembered",
+                head.sequence(),
+            );
         }
-    }
-}
-
-/// Whatever becomes of the writer, nobody goes on waiting for it.
-struct Departure(Arc<Shared>);
-
-impl Drop for Departure {
-    fn drop(&mut self) {
-        self.0.end();
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Fault {
     Full,
     /// Half is written, and then nothing more.
     HalfThenFull,
+    /// The writer is at its end.
+    Panic,
     /// Half is written; what is missing may be written next.
     Short,
     Sync,
@@ -153,6 +155,10 @@ impl Disk for FaultyDisk {
             go_on.recv().unwrap();
         }
         let mut platter = self.0.lock().unwrap();
+        if platter.fails(Fault::Panic) {
+            drop(platter);
+            panic!("this disk was told to panic");
+        }
         platter.syncs += 1;
         if platter.fails(Fault::Sync) {
             return Err(defective());
