@@ -135,9 +135,12 @@ impl AuditLogBuilder {
         self
     }
 
-    /// How many records may wait for the disk, and how many bytes of memory they may take. 65536
-    /// and 64 MiB by default, and at most 2 GiB. In strict mode three quarters are for what waits, and the rest for
-    /// refusals and ends.
+    /// How many records may wait for the disk, and how many bytes they may hold. 65536 and 64 MiB
+    /// by default, and at most 2 GiB. In strict mode three quarters are for what waits, and the
+    /// rest for refusals and ends.
+    ///
+    /// Memory grows by doubling, so they can take twice as much of it. Lines are made of them in
+    /// portions of about 256 KiB, and take no more than that, also while the disk fails.
     pub fn with_max_queued(mut self, records: usize, bytes: usize) -> Self {
         self.limits = Limits { records, bytes };
         self

@@ -28,6 +28,8 @@ pub(super) struct Batch {
     records: Vec<Copied>,
     summaries: Vec<Summary>,
     text: String,
+    /// How many bytes actors take.
+    actors: usize,
 }
 
 /// A record without what it borrowed.
@@ -78,6 +80,7 @@ impl Batch {
     /// How many bytes the queue holds for this batch.
     pub(super) fn bytes(&self) -> usize {
         self.text.len()
+            + self.actors
             + self.records.len() * size_of::<Copied>()
             + self.summaries.len() * size_of::<Summary>()
     }
@@ -138,6 +141,7 @@ impl Batch {
                 .collect(),
             all_actors: actors.len(),
         };
+        self.actors += size_of_val(copied.actors.as_slice());
         self.records.push(copied);
         self.records.len() - 1
     }
@@ -177,6 +181,7 @@ impl Batch {
         self.records.shrink_to(KEPT_RECORDS);
         self.summaries.clear();
         self.summaries.shrink_to(KEPT_RECORDS);
+        self.actors = 0;
         self.text.clear();
         self.text.shrink_to(KEPT_RECORDS * 64);
     }

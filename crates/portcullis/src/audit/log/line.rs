@@ -19,8 +19,8 @@ pub(super) const SCHEMA: &str = "portcullis.audit/1";
 /// cut, and no escape is longer than six times what it stands for.
 pub(super) const MAX_LINE: usize = 64 * 1024;
 
-/// How much room for lines is kept, in bytes.
-const KEPT: usize = 1 << 20;
+/// How many bytes of lines are written at once, about: more wait as records, and take no room twice.
+pub(super) const PORTION: usize = 256 * 1024;
 
 /// What stands ahead of the hash at the end of a line, and behind it.
 pub(super) const HASH: &str = ",\"hash\":\"";
@@ -35,6 +35,8 @@ pub(super) struct Lines {
     /// What the last line says of its time.
     at: Timestamp,
     records: u64,
+    /// Bytes that have been poured out.
+    poured: u64,
 }
 
 /// Why a file begins.
@@ -71,6 +73,7 @@ impl Lines {
             link,
             at,
             records: 0,
+            poured: 0,
         }
     }
 
@@ -93,13 +96,30 @@ impl Lines {
         self.records
     }
 
+    /// Whether there is enough of them to be written.
+    pub(super) fn is_portion(&self) -> bool {
+        self.buffer.len() >= PORTION
+    }
+
+    /// How long they are altogether, those that have been poured out included, in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.poured + self.buffer.len() as u64
+    }
+
+    /// Makes room for those that follow.
+    pub(super) fn pour_out(&mut self) {
+        self.poured = self.len();
+        self.buffer.clear();
+        self.buffer.shrink_to(PORTION);
+    }
+
     /// Begins again behind that line, and keeps some room.
     pub(super) fn restart(&mut self, link: Link, at: Timestamp) {
-        self.buffer.clear();
-        self.buffer.shrink_to(KEPT);
+        self.pour_out();
         self.link = link;
         self.at = at;
         self.records = 0;
+        self.poured = 0;
     }
 
     /// The first line of a file.
@@ -153,16 +173,7 @@ impl Lines {
         self.end();
     }
 
-    pub(super) fn batch(&mut self, batch: &Batch) {
-        for record in batch.records() {
-            self.record(batch, record);
-        }
-        for summary in batch.summaries() {
-            self.summary(summary);
-        }
-    }
-
-    fn record(&mut self, batch: &Batch, record: &Copied) {
+    pub(super) fn record(&mut self, batch: &Batch, record: &Copied) {
         let method = batch.text(record.method);
         self.records += 1;
         self.begin(record.at, record.kind.as_str());
@@ -286,7 +297,7 @@ impl Lines {
         self.shut();
     }
 
-    fn summary(&mut self, summary: &Summary) {
+    pub(super) fn summary(&mut self, summary: &Summary) {
         self.records += 1;
         let minute = summary.minute.saturating_mul(60);
         self.begin(Timestamp::from_unix_seconds(minute), "summary");

@@ -119,7 +119,8 @@ impl<D: Disk> Writer<D> {
         if let Some(bad) = &origin.broken {
             writer.lines.broken(time, &bad.file, bad.line);
         }
-        writer.write(true)?;
+        writer.begin(true)?;
+        writer.finish(true)?;
         writer.advance(true);
         writer.remember();
         Ok(writer)
@@ -222,8 +223,7 @@ impl<D: Disk> Writer<D> {
             .file
             .as_ref()
             .is_none_or(|file| self.is_full(file, now));
-        self.format(extras, is_new);
-        match self.write(is_new) {
+        match self.write(extras, is_new) {
             Ok(()) => {
                 if extras.heartbeat {
                     self.next_heartbeat = now + self.orders.heartbeat;
@@ -243,17 +243,25 @@ impl<D: Disk> Writer<D> {
         file.len >= self.orders.max_bytes || now >= file.since + self.orders.max_age
     }
 
-    /// Makes lines of all that is held. After a failure, the same lines are made again: nothing
-    /// of them was durable, so their numbers have not been used.
-    fn format(&mut self, extras: Extras, is_new: bool) {
+    /// Makes lines of all that is held, and has them durable at once. After a failure, the same
+    /// lines are made again: nothing of them was durable, so their numbers have not been used.
+    fn write(&mut self, extras: Extras, is_new: bool) -> io::Result<()> {
         let time = self.orders.clock.now();
+        self.begin(is_new)?;
         self.lines.restart(self.link, self.at);
         if is_new {
             let mode = self.orders.mode;
             self.lines.head(time, self.chain, Cause::Rotation, mode);
         }
         for batch in &self.held {
-            self.lines.batch(batch);
+            for record in batch.records() {
+                self.lines.record(batch, record);
+                pour_portion(&mut self.lines, &mut self.disk)?;
+            }
+            for summary in batch.summaries() {
+                self.lines.summary(summary);
+                pour_portion(&mut self.lines, &mut self.disk)?;
+            }
         }
         if self.lost > 0 {
             let cause = match self.has_failed {
@@ -268,10 +276,11 @@ impl<D: Disk> Writer<D> {
         if extras.close {
             self.lines.close(time);
         }
+        self.finish(is_new)
     }
 
-    /// Writes the lines, and has them durable.
-    fn write(&mut self, is_new: bool) -> io::Result<()> {
+    /// Has a file to append to, without anything behind its durable end.
+    fn begin(&mut self, is_new: bool) -> io::Result<()> {
         if self.is_soiled {
             self.clean()?;
         }
@@ -286,15 +295,12 @@ impl<D: Disk> Writer<D> {
             self.disk.create(&Name::of(first).text)?;
         }
         self.is_soiled = true;
-        let mut rest = self.lines.as_bytes();
-        while !rest.is_empty() {
-            match self.disk.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => rest = rest.get(n..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        Ok(())
+    }
+
+    /// Writes what is left of the lines, and has all of them durable.
+    fn finish(&mut self, is_new: bool) -> io::Result<()> {
+        pour(&mut self.lines, &mut self.disk)?;
         self.disk.sync()?;
         if is_new {
             self.disk.sync_names()?;
@@ -318,7 +324,6 @@ impl<D: Disk> Writer<D> {
 
     /// The lines are durable.
     fn advance(&mut self, is_new: bool) {
-        let written = self.lines.as_bytes().len() as u64;
         self.link = self.lines.link();
         self.at = self.lines.at();
         let now = self.orders.clock.instant();
@@ -326,7 +331,7 @@ impl<D: Disk> Writer<D> {
         if is_new {
             *file = OpenFile { len: 0, since: now };
         }
-        file.len += written;
+        file.len += self.lines.len();
         self.lost = 0;
         self.has_failed = false;
         let records = self.lines.records();
@@ -406,4 +411,26 @@ impl<D: Disk> Writer<D> {
             );
         }
     }
+}
+
+/// Writes lines once there are many: however much waits, only some of it is there as lines.
+fn pour_portion(lines: &mut Lines, disk: &mut impl Disk) -> io::Result<()> {
+    if lines.is_portion() {
+        pour(lines, disk)?;
+    }
+    Ok(())
+}
+
+fn pour(lines: &mut Lines, disk: &mut impl Disk) -> io::Result<()> {
+    let mut rest = lines.as_bytes();
+    while !rest.is_empty() {
+        match disk.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    lines.pour_out();
+    Ok(())
 }

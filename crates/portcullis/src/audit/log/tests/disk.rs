@@ -38,6 +38,8 @@ pub(super) struct Platter {
     /// Whether something was taken back that may be there again after a loss of power.
     is_uncertain: bool,
     syncs: u32,
+    /// The most that was to be written at once.
+    longest: usize,
     /// Says that a sync has begun, and holds it until the other end is told to go on.
     pub(super) hold: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>,
 }
@@ -56,6 +58,10 @@ impl FaultyDisk {
 
     pub(super) fn syncs(&self) -> u32 {
         self.0.lock().unwrap().syncs
+    }
+
+    pub(super) fn longest(&self) -> usize {
+        self.0.lock().unwrap().longest
     }
 
     pub(super) fn files(&self) -> Vec<String> {
@@ -135,6 +141,7 @@ impl Disk for FaultyDisk {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut platter = self.0.lock().unwrap();
+        platter.longest = platter.longest.max(bytes.len());
         if platter.fails(Fault::Full) || std::mem::take(&mut platter.is_half_written) {
             return Err(no_space());
         }

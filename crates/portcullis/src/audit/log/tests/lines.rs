@@ -49,7 +49,9 @@ proptest! {
         let mut batch = Batch::default();
         batch.push(&record);
         let mut lines = Lines::behind(Link::BEFORE_THE_FIRST, START);
-        lines.batch(&batch);
+        for record in batch.records() {
+            lines.record(&batch, record);
+        }
         let text = str::from_utf8(lines.as_bytes()).unwrap();
         prop_assert!(text.len() < MAX_LINE);
         prop_assert_eq!(text.matches('\n').count(), 1);

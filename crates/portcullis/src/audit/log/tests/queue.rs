@@ -5,7 +5,10 @@ use std::{sync::mpsc, time::Duration};
 use portcullis_core::ReasonCode;
 
 use super::{
-    super::builder::Mode,
+    super::{
+        builder::Mode,
+        line::{MAX_LINE, PORTION},
+    },
     bench::{Bench, START, record},
     disk::Fault,
 };
@@ -22,6 +25,50 @@ fn one_sync_makes_all_durable_that_waits() {
         assert!(matches!(told.try_recv(), Ok(Ok(()))));
     }
     assert_eq!(bench.requests().len(), 100);
+}
+
+#[test]
+fn what_waits_is_written_in_portions_and_made_durable_at_once() {
+    for faults in [
+        &[][..],
+        &[Fault::Short],
+        &[Fault::HalfThenFull],
+        &[Fault::Sync],
+    ] {
+        let mut bench = Bench::new(|builder| builder.with_max_file_size(64 << 20));
+        let path = "\u{1b}".repeat(1000);
+        for n in 1..=200 {
+            let mut record = record(n, START);
+            record.path = &path;
+            bench.shared.take(&record).unwrap();
+        }
+        bench.disk.plan(faults);
+        let before = bench.disk.syncs();
+        bench.writer.turn();
+        if bench.shared.is_failing() {
+            bench.clock.advance(Duration::from_secs(1));
+            bench.writer.turn();
+        }
+        assert!(!bench.shared.is_failing() && bench.disk.is_played());
+        let expected: Vec<u128> = (1..=200).collect();
+        assert_eq!(bench.requests(), expected, "{faults:?}");
+        let written = bench.disk.files().concat().len();
+        let longest = bench.disk.longest();
+        assert!(written > 4 * PORTION, "{written}");
+        assert!(
+            (PORTION..PORTION + MAX_LINE).contains(&longest),
+            "{longest}"
+        );
+        let retries = u32::from(faults == [Fault::Sync]);
+        assert_eq!(bench.disk.syncs() - before, 1 + retries, "{faults:?}");
+        // The file is as long as it is said to be: what follows stands at its end.
+        bench.disk.plan(&[Fault::HalfThenFull]);
+        bench.record(|_| {});
+        bench.writer.turn();
+        bench.clock.advance(Duration::from_secs(1));
+        bench.writer.turn();
+        assert_eq!(bench.requests().len(), 201, "{faults:?}");
+    }
 }
 
 #[test]
