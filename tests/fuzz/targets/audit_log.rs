@@ -235,7 +235,7 @@ fn agree(files: &Files, report: &Report) {
     let is_partly_elsewhere = report.first > 1;
     assert_eq!(
         said.lines().count(),
-        10 + usize::from(is_partly_elsewhere),
+        11 + usize::from(is_partly_elsewhere),
         "{said}"
     );
 }
