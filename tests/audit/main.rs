@@ -4,6 +4,7 @@
     reason = "the settings and requests here are fixed"
 )]
 
+mod head_file;
 mod kill;
 mod log;
 mod start;

@@ -96,8 +96,9 @@ impl AuditLogBuilder {
         self
     }
 
-    /// Remembers the ends of the log elsewhere. Without it, nobody notices an end that is cut
-    /// off.
+    /// Remembers the ends of the log elsewhere: another machine, or a
+    /// [`HeadFile`](super::HeadFile) on another disk. [`HeadSink`] says when it is called, and on
+    /// which thread. Without it, nobody notices an end that is cut off.
     pub fn with_head_sink(mut self, heads: impl HeadSink) -> Self {
         self.heads = Some(Box::new(heads));
         self
@@ -185,7 +186,10 @@ impl AuditLogBuilder {
             move |error: io::Error| OpenError::Unusable { path, error }
         };
         // A folder that is gone is missed before another one stands in its place.
-        if let Some(expected) = self.expected.filter(|_| !self.folder.exists()) {
+        if let Some(expected) = self
+            .expected
+            .filter(|_| matches!(self.folder.try_exists(), Ok(false)))
+        {
             return Err(OpenError::NotAsRemembered {
                 folder: self.folder,
                 expected,

@@ -125,6 +125,8 @@ impl std::error::Error for InvalidHead {}
 /// heartbeat, with every new file and when the log is closed. While it runs, nothing is written:
 /// hand the head on. If it panics, that is logged and [counted](super::LogStats::head_failures), and
 /// the log goes on.
+///
+/// [`HeadFile`](super::HeadFile) is one.
 pub trait HeadSink: Send + Sync + 'static {
     /// Takes one head. All that stands before it is durable.
     fn remember(&self, head: &Head);

@@ -43,7 +43,7 @@
 //! let (ship, shipped) = std::sync::mpsc::channel();
 //! let log = AuditLog::builder(&folder)
 //!     .with_mode(Mode::Strict)
-//!     // On the log's own thread: hand the head on, and send it from elsewhere.
+//!     // While it runs nothing is written: hand the head on, and send it from elsewhere.
 //!     .with_head_sink(move |head: &Head| drop(ship.send(head.to_string())))
 //!     .with_heartbeat(Duration::from_secs(10))
 //!     .with_max_file_size(16 << 20)
@@ -83,12 +83,57 @@
 //! cut off the end, set it back to an older state, or compute it anew from any line on.** That shows
 //! to whoever remembers how far the log went:
 //!
-//! - A [`HeadSink`] is given the [`Head`] when the log is opened, with each heartbeat and with each
-//!   new file. Send it to another machine, to a store that can only be added to, or have it signed.
+//! - A [`HeadSink`] is given the [`Head`] when the log is opened, on the thread that opens it; and
+//!   with each heartbeat, with each new file and when the log is closed, on the log's own thread.
+//!   Send it to another machine, to a store that can only be added to, or have it signed; a
+//!   [`HeadFile`] keeps it in a file, best on another disk.
+//! - [`AuditLogBuilder::with_expected_head`] holds the log against a head before it is opened.
 //! - [`Verifier::with_expected_head`] holds the log against a head. What was written after the last
 //!   head that got away is what can be taken back unseen: the interval of
 //!   [`with_heartbeat`](AuditLogBuilder::with_heartbeat).
 //! - Without a head, a log whose last line is no `close` is reported as not closed.
+//!
+//! # At start
+//!
+//! An older copy of the folder that was put back verifies, and a log that is opened in it goes on
+//! from there: its heads are lower, and what was known of its end is lost if they take the place
+//! of the one that was remembered. So hold the log against that one before it is opened:
+//!
+//! ```
+//! # let folder = std::env::temp_dir().join(format!("portcullis-doc-start-{}", std::process::id()));
+//! # let kept = folder.with_extension("head");
+//! # let _ = std::fs::remove_dir_all(&folder);
+//! # let _ = std::fs::remove_file(&kept);
+//! use std::{error::Error, path::Path};
+//! use portcullis::audit::log::{AuditLog, HeadFile, VerifyError, verify};
+//!
+//! fn open(folder: &Path, kept: &Path) -> Result<AuditLog, Box<dyn Error>> {
+//!     let mut builder = AuditLog::builder(folder).with_head_sink(HeadFile::new(kept));
+//!     match HeadFile::read(kept)? {
+//!         Some(head) => builder = builder.with_expected_head(head),
+//!         // The first start: there is no head yet, and no log either.
+//!         None if matches!(verify(folder).run(), Err(VerifyError::Empty)) => {}
+//!         None => return Err("there is a log, and its head is gone".into()),
+//!     }
+//!     Ok(builder.open()?)
+//! }
+//!
+//! let head = open(&folder, &kept)?.close()?;
+//! let log = open(&folder, &kept)?;
+//! assert!(log.head().sequence() > head.sequence());
+//! # drop(log);
+//! # std::fs::remove_file(&kept)?;
+//! # assert!(open(&folder, &kept).is_err());
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn Error>>(())
+//! ```
+//!
+//! At the first start nothing is remembered, and there is nothing to hold the log against. Whoever
+//! can take away both the folder and the file makes a first start of any other: so keep the file
+//! where the server cannot delete it, or have whoever installs the server say that it is the first.
+//! A log that is [not as it was remembered](OpenError::NotAsRemembered) is not opened, and its
+//! folder stays as it was found: look into that before anything else is done, and then give the
+//! server another folder and another file.
 //!
 //! # The folder
 //!
@@ -170,6 +215,7 @@ mod error;
 mod flood;
 mod handle;
 mod head;
+mod head_file;
 mod line;
 mod queue;
 mod read;
@@ -187,6 +233,7 @@ pub use self::{
     error::{OpenError, VerifyError},
     handle::{AuditLog, LogStats},
     head::{Head, HeadSink, InvalidHead},
+    head_file::{HeadFile, HeadFileError},
     report::Report,
     verify::{Verifier, verify},
 };
