@@ -7,6 +7,7 @@
 mod head_file;
 mod kill;
 mod log;
+mod metrics;
 mod start;
 mod strict;
 mod verify;

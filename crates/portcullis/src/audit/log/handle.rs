@@ -26,10 +26,12 @@ struct Inner {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     thread: ThreadId,
+    #[cfg(feature = "metrics")]
+    published: super::metrics::Published,
 }
 
 /// How a log fares.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct LogStats {
     /// How many records are on the disk, summaries included.
@@ -58,6 +60,8 @@ impl AuditLog {
             shared,
             thread: writer.thread().id(),
             writer: Mutex::new(Some(writer)),
+            #[cfg(feature = "metrics")]
+            published: super::metrics::Published::default(),
         }))
     }
 
@@ -79,6 +83,14 @@ impl AuditLog {
             is_failing: shared.is_failing(),
             head_failures: shared.head_failures.load(Ordering::Relaxed),
         }
+    }
+
+    /// Hands how the log has fared since the last time to the recorder of the crate `metrics`
+    /// that is installed. Call it whenever metrics are asked for, or from time to time. See
+    /// [the names](super#metrics).
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.0.published.publish(self.stats());
     }
 
     /// Has everything durable that was taken so far, and whatever is due by the clock. Blocks:

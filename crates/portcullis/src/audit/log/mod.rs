@@ -205,6 +205,23 @@
 //! of IPv4, a /56 of IPv6) for one reason have one `summary`, written when the minute is over, and
 //! one ahead of it whenever the log is [flushed](AuditLog::flush) meanwhile. What
 //! is known about a principal, and what is let in, is always written by itself.
+//!
+//! # Metrics
+//!
+//! [`AuditLog::stats`] says how the log fares. With the feature `metrics`,
+//! `AuditLog::publish_metrics` hands the difference to the last time to the recorder of the crate
+//! `metrics` that is installed by then; call it beside `GateHandle::publish_metrics`. Several logs
+//! of a program add up.
+//!
+//! | metric | what it counts |
+//! |---|---|
+//! | `portcullis_audit_log_records_written_total` | records that are on the disk, summaries included |
+//! | `portcullis_audit_log_records_lost_total` | records that were lost, because the queue was full |
+//! | `portcullis_audit_log_refusals_summed_up_total` | refusals that stand in summaries alone |
+//! | `portcullis_audit_log_failures_total` | attempts that the disk did not take |
+//! | `portcullis_audit_log_failing` | logs whose disk did not take the last attempt: a gauge |
+//!
+//! Heads that a [`HeadFile`] could not keep are counted [there](HeadFile::failures).
 
 mod builder;
 mod chain;
@@ -217,6 +234,8 @@ mod handle;
 mod head;
 mod head_file;
 mod line;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod queue;
 mod read;
 mod recover;

@@ -6,5 +6,7 @@ mod ends;
 mod files;
 mod floods;
 mod lines;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod queue;
 mod recovery;
