@@ -19,11 +19,13 @@ usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
   --allow-origin ORIGIN
                     lets the pages of this origin call: https://app.example
   --audit-dir FOLDER
-                    lets nothing in whose record is not on the disk in this folder
+                    lets nothing in whose record is not on the disk in this folder; how far
+                    they went is kept in FOLDER.head, and held against them at the next start
   --log LEVEL       error, warn, info, debug or trace (default: info); none shows a credential
 
   verify FOLDER     says whether the records in a folder are as they were written
-  HEAD              how far they went at some time, as the server has printed it";
+  HEAD              how far they went at some time, as the server has printed it
+                    (default: what FOLDER.head says, if it is there)";
 
 /// What somebody wants.
 #[derive(Debug)]

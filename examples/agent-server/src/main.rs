@@ -3,8 +3,8 @@
 //! `cargo run -p example-agent-server` starts it on a free loopback port with an identity
 //! provider of its own, and prints what is guarded and how to call it.
 //! `-- --issuer https://idp.example` uses a real provider instead, `-- --log trace` shows all that
-//! happens and no credential, `-- --audit-dir FOLDER` keeps the records in a log that
-//! `-- verify FOLDER` verifies, and `-- tour` plays the story of a caller and prints what the gate
+//! happens and no credential, `-- --audit-dir FOLDER` keeps the records in a log, and its last head
+//! in `FOLDER.head`, both of which `-- verify FOLDER` verifies, and `-- tour` plays the story of a caller and prints what the gate
 //! says to each step.
 #![expect(clippy::print_stdout, reason = "it tells its user what to type")]
 

@@ -47,9 +47,10 @@ impl Agent {
     /// Starts it with a log at TRACE and an audit log; what it leaves, if it ends by itself.
     pub(crate) fn start(arguments: &[&str]) -> Result<Self, Left> {
         let audit = TestFolder::new();
+        audit.make();
         let mut child = Command::new(env!("CARGO_BIN_EXE_example-agent-server"))
             .args(["--log", "trace", "--audit-dir"])
-            .arg(audit.path())
+            .arg(audit.path().join("log"))
             .args(arguments)
             .env("RUST_BACKTRACE", "full")
             .stdin(Stdio::null())
@@ -118,9 +119,14 @@ impl Agent {
 impl Left {
     fn of(stdout: Reader, stderr: Reader, audit: &TestFolder, status: Option<ExitStatus>) -> Self {
         let mut records = Vec::new();
-        // A setting may have ended it before it made the folder.
-        for entry in fs::read_dir(audit.path()).into_iter().flatten() {
-            records.extend(fs::read(entry.unwrap().path()).unwrap());
+        // A setting may have ended it before it made the folder. Beside it lies its head.
+        for folder in [audit.path().to_owned(), audit.path().join("log")] {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    records.extend(fs::read(path).unwrap());
+                }
+            }
         }
         Self {
             stdout: stdout.end(),
