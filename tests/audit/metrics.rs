@@ -32,7 +32,8 @@ impl Series {
 
     fn bits(&self, name: &str) -> u64 {
         let values = self.values.lock().unwrap();
-        values[&format!("portcullis_audit_log_{name}")].load(Ordering::Relaxed)
+        let value = values.get(&format!("portcullis_audit_log_{name}"));
+        value.unwrap().load(Ordering::Relaxed)
     }
 }
 

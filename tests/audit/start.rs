@@ -46,7 +46,7 @@ fn refused(folder: &Path, head: Head) -> VerifyError {
         problem, expected, ..
     } = error
     else {
-        panic!("{error}")
+        unreachable!("{error}")
     };
     assert_eq!(expected, head);
     assert_eq!(problem.to_string(), found.to_string(), "the same judgement");
