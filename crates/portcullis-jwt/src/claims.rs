@@ -26,6 +26,13 @@ pub(crate) struct Rules {
     pub(crate) max_lifetime: Duration,
 }
 
+/// What the tokens of one issuer are held against.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'t> {
+    pub(crate) issuer: &'t str,
+    pub(crate) clients: Option<&'t [Box<str>]>,
+}
+
 /// The claims, each as it came.
 #[derive(Default)]
 pub(crate) struct Claims<'a> {
@@ -133,7 +140,7 @@ impl<'a> Claims<'a> {
     /// What the claims say of the caller.
     pub(crate) fn evidence(
         &self,
-        issuer: &str,
+        terms: &Terms<'_>,
         kind: Kind,
         window: &Window,
     ) -> Result<Evidence, Fault> {
@@ -151,13 +158,16 @@ impl<'a> Claims<'a> {
         if client.is_none() && !sabotaged!("jwt.client_id") {
             return Err(without_client);
         }
+        if !terms.takes(client.as_deref()) && !sabotaged!("jwt.client_list") {
+            return Err(Fault::new(Step::Client, reason::CLIENT));
+        }
         // RFC 9068 §2.2: without a resource owner, the subject is the client.
         let evidence_kind = if client.as_deref() == Some(&*subject) {
             EvidenceKind::Client
         } else {
             EvidenceKind::User
         };
-        let mut evidence = Evidence::new(evidence_kind, issuer, subject)
+        let mut evidence = Evidence::new(evidence_kind, terms.issuer, subject)
             .with_issued_at(window.issued_at())
             .with_not_after(window.end());
         if let Some(client) = client {
@@ -168,6 +178,14 @@ impl<'a> Claims<'a> {
             .validate()
             .map_err(|_| Fault::new(Step::Claims, reason::CLAIM_TEXT))?;
         Ok(evidence)
+    }
+}
+
+impl Terms<'_> {
+    /// Whether the tokens of this client are accepted.
+    fn takes(&self, client: Option<&str>) -> bool {
+        self.clients
+            .is_none_or(|ours| client.is_some_and(|client| ours.iter().any(|our| **our == *client)))
     }
 }
 

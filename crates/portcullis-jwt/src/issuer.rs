@@ -58,6 +58,7 @@ pub struct Issuer {
     name: Box<str>,
     source: Source,
     algorithms: Option<Vec<Algorithm>>,
+    clients: Option<Vec<Box<str>>>,
     allows_legacy_typ: bool,
     allows_local: bool,
     limits: Limits,
@@ -80,6 +81,7 @@ impl Issuer {
             name: identifier.into(),
             source: Source::Discovery,
             algorithms: None,
+            clients: None,
             allows_legacy_typ: false,
             allows_local: false,
             limits: Limits {
@@ -117,6 +119,16 @@ impl Issuer {
     /// for that one.
     pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
+        self
+    }
+
+    /// Accepts the tokens of these client applications alone, by `client_id` or what stands in
+    /// for it, byte for byte. Replaces those that were named before.
+    ///
+    /// Without it, every client is accepted to which the issuer gives a token for this server's
+    /// audience.
+    pub fn with_clients(mut self, clients: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        self.clients = Some(clients.into_iter().map(Into::into).collect());
         self
     }
 
@@ -182,6 +194,7 @@ impl Issuer {
         let mut errors = ConfigErrors::default();
         self.check_name(&mut errors);
         self.check_limits(&mut errors);
+        self.check_clients(&mut errors);
         let allowed = self.allowed(&mut errors);
         let keys = self.key_source(allowed, clock, client, &mut errors);
         let Some(keys) = keys else {
@@ -190,6 +203,7 @@ impl Issuer {
         errors.into_result(TrustedIssuer {
             name: self.name,
             allowed,
+            clients: self.clients.map(Vec::into_boxed_slice),
             allows_legacy_typ: self.allows_legacy_typ,
             keys,
         })
@@ -248,6 +262,19 @@ impl Issuer {
             !timeout.is_zero() && timeout <= MAX_TIMEOUT,
             "is zero or longer than one minute; choose a time in between",
         );
+    }
+
+    fn check_clients(&self, errors: &mut ConfigErrors) {
+        let Some(clients) = &self.clients else {
+            return;
+        };
+        if clients.is_empty() || clients.iter().any(|client| client.is_empty()) {
+            let problem = format!(
+                "the list for {} is empty, or a name in it; name the clients, or drop the setting",
+                Shown(&self.name)
+            );
+            errors.push(ConfigError::new("with_clients", problem));
+        }
     }
 
     fn allowed(&self, errors: &mut ConfigErrors) -> Allowed {
@@ -338,6 +365,7 @@ impl fmt::Debug for Issuer {
             .field("name", &format_args!("{}", Shown(&self.name)))
             .field("source", &self.source)
             .field("algorithms", &self.algorithms)
+            .field("clients", &self.clients.as_ref().map(Vec::len))
             .field("allows_legacy_typ", &self.allows_legacy_typ)
             .field("allows_local", &self.allows_local)
             .field("limits", &self.limits)

@@ -11,7 +11,7 @@ use portcullis_core::{Evidence, Timestamp, Unavailable, sabotaged};
 use crate::{
     Algorithm,
     algorithm::Allowed,
-    claims::{Claims, Rules},
+    claims::{Claims, Rules, Terms},
     fault::{Fault, Step},
     header::Header,
     json::Raw,
@@ -26,8 +26,19 @@ use crate::{
 pub(crate) struct TrustedIssuer {
     pub(crate) name: Box<str>,
     pub(crate) allowed: Allowed,
+    /// The clients whose tokens are accepted, if not those of all.
+    pub(crate) clients: Option<Box<[Box<str>]>>,
     pub(crate) allows_legacy_typ: bool,
     pub(crate) keys: KeySource,
+}
+
+impl TrustedIssuer {
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            issuer: &self.name,
+            clients: self.clients.as_deref(),
+        }
+    }
 }
 
 /// The moment of a decision.
@@ -121,7 +132,7 @@ pub(crate) fn judge(
         moment,
         count_signature,
     )?;
-    let evidence = claims.evidence(&issuer.name, kind, &window)?;
+    let evidence = claims.evidence(&issuer.terms(), kind, &window)?;
     Ok(Accepted {
         evidence: Arc::new(evidence),
         window,

@@ -49,6 +49,7 @@ reasons! {
     AUDIENCE = "jwt_audience", "no entry of `aud` equals a configured audience, byte for byte; or `aud` is missing, no string or array of strings, or has more than 64 entries";
     SUB = "jwt_sub", "the claim `sub` is missing, no string or empty";
     CLIENT_ID = "jwt_client_id", "the claim `client_id` is missing or no string (RFC 9068 §2.2)";
+    CLIENT = "jwt_client", "the token was given to a client that is none of `Issuer::with_clients`";
     SCOPE = "jwt_scope", "the scopes are no string of scopes (RFC 6749 §3.3)";
     CNF = "jwt_cnf", "the claim `cnf` cannot be read (RFC 7800 §3)";
     ACT = "jwt_act", "the claim `act` cannot be read (RFC 8693 §4.1)";

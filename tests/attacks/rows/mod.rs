@@ -6,6 +6,7 @@ mod bindings;
 mod cache;
 mod exchange;
 mod heads;
+mod issuers;
 mod jwt_claims;
 mod jwt_headers;
 mod jwt_keys;
@@ -32,6 +33,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     jwt_headers::play(harness).await;
     jwt_spelling::play(harness).await;
     jwt_claims::play(harness).await;
+    issuers::play(harness).await;
     times::play(harness).await;
     jwt_keys::play(harness).await;
     retrieval::play(harness).await;

@@ -9,6 +9,11 @@ const ISSUER: &str = "https://idp.example";
 const MINIMAL: &str =
     r#""sub":"alice","client_id":"app","aud":"https://api.example","iat":1000,"exp":2000"#;
 
+const TERMS: Terms<'_> = Terms {
+    issuer: ISSUER,
+    clients: None,
+};
+
 fn rules() -> Rules {
     Rules {
         audiences: vec!["https://api.example".into(), "urn:other".into()],
@@ -25,7 +30,7 @@ fn judge(json: &str, kind: Kind, now: i64) -> Result<Evidence, ReasonCode> {
         window.check(Timestamp::from_unix_seconds(now))?;
         window.check_lifetime(rules().max_lifetime)?;
         claims.check_audience(&rules())?;
-        claims.evidence(ISSUER, kind, &window)
+        claims.evidence(&TERMS, kind, &window)
     };
     check().map_err(|fault: Fault| fault.reason)
 }
@@ -121,6 +126,32 @@ fn no_token_knows_of_a_later_authentication() {
 fn a_client_on_its_own_behalf_is_told_from_a_user() {
     let evidence = access_token(&with(r#""sub":"app""#)).unwrap();
     assert_eq!(evidence.kind(), EvidenceKind::Client);
+}
+
+#[test]
+fn only_the_clients_that_are_named_are_served() {
+    let clients: [Box<str>; 2] = ["app".into(), "other".into()];
+    let terms = Terms {
+        clients: Some(&clients),
+        ..TERMS
+    };
+    let held = |claims: &str, kind| {
+        let claims = Claims::parse(claims).unwrap();
+        let window = claims.window(&rules()).unwrap();
+        let evidence = claims.evidence(&terms, kind, &window);
+        evidence.map(drop).map_err(|fault| fault.reason)
+    };
+    for kind in [Kind::AccessToken, Kind::Unspecific] {
+        assert_eq!(held(&with(""), kind), Ok(()));
+        for client in ["App", "app ", "ap", "apps", ""] {
+            let claims = with(&format!(r#""client_id":"{client}""#));
+            assert_eq!(held(&claims, kind), Err(reason::CLIENT), "{client:?}");
+        }
+    }
+    let legacy = without("client_id").replace('{', r#"{"azp":"other","#);
+    assert_eq!(held(&legacy, Kind::Unspecific), Ok(()));
+    let legacy = legacy.replace("other", "another");
+    assert_eq!(held(&legacy, Kind::Unspecific), Err(reason::CLIENT));
 }
 
 #[test]

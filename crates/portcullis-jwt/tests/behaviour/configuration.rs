@@ -148,6 +148,17 @@ fn a_list_of_algorithms_is_of_one_family() {
 }
 
 #[test]
+fn a_list_of_clients_names_some() {
+    let with = |clients: &[&str]| of_issuer(Issuer::new(ISSUER).with_clients(clients.to_vec()));
+    assert!(with(&["app", "https://app.example/client"]).is_empty());
+    for bad in [&[][..], &[""], &["app", ""]] {
+        let found = with(bad);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("`with_clients`"), "{found:?}");
+    }
+}
+
+#[test]
 fn static_keys_have_to_be_usable() {
     let good = jwks([&Signer::eddsa("a")]);
     let with = |jwks: &str| of_issuer(Issuer::new(ISSUER).with_static_keys(jwks));
