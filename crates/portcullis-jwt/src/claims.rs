@@ -3,7 +3,7 @@
 mod binding;
 mod grant;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use portcullis_core::{Evidence, EvidenceKind, sabotaged};
 
@@ -11,6 +11,7 @@ use crate::{
     fault::{Fault, Step},
     header::Kind,
     json::{Malformed, Raw, for_each_member},
+    profile::Provided,
     reason,
     token::Window,
 };
@@ -31,6 +32,9 @@ pub(crate) struct Rules {
 pub(crate) struct Terms<'t> {
     pub(crate) issuer: &'t str,
     pub(crate) clients: Option<&'t [Box<str>]>,
+    /// What the token says in the way of its provider.
+    pub(crate) provided: Option<&'t Provided<'t>>,
+    pub(crate) role_prefix: Option<&'t str>,
 }
 
 /// The claims, each as it came.
@@ -42,16 +46,16 @@ pub(crate) struct Claims<'a> {
     pub(crate) nbf: Option<Raw<'a>>,
     pub(crate) iat: Option<Raw<'a>>,
     sub: Option<Raw<'a>>,
-    client_id: Option<Raw<'a>>,
-    azp: Option<Raw<'a>>,
+    pub(crate) client_id: Option<Raw<'a>>,
+    pub(crate) azp: Option<Raw<'a>>,
     jti: Option<Raw<'a>>,
-    sid: Option<Raw<'a>>,
+    pub(crate) sid: Option<Raw<'a>>,
     scope: Option<Raw<'a>>,
     scp: Option<Raw<'a>>,
     acr: Option<Raw<'a>>,
     amr: Option<Raw<'a>>,
-    auth_time: Option<Raw<'a>>,
-    cnf: Option<Raw<'a>>,
+    pub(crate) auth_time: Option<Raw<'a>>,
+    pub(crate) cnf: Option<Raw<'a>>,
     act: Option<Raw<'a>>,
     is_of_another_kind: bool,
 }
@@ -149,11 +153,10 @@ impl<'a> Claims<'a> {
             .and_then(Raw::text)
             .filter(|subject| !subject.is_empty())
             .ok_or(Fault::new(Step::Subject, reason::SUB))?;
-        let client = match (self.client_id, kind) {
-            (None, Kind::Unspecific) => self.azp,
-            (claim, _) => claim,
-        }
-        .and_then(Raw::text);
+        let client = match terms.provided {
+            Some(provided) => provided.client(self),
+            None => self.client(kind),
+        };
         let without_client = Fault::new(Step::Client, reason::CLIENT_ID);
         if client.is_none() && !sabotaged!("jwt.client_id") {
             return Err(without_client);
@@ -161,11 +164,11 @@ impl<'a> Claims<'a> {
         if !terms.takes(client.as_deref()) && !sabotaged!("jwt.client_list") {
             return Err(Fault::new(Step::Client, reason::CLIENT));
         }
-        // RFC 9068 §2.2: without a resource owner, the subject is the client.
-        let evidence_kind = if client.as_deref() == Some(&*subject) {
-            EvidenceKind::Client
-        } else {
-            EvidenceKind::User
+        let evidence_kind = match terms.provided {
+            Some(provided) => provided.evidence_kind(self, client.as_deref()),
+            // RFC 9068 §2.2: without a resource owner, the subject is the client.
+            None if client.as_deref() == Some(&*subject) => EvidenceKind::Client,
+            None => EvidenceKind::User,
         };
         let mut evidence = Evidence::new(evidence_kind, terms.issuer, subject)
             .with_issued_at(window.issued_at())
@@ -173,11 +176,20 @@ impl<'a> Claims<'a> {
         if let Some(client) = client {
             evidence = evidence.with_client(client);
         }
-        let evidence = self.add_binding(self.add_grant(evidence, kind, window)?)?;
+        let evidence = self.add_binding(self.add_grant(evidence, terms, kind, window)?)?;
         evidence
             .validate()
             .map_err(|_| Fault::new(Step::Claims, reason::CLAIM_TEXT))?;
         Ok(evidence)
+    }
+
+    /// The client that the token was given to.
+    fn client(&self, kind: Kind) -> Option<Cow<'a, str>> {
+        match (self.client_id, kind) {
+            (None, Kind::Unspecific) => self.azp,
+            (claim, _) => claim,
+        }
+        .and_then(Raw::text)
     }
 }
 

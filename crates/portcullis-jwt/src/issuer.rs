@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{Clock, ConfigError, ConfigErrors};
+use portcullis_core::{Clock, ConfigError, ConfigErrors, Scopes};
 use url::Url;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     judge::TrustedIssuer,
     key::KeySet,
     key_source::{KeySource, Limits, Place, RemoteKeys, Retrieval},
+    profile::Profile,
 };
 
 /// The longest time that a key set is fresh, whatever is configured.
@@ -56,6 +57,8 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 #[must_use]
 pub struct Issuer {
     name: Box<str>,
+    profile: Option<Profile>,
+    role_prefix: Option<Box<str>>,
     source: Source,
     algorithms: Option<Vec<Algorithm>>,
     clients: Option<Vec<Box<str>>>,
@@ -79,6 +82,8 @@ impl Issuer {
     pub fn new(identifier: impl Into<Box<str>>) -> Self {
         Self {
             name: identifier.into(),
+            profile: None,
+            role_prefix: None,
             source: Source::Discovery,
             algorithms: None,
             clients: None,
@@ -89,6 +94,15 @@ impl Issuer {
                 max_stale: Duration::from_hours(1),
                 timeout: Duration::from_secs(5),
             },
+        }
+    }
+
+    /// An issuer whose tokens are known. Its constructors stand on the pages of
+    /// [`provider`](crate::provider).
+    pub(crate) fn with_profile(name: Box<str>, profile: Profile) -> Self {
+        Self {
+            profile: Some(profile),
+            ..Self::new(name)
         }
     }
 
@@ -132,15 +146,30 @@ impl Issuer {
         self
     }
 
+    /// Takes the roles in the tokens of this [`provider`](crate::provider) for scopes, with this
+    /// prefix before their names; its page says which roles there are. With `role:`, the role
+    /// `admin` meets what requires the scope `role:admin`.
+    ///
+    /// Without it, roles are not looked at. The prefix is one that no scope of the issuer
+    /// begins with: a scope that does is left out, so that none passes for a role. So is a role
+    /// that cannot be a scope (RFC 6749 §3.3), because of a blank in it or a letter that is not
+    /// ASCII.
+    pub fn with_roles_as_scopes(mut self, prefix: impl Into<Box<str>>) -> Self {
+        self.role_prefix = Some(prefix.into());
+        self
+    }
+
     /// Accepts the header `typ: JWT` beside `at+jwt`, for issuers older than RFC 9068.
     ///
     /// This gives up what tells an access token from an ID token. What is left:
     ///
     /// - Tokens with a claim that access tokens do not carry are refused: `nonce`, `at_hash`,
-    ///   `c_hash`, `events`. (Keycloak before version 25 puts `nonce` into access tokens; its
-    ///   tokens are refused.)
+    ///   `c_hash`, `events`.
     /// - An ID token's audience is the client. So **this server's audience must not be a
     ///   client id**.
+    ///
+    /// For a provider that has a page, its constructor does better: see
+    /// [`provider`](crate::provider).
     ///
     /// In such tokens, `azp` stands in for a missing `client_id`, and `scp` for a missing
     /// `scope`.
@@ -195,6 +224,7 @@ impl Issuer {
         self.check_name(&mut errors);
         self.check_limits(&mut errors);
         self.check_clients(&mut errors);
+        self.check_profile(&mut errors);
         let allowed = self.allowed(&mut errors);
         let keys = self.key_source(allowed, clock, client, &mut errors);
         let Some(keys) = keys else {
@@ -204,7 +234,9 @@ impl Issuer {
             name: self.name,
             allowed,
             clients: self.clients.map(Vec::into_boxed_slice),
-            allows_legacy_typ: self.allows_legacy_typ,
+            allows_legacy_typ: self.allows_legacy_typ || self.profile.is_some(),
+            profile: self.profile,
+            role_prefix: self.role_prefix,
             keys,
         })
     }
@@ -215,7 +247,7 @@ impl Issuer {
                 "the issuer {} {problem}; write it exactly as in `iss`",
                 Shown(&self.name)
             );
-            errors.push(ConfigError::new("Issuer::new", problem));
+            errors.push(ConfigError::new(self.constructor(), problem));
         };
         if matches!(self.source, Source::Discovery) {
             match check_url(&self.name, self.allows_local) {
@@ -262,6 +294,48 @@ impl Issuer {
             !timeout.is_zero() && timeout <= MAX_TIMEOUT,
             "is zero or longer than one minute; choose a time in between",
         );
+    }
+
+    /// What whoever configures this has written.
+    fn constructor(&self) -> &'static str {
+        self.profile
+            .as_ref()
+            .map_or("Issuer::new", Profile::setting)
+    }
+
+    fn check_profile(&self, errors: &mut ConfigErrors) {
+        let name = Shown(&self.name);
+        let mut complain = |setting: &str, problem: String| {
+            errors.push(ConfigError::new(setting, problem));
+        };
+        if let Some(profile) = &self.profile {
+            if let Some(problem) = profile.problem_of(&self.name) {
+                complain(profile.setting(), format!("the issuer {name} {problem}"));
+            }
+            if self.allows_legacy_typ {
+                let problem = format!(
+                    "is set for {name}, of which is known what its tokens look like; drop it"
+                );
+                complain("with_legacy_typ", problem);
+            }
+        }
+        match &self.role_prefix {
+            Some(_) if self.profile.is_none() => {
+                let problem = format!(
+                    "is set for {name}, of which is not known where it writes roles; use the \
+                     constructor of its provider, or drop it"
+                );
+                complain("with_roles_as_scopes", problem);
+            }
+            Some(prefix) if Scopes::collect([&**prefix]).is_err() => {
+                let problem = format!(
+                    "the prefix for {name} is empty or cannot begin a scope; give one that no \
+                     scope begins with, such as `role:`"
+                );
+                complain("with_roles_as_scopes", problem);
+            }
+            _ => {}
+        }
     }
 
     fn check_clients(&self, errors: &mut ConfigErrors) {
@@ -363,6 +437,8 @@ impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issuer")
             .field("name", &format_args!("{}", Shown(&self.name)))
+            .field("profile", &self.profile)
+            .field("role_prefix", &self.role_prefix)
             .field("source", &self.source)
             .field("algorithms", &self.algorithms)
             .field("clients", &self.clients.as_ref().map(Vec::len))

@@ -17,6 +17,7 @@ use crate::{
     json::Raw,
     key::Choice,
     key_source::{KeySource, Lack, Wanted},
+    profile::{Profile, Provided},
     reason,
     token::{self, Decoded, Window},
 };
@@ -29,14 +30,20 @@ pub(crate) struct TrustedIssuer {
     /// The clients whose tokens are accepted, if not those of all.
     pub(crate) clients: Option<Box<[Box<str>]>>,
     pub(crate) allows_legacy_typ: bool,
+    /// Whose tokens they are, if that is known.
+    pub(crate) profile: Option<Profile>,
+    /// What roles are told from scopes by, if they are taken.
+    pub(crate) role_prefix: Option<Box<str>>,
     pub(crate) keys: KeySource,
 }
 
 impl TrustedIssuer {
-    fn terms(&self) -> Terms<'_> {
+    fn terms<'t>(&'t self, provided: Option<&'t Provided<'t>>) -> Terms<'t> {
         Terms {
             issuer: &self.name,
             clients: self.clients.as_deref(),
+            provided,
+            role_prefix: self.role_prefix.as_deref(),
         }
     }
 }
@@ -116,7 +123,14 @@ pub(crate) fn judge(
 
     header.check_extensions()?;
     let kind = header.kind(issuer.allows_legacy_typ)?;
-    claims.check_kind(kind)?;
+    let provided = match &issuer.profile {
+        Some(profile) => Some(profile.read(decoded.payload()?)?),
+        None => None,
+    };
+    match &provided {
+        Some(provided) => provided.check_kind(&claims, kind)?,
+        None => claims.check_kind(kind)?,
+    }
     let algorithm = header.algorithm(issuer.allowed)?;
     let key_id = header.key_id()?;
 
@@ -132,7 +146,7 @@ pub(crate) fn judge(
         moment,
         count_signature,
     )?;
-    let evidence = claims.evidence(&issuer.terms(), kind, &window)?;
+    let evidence = claims.evidence(&issuer.terms(provided.as_ref()), kind, &window)?;
     Ok(Accepted {
         evidence: Arc::new(evidence),
         window,

@@ -83,7 +83,8 @@
 //! 1. The token has at most 16 KiB, three segments, and is canonical base64url.
 //! 2. Header and payload are one JSON object each, with every member once.
 //! 3. `iss` is a configured issuer, byte for byte.
-//! 4. The header has no `crit`, `b64`, `zip` or `cty`; its `typ` is `at+jwt`; its `alg` is
+//! 4. The header has no `crit`, `b64`, `zip` or `cty`; its `typ` is `at+jwt`, or the token is of
+//!    a [`provider`] and is known for an access token of it otherwise; its `alg` is
 //!    asymmetric and allowed. Members that carry or point to keys are ignored.
 //! 5. `exp`, `nbf`, `iat` and the lifetime fit the clock; `aud` names this server.
 //! 6. The key is the one of this issuer with the token's `kid`, and is for its `alg`; without
@@ -126,6 +127,8 @@ mod judge;
 mod jwt;
 mod key;
 mod key_source;
+mod profile;
+pub mod provider;
 pub mod reason;
 mod token;
 mod token_cache;

@@ -32,6 +32,7 @@ reasons! {
     NESTED = "jwt_nested", "the header has `cty`: a token within a token is not read";
     TYP = "jwt_typ", "the header's `typ` is not `at+jwt` (RFC 9068 §2.1), so the token may be of another kind, such as an ID token. For an issuer that sends `JWT`, see `Issuer::with_legacy_typ`";
     NOT_ACCESS_TOKEN = "jwt_not_access_token", "the token has `typ` `JWT` and a claim that only ID tokens, logout tokens and security events carry: `nonce`, `at_hash`, `c_hash` or `events`";
+    KEYCLOAK_TYP = "jwt_keycloak_typ", "the claim `typ` is neither `Bearer`, nor `DPoP` with a `cnf`: Keycloak signs ID tokens and others with the same keys";
     ALG = "jwt_alg", "the header's `alg` is missing, not supported, or not one of `Issuer::with_algorithms`";
     KID = "jwt_kid", "the header's `kid` is no string, empty, or longer than 256 bytes";
     KID_MISSING = "jwt_kid_missing", "the header has no `kid`, and more than one key of the issuer is for this `alg`";
@@ -51,6 +52,7 @@ reasons! {
     CLIENT_ID = "jwt_client_id", "the claim `client_id` is missing or no string (RFC 9068 §2.2)";
     CLIENT = "jwt_client", "the token was given to a client that is none of `Issuer::with_clients`";
     SCOPE = "jwt_scope", "the scopes are no string of scopes (RFC 6749 §3.3)";
+    ROLES = "jwt_roles", "the roles that `Issuer::with_roles_as_scopes` takes cannot be read, or there are more than 512";
     CNF = "jwt_cnf", "the claim `cnf` cannot be read (RFC 7800 §3)";
     ACT = "jwt_act", "the claim `act` cannot be read (RFC 8693 §4.1)";
     ACT_DEPTH = "jwt_act_depth", "the chain of actors in `act` is longer than 8";

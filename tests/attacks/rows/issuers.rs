@@ -1,5 +1,7 @@
 //! Tokens that are good, and not for here: of other clients, and what else providers sign.
 
+mod keycloak;
+
 use portcullis::jwt::{Issuer, Jwt};
 
 use crate::{
@@ -9,6 +11,7 @@ use crate::{
 
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:clients", clients).await;
+    keycloak::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

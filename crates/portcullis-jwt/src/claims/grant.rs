@@ -2,7 +2,7 @@
 
 use portcullis_core::{Evidence, ReasonCode, Scopes, sabotaged};
 
-use super::Claims;
+use super::{Claims, Terms};
 use crate::{
     fault::{Fault, Step},
     header::Kind,
@@ -20,10 +20,16 @@ impl Claims<'_> {
     pub(super) fn add_grant(
         &self,
         evidence: Evidence,
+        terms: &Terms<'_>,
         kind: Kind,
         window: &Window,
     ) -> Result<Evidence, Fault> {
-        let mut evidence = match self.scopes(kind)? {
+        let scopes = self.scopes(kind)?;
+        let scopes = match (terms.provided, terms.role_prefix) {
+            (Some(provided), Some(prefix)) => Some(provided.with_roles(scopes, prefix)?),
+            _ => scopes,
+        };
+        let mut evidence = match scopes {
             Some(scopes) => evidence.with_scopes(scopes),
             None => evidence,
         };

@@ -12,6 +12,8 @@ const MINIMAL: &str =
 const TERMS: Terms<'_> = Terms {
     issuer: ISSUER,
     clients: None,
+    provided: None,
+    role_prefix: None,
 };
 
 fn rules() -> Rules {

@@ -159,6 +159,37 @@ fn a_list_of_clients_names_some() {
 }
 
 #[test]
+fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
+    let realm = || Issuer::keycloak("https://id.example/realms/notes");
+    assert!(of_issuer(realm().with_roles_as_scopes("role:")).is_empty());
+    for (issuer, setting) in [
+        (Issuer::keycloak("https://id.example"), "Issuer::keycloak"),
+        (
+            Issuer::keycloak("https://id.example/realms/notes/"),
+            "Issuer::keycloak",
+        ),
+        (
+            Issuer::keycloak("http://id.example/realms/notes"),
+            "Issuer::keycloak",
+        ),
+        (realm().with_legacy_typ(), "with_legacy_typ"),
+        (realm().with_roles_as_scopes(""), "with_roles_as_scopes"),
+        (
+            realm().with_roles_as_scopes("a role "),
+            "with_roles_as_scopes",
+        ),
+        (
+            Issuer::new(ISSUER).with_roles_as_scopes("role:"),
+            "with_roles_as_scopes",
+        ),
+    ] {
+        let found = of_issuer(issuer);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("`{setting}`")), "{found:?}");
+    }
+}
+
+#[test]
 fn static_keys_have_to_be_usable() {
     let good = jwks([&Signer::eddsa("a")]);
     let with = |jwks: &str| of_issuer(Issuer::new(ISSUER).with_static_keys(jwks));

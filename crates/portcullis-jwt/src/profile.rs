@@ -1,0 +1,140 @@
+//! What is known of the access tokens of a provider, beyond RFC 9068.
+
+mod keycloak;
+
+use std::borrow::Cow;
+
+use portcullis_core::{EvidenceKind, Scopes, sabotaged};
+
+use crate::{
+    claims::Claims,
+    fault::{Fault, Step},
+    header::Kind,
+    json::{Malformed, Raw, for_each_member},
+    reason,
+};
+
+/// The most roles of one list.
+const MAX_ROLES: usize = 512;
+
+/// A provider whose tokens are known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Profile {
+    Keycloak,
+}
+
+impl Profile {
+    /// The constructor that whoever configures this has written.
+    pub(crate) const fn setting(&self) -> &'static str {
+        match self {
+            Self::Keycloak => "Issuer::keycloak",
+        }
+    }
+
+    /// What is wrong with the name of an issuer, and how it has to look.
+    pub(crate) fn problem_of(&self, name: &str) -> Option<&'static str> {
+        match self {
+            Self::Keycloak => keycloak::problem_of(name),
+        }
+    }
+
+    /// The claims that this provider alone has. They are looked for in the payload by
+    /// themselves: whoever has no profile pays nothing for them.
+    pub(crate) fn read<'a>(&'a self, payload: &'a str) -> Result<Provided<'a>, Fault> {
+        let mut claims = ProviderClaims::default();
+        for_each_member(payload, |name, raw| {
+            let claim = match name {
+                "typ" => &mut claims.typ,
+                "realm_access" => &mut claims.realm_access,
+                "resource_access" => &mut claims.resource_access,
+                _ => return,
+            };
+            *claim = Some(raw);
+        })
+        .map_err(|_| Fault::new(Step::Payload, reason::PAYLOAD))?;
+        Ok(Provided {
+            profile: self,
+            claims,
+        })
+    }
+}
+
+/// Claims that are no claims of RFC 9068, each as it came.
+#[derive(Default)]
+struct ProviderClaims<'a> {
+    typ: Option<Raw<'a>>,
+    realm_access: Option<Raw<'a>>,
+    resource_access: Option<Raw<'a>>,
+}
+
+/// What a token of a known provider says.
+pub(crate) struct Provided<'a> {
+    profile: &'a Profile,
+    claims: ProviderClaims<'a>,
+}
+
+impl<'a> Provided<'a> {
+    /// Whether it is an access token, and not another that the provider signs with its keys.
+    pub(crate) fn check_kind(&self, claims: &Claims<'_>, kind: Kind) -> Result<(), Fault> {
+        match self.profile {
+            Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
+        }
+    }
+
+    /// The client that it was given to.
+    pub(crate) fn client<'c>(&self, claims: &Claims<'c>) -> Option<Cow<'c, str>> {
+        match self.profile {
+            Profile::Keycloak => claims.azp.and_then(Raw::text),
+        }
+    }
+
+    /// Whether it stands for that client or for a user.
+    pub(crate) fn evidence_kind(&self, claims: &Claims<'_>, client: Option<&str>) -> EvidenceKind {
+        let is_client = match self.profile {
+            Profile::Keycloak => keycloak::is_client(claims, client),
+        };
+        match is_client {
+            true => EvidenceKind::Client,
+            false => EvidenceKind::User,
+        }
+    }
+
+    /// The scopes, and the roles with a prefix. No scope passes for a role: those that begin
+    /// like one are left out.
+    pub(crate) fn with_roles(
+        &self,
+        granted: Option<Scopes>,
+        prefix: &str,
+    ) -> Result<Scopes, Fault> {
+        let granted = granted.unwrap_or_default();
+        let mut roles = Vec::new();
+        match self.profile {
+            Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
+        }
+        // What is no scope token (a blank in it, a letter that is not ASCII) can be required by
+        // nobody.
+        roles.retain(|role| Scopes::collect([&**role]).is_ok());
+        let granted = granted
+            .iter()
+            .filter(|scope| !scope.starts_with(prefix) || sabotaged!("jwt.role_prefix"));
+        Scopes::collect(granted.chain(roles.iter().map(|role| &**role)))
+            .map_err(|_| Fault::new(Step::Claims, reason::ROLES))
+    }
+}
+
+/// The texts of a list of roles.
+fn texts(list: Raw<'_>) -> Result<Vec<Cow<'_, str>>, Fault> {
+    list.texts(MAX_ROLES)
+        .ok_or(Fault::new(Step::Claims, reason::ROLES))
+}
+
+/// The members of an object of roles.
+fn members<'a>(object: Raw<'a>, each: impl FnMut(&str, Raw<'a>)) -> Result<(), Fault> {
+    for_each_member(object.as_str(), each).map_err(|problem| {
+        let reason = match problem {
+            Malformed::Duplicate => reason::DUPLICATE,
+            Malformed::Syntax | Malformed::TooManyMembers => reason::ROLES,
+        };
+        Fault::new(Step::Claims, reason)
+    })
+}
