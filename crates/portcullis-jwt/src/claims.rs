@@ -29,11 +29,11 @@ pub(crate) struct Rules {
 
 /// What the tokens of one issuer are held against.
 #[derive(Clone, Copy)]
-pub(crate) struct Terms<'t> {
+pub(crate) struct Terms<'t, 'a> {
     pub(crate) issuer: &'t str,
     pub(crate) clients: Option<&'t [Box<str>]>,
     /// What the token says in the way of its provider.
-    pub(crate) provided: Option<&'t Provided<'t>>,
+    pub(crate) provided: Option<&'t Provided<'a>>,
     pub(crate) role_prefix: Option<&'t str>,
 }
 
@@ -45,19 +45,19 @@ pub(crate) struct Claims<'a> {
     pub(crate) exp: Option<Raw<'a>>,
     pub(crate) nbf: Option<Raw<'a>>,
     pub(crate) iat: Option<Raw<'a>>,
-    sub: Option<Raw<'a>>,
+    pub(crate) sub: Option<Raw<'a>>,
     pub(crate) client_id: Option<Raw<'a>>,
     pub(crate) azp: Option<Raw<'a>>,
     jti: Option<Raw<'a>>,
     pub(crate) sid: Option<Raw<'a>>,
-    scope: Option<Raw<'a>>,
-    scp: Option<Raw<'a>>,
+    pub(crate) scope: Option<Raw<'a>>,
+    pub(crate) scp: Option<Raw<'a>>,
     acr: Option<Raw<'a>>,
     amr: Option<Raw<'a>>,
     pub(crate) auth_time: Option<Raw<'a>>,
     pub(crate) cnf: Option<Raw<'a>>,
     act: Option<Raw<'a>>,
-    is_of_another_kind: bool,
+    pub(crate) is_of_another_kind: bool,
 }
 
 impl<'a> Claims<'a> {
@@ -144,7 +144,7 @@ impl<'a> Claims<'a> {
     /// What the claims say of the caller.
     pub(crate) fn evidence(
         &self,
-        terms: &Terms<'_>,
+        terms: &Terms<'_, 'a>,
         kind: Kind,
         window: &Window,
     ) -> Result<Evidence, Fault> {
@@ -193,7 +193,7 @@ impl<'a> Claims<'a> {
     }
 }
 
-impl Terms<'_> {
+impl Terms<'_, '_> {
     /// Whether the tokens of this client are accepted.
     fn takes(&self, client: Option<&str>) -> bool {
         self.clients

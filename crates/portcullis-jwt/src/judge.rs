@@ -38,7 +38,7 @@ pub(crate) struct TrustedIssuer {
 }
 
 impl TrustedIssuer {
-    fn terms<'t>(&'t self, provided: Option<&'t Provided<'t>>) -> Terms<'t> {
+    fn terms<'t, 'a>(&'t self, provided: Option<&'t Provided<'a>>) -> Terms<'t, 'a> {
         Terms {
             issuer: &self.name,
             clients: self.clients.as_deref(),
@@ -127,8 +127,9 @@ pub(crate) fn judge(
         Some(profile) => Some(profile.read(decoded.payload()?)?),
         None => None,
     };
+    let terms = issuer.terms(provided.as_ref());
     match &provided {
-        Some(provided) => provided.check_kind(&claims, kind)?,
+        Some(provided) => provided.check_kind(&claims, &terms, kind)?,
         None => claims.check_kind(kind)?,
     }
     let algorithm = header.algorithm(issuer.allowed)?;
@@ -146,7 +147,7 @@ pub(crate) fn judge(
         moment,
         count_signature,
     )?;
-    let evidence = claims.evidence(&issuer.terms(provided.as_ref()), kind, &window)?;
+    let evidence = claims.evidence(&terms, kind, &window)?;
     Ok(Accepted {
         evidence: Arc::new(evidence),
         window,

@@ -1,13 +1,15 @@
 //! What is known of the access tokens of a provider, beyond RFC 9068.
 
+mod entra;
 mod keycloak;
 
 use std::borrow::Cow;
 
 use portcullis_core::{EvidenceKind, Scopes, sabotaged};
 
+pub(crate) use self::entra::EntraVersion;
 use crate::{
-    claims::Claims,
+    claims::{Claims, Terms},
     fault::{Fault, Step},
     header::Kind,
     json::{Malformed, Raw, for_each_member},
@@ -20,6 +22,7 @@ const MAX_ROLES: usize = 512;
 /// A provider whose tokens are known.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Profile {
+    Entra(EntraVersion),
     Keycloak,
 }
 
@@ -27,6 +30,8 @@ impl Profile {
     /// The constructor that whoever configures this has written.
     pub(crate) const fn setting(&self) -> &'static str {
         match self {
+            Self::Entra(EntraVersion::V1) => "Issuer::entra_v1",
+            Self::Entra(EntraVersion::V2) => "Issuer::entra",
             Self::Keycloak => "Issuer::keycloak",
         }
     }
@@ -34,6 +39,7 @@ impl Profile {
     /// What is wrong with the name of an issuer, and how it has to look.
     pub(crate) fn problem_of(&self, name: &str) -> Option<&'static str> {
         match self {
+            Self::Entra(version) => version.problem_of(name),
             Self::Keycloak => keycloak::problem_of(name),
         }
     }
@@ -44,9 +50,16 @@ impl Profile {
         let mut claims = ProviderClaims::default();
         for_each_member(payload, |name, raw| {
             let claim = match name {
-                "typ" => &mut claims.typ,
+                "appid" => &mut claims.appid,
+                "idtyp" => &mut claims.idtyp,
+                "oid" => &mut claims.oid,
                 "realm_access" => &mut claims.realm_access,
                 "resource_access" => &mut claims.resource_access,
+                "roles" => &mut claims.roles,
+                "tid" => &mut claims.tid,
+                "typ" => &mut claims.typ,
+                "uti" => &mut claims.uti,
+                "ver" => &mut claims.ver,
                 _ => return,
             };
             *claim = Some(raw);
@@ -62,9 +75,16 @@ impl Profile {
 /// Claims that are no claims of RFC 9068, each as it came.
 #[derive(Default)]
 struct ProviderClaims<'a> {
-    typ: Option<Raw<'a>>,
+    appid: Option<Raw<'a>>,
+    idtyp: Option<Raw<'a>>,
+    oid: Option<Raw<'a>>,
     realm_access: Option<Raw<'a>>,
     resource_access: Option<Raw<'a>>,
+    roles: Option<Raw<'a>>,
+    tid: Option<Raw<'a>>,
+    typ: Option<Raw<'a>>,
+    uti: Option<Raw<'a>>,
+    ver: Option<Raw<'a>>,
 }
 
 /// What a token of a known provider says.
@@ -75,22 +95,47 @@ pub(crate) struct Provided<'a> {
 
 impl<'a> Provided<'a> {
     /// Whether it is an access token, and not another that the provider signs with its keys.
-    pub(crate) fn check_kind(&self, claims: &Claims<'_>, kind: Kind) -> Result<(), Fault> {
+    pub(crate) fn check_kind(
+        &self,
+        claims: &Claims<'_>,
+        terms: &Terms<'_, '_>,
+        kind: Kind,
+    ) -> Result<(), Fault> {
         match self.profile {
+            Profile::Entra(version) => version.check_kind(&self.claims, claims, terms),
             Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
         }
     }
 
     /// The client that it was given to.
-    pub(crate) fn client<'c>(&self, claims: &Claims<'c>) -> Option<Cow<'c, str>> {
+    pub(crate) fn client(&self, claims: &Claims<'a>) -> Option<Cow<'a, str>> {
         match self.profile {
-            Profile::Keycloak => claims.azp.and_then(Raw::text),
+            Profile::Entra(version) => version.client(&self.claims, claims),
+            Profile::Keycloak => claims.azp,
+        }
+        .and_then(Raw::text)
+    }
+
+    /// The claims with the scopes: like `scope`, and like `scp`.
+    pub(crate) fn scope_claims(&self, claims: &Claims<'a>) -> (Option<Raw<'a>>, Option<Raw<'a>>) {
+        match self.profile {
+            Profile::Entra(_) => (None, claims.scp),
+            Profile::Keycloak => (claims.scope, None),
+        }
+    }
+
+    /// The claim that stands in for `jti`.
+    pub(crate) fn token_id(&self) -> Option<Raw<'a>> {
+        match self.profile {
+            Profile::Entra(_) => self.claims.uti,
+            Profile::Keycloak => None,
         }
     }
 
     /// Whether it stands for that client or for a user.
     pub(crate) fn evidence_kind(&self, claims: &Claims<'_>, client: Option<&str>) -> EvidenceKind {
         let is_client = match self.profile {
+            Profile::Entra(_) => entra::is_client(&self.claims, claims),
             Profile::Keycloak => keycloak::is_client(claims, client),
         };
         match is_client {
@@ -109,6 +154,7 @@ impl<'a> Provided<'a> {
         let granted = granted.unwrap_or_default();
         let mut roles = Vec::new();
         match self.profile {
+            Profile::Entra(_) => entra::add_roles(&self.claims, prefix, &mut roles)?,
             Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
         }
         // What is no scope token (a blank in it, a letter that is not ASCII) can be required by

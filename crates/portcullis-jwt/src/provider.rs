@@ -23,4 +23,5 @@
 //! [`Issuer::with_roles_as_scopes`](crate::Issuer::with_roles_as_scopes) says so, and are then
 //! told from scopes by a prefix.
 
+pub mod entra;
 pub mod keycloak;

@@ -1,5 +1,6 @@
 //! Tokens that are good, and not for here: of other clients, and what else providers sign.
 
+mod entra;
 mod keycloak;
 
 use portcullis::jwt::{Issuer, Jwt};
@@ -12,6 +13,7 @@ use crate::{
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:clients", clients).await;
     keycloak::play(harness).await;
+    entra::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

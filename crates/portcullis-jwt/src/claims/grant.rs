@@ -7,6 +7,7 @@ use crate::{
     fault::{Fault, Step},
     header::Kind,
     json::Raw,
+    profile::Provided,
     reason,
     token::Window,
 };
@@ -16,15 +17,15 @@ const MAX_METHODS: usize = 32;
 /// The most entries of a list of scopes.
 const MAX_SCOPES: usize = 512;
 
-impl Claims<'_> {
+impl<'a> Claims<'a> {
     pub(super) fn add_grant(
         &self,
         evidence: Evidence,
-        terms: &Terms<'_>,
+        terms: &Terms<'_, 'a>,
         kind: Kind,
         window: &Window,
     ) -> Result<Evidence, Fault> {
-        let scopes = self.scopes(kind)?;
+        let scopes = self.scopes(terms, kind)?;
         let scopes = match (terms.provided, terms.role_prefix) {
             (Some(provided), Some(prefix)) => Some(provided.with_roles(scopes, prefix)?),
             _ => scopes,
@@ -35,7 +36,10 @@ impl Claims<'_> {
         };
         // A claim that is there but not of its type is an error, not an absence: otherwise
         // the issuer and this server would not speak of the same token.
-        if let Some(id) = typed(self.jti, Raw::text, reason::CLAIM)? {
+        let id = self
+            .jti
+            .or_else(|| terms.provided.and_then(Provided::token_id));
+        if let Some(id) = typed(id, Raw::text, reason::CLAIM)? {
             evidence = evidence.with_token_id(id);
         }
         if let Some(id) = typed(self.sid, Raw::text, reason::CLAIM)? {
@@ -59,13 +63,17 @@ impl Claims<'_> {
     }
 
     /// `scope`, or the `scp` of older issuers, which may also be a list.
-    fn scopes(&self, kind: Kind) -> Result<Option<Scopes>, Fault> {
+    fn scopes(&self, terms: &Terms<'_, 'a>, kind: Kind) -> Result<Option<Scopes>, Fault> {
         let invalid = Fault::new(Step::Claims, reason::SCOPE);
-        if let Some(raw) = self.scope {
+        let (scope, scp) = match terms.provided {
+            Some(provided) => provided.scope_claims(self),
+            None => (self.scope, self.scp.filter(|_| kind == Kind::Unspecific)),
+        };
+        if let Some(raw) = scope {
             let list = raw.text().ok_or(invalid)?;
             return Scopes::parse(&list).map(Some).map_err(|_| invalid);
         }
-        let Some(raw) = self.scp.filter(|_| kind == Kind::Unspecific) else {
+        let Some(raw) = scp else {
             return Ok(None);
         };
         let scopes = match raw.text() {

@@ -9,7 +9,7 @@ const ISSUER: &str = "https://idp.example";
 const MINIMAL: &str =
     r#""sub":"alice","client_id":"app","aud":"https://api.example","iat":1000,"exp":2000"#;
 
-const TERMS: Terms<'_> = Terms {
+const TERMS: Terms<'_, '_> = Terms {
     issuer: ISSUER,
     clients: None,
     provided: None,

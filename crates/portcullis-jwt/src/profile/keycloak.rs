@@ -120,7 +120,7 @@ mod tests {
     fn kind(payload: &str, kind: Kind) -> Result<(), ReasonCode> {
         let claims = Claims::parse(payload).unwrap();
         let own = Profile::Keycloak.read(payload).unwrap();
-        own.check_kind(&claims, kind).map_err(|fault| fault.reason)
+        check_kind(&own.claims, &claims, kind).map_err(|fault| fault.reason)
     }
 
     #[test]

@@ -164,6 +164,9 @@ fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
     assert!(of_issuer(realm().with_roles_as_scopes("role:")).is_empty());
     for (issuer, setting) in [
         (Issuer::keycloak("https://id.example"), "Issuer::keycloak"),
+        (Issuer::entra("common"), "Issuer::entra"),
+        (Issuer::entra(""), "Issuer::entra"),
+        (Issuer::entra_v1("contoso.example"), "Issuer::entra_v1"),
         (
             Issuer::keycloak("https://id.example/realms/notes/"),
             "Issuer::keycloak",
