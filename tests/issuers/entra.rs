@@ -1,6 +1,6 @@
 //! Tokens of tenants of Microsoft Entra ID.
 
-use portcullis::{EvidenceKind, jwt::Issuer};
+use portcullis::{Authenticator as _, EvidenceKind, jwt::Issuer};
 use portcullis_testing::identity_provider::Token;
 
 use crate::{Provider, RESOURCE};
@@ -114,6 +114,34 @@ fn roles_are_scopes_where_that_is_said() {
         .with_claim("roles", ["Notes.Admin"]);
     let evidence = tenant.judge(&admin).unwrap();
     assert_eq!(evidence.scopes().as_str(), "notes.read role:Notes.Admin");
+}
+
+#[test]
+fn each_of_several_tenants_is_an_issuer_of_its_own() {
+    let other = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    let name = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
+    let tenants = Provider::with_keys(
+        &name(TENANT),
+        Issuer::entra_tenants([TENANT, other]),
+        |mut keys| {
+            for key in keys["keys"].as_array_mut().unwrap() {
+                key["issuer"] = name("{tenantid}").into();
+            }
+            keys
+        },
+    );
+    for tenant in [TENANT, other] {
+        let token = user(&tenants)
+            .with_claim("iss", name(tenant))
+            .with_claim("tid", tenant);
+        let evidence = tenants.judge(&token).unwrap();
+        assert_eq!(evidence.issuer(), name(tenant));
+        assert_eq!(evidence.subject(), SUBJECT);
+    }
+    // A tenant that is told to clients is one that is taken.
+    let described = tenants.authenticator.describe();
+    let servers: Vec<_> = described.authorization_servers().collect();
+    assert_eq!(servers, [name(TENANT), name(other)]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use portcullis_testing::{
     clock::VirtualClock,
     identity_provider::{IdentityProvider, SigningAlgorithm, Token},
 };
+use serde_json::Value;
 
 const RESOURCE: &str = "https://agent.example/";
 
@@ -33,13 +34,18 @@ struct Provider {
 
 impl Provider {
     fn new(name: &str, issuer: Issuer) -> Self {
+        Self::with_keys(name, issuer, |keys| keys)
+    }
+
+    /// One whose key set looks different.
+    fn with_keys(name: &str, issuer: Issuer, edit: impl FnOnce(Value) -> Value) -> Self {
         let clock = VirtualClock::new();
         let idp = IdentityProvider::new()
             .with_algorithms([SigningAlgorithm::Es256])
             .with_clock(clock.clone())
             .with_issuer(name);
         let site = Site::new(Arc::new(clock.clone())).with_resource(RESOURCE);
-        let issuer = issuer.with_static_keys(idp.jwks().to_string());
+        let issuer = issuer.with_static_keys(edit(idp.jwks()).to_string());
         let authenticator = Jwt::new(issuer).build(&site).unwrap();
         Self {
             idp,

@@ -88,10 +88,7 @@ impl JwtAuthenticator {
     /// Counters since the authenticator was built.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let retrievals = self.inner.issuers.iter().map(|issuer| match &issuer.keys {
-            KeySource::Fixed(_) => 0,
-            KeySource::Remote(remote) => remote.retrievals(),
-        });
+        let retrievals = self.remotes().map(|(_, remote)| remote.retrievals());
         Stats {
             key_retrievals: retrievals.sum(),
             signature_checks: self.inner.signature_checks.load(Ordering::Relaxed),
@@ -185,8 +182,22 @@ impl JwtAuthenticator {
         evidence
     }
 
+    /// The keys that are retrieved, each once, and an issuer that they are of.
+    fn remotes(&self) -> impl Iterator<Item = (&TrustedIssuer, &RemoteKeys)> {
+        // Those that share keys stand side by side.
+        let shares = |a: &TrustedIssuer, b: &TrustedIssuer| Arc::ptr_eq(&a.keys, &b.keys);
+        let sharing = self.inner.issuers.chunk_by(shares);
+        sharing.filter_map(|issuers| {
+            let issuer = issuers.first()?;
+            match &*issuer.keys {
+                KeySource::Fixed(_) => None,
+                KeySource::Remote(remote) => Some((issuer, remote)),
+            }
+        })
+    }
+
     fn remote(&self, issuer: usize) -> Option<&RemoteKeys> {
-        match &self.inner.issuers.get(issuer)?.keys {
+        match &*self.inner.issuers.get(issuer)?.keys {
             KeySource::Fixed(_) => None,
             KeySource::Remote(remote) => Some(remote),
         }
@@ -266,22 +277,17 @@ impl Authenticator for JwtAuthenticator {
     }
 
     async fn ready(&self) -> Result<(), NotReady> {
-        let issuers = self.inner.issuers.iter().map(async |issuer| {
-            let KeySource::Remote(remote) = &issuer.keys else {
-                return Ok(());
-            };
+        let remotes = self.remotes().map(async |(issuer, remote)| {
             remote.ready().await.map_err(|problem| {
                 NotReady::new(NAME, format!("no keys of {:?}: {problem}", issuer.name))
             })
         });
-        join_all(issuers).await.into_iter().collect()
+        join_all(remotes).await.into_iter().collect()
     }
 
     async fn shutdown(&self) {
-        for issuer in &self.inner.issuers {
-            if let KeySource::Remote(remote) = &issuer.keys {
-                remote.shutdown().await;
-            }
+        for (_, remote) in self.remotes() {
+            remote.shutdown().await;
         }
     }
 }

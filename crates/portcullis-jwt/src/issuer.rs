@@ -1,6 +1,6 @@
 //! One issuer, as configured.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, iter, sync::Arc, time::Duration};
 
 use portcullis_core::{Clock, ConfigError, ConfigErrors, Scopes};
 use url::Url;
@@ -17,6 +17,8 @@ use crate::{
 
 /// The longest time that a key set is fresh, whatever is configured.
 const MAX_AGE: Duration = Duration::from_hours(24);
+/// The most issuers of one setting: each is looked through, and told to clients.
+const MAX_NAMES: usize = 100;
 const SHORTEST_MAX_AGE: Duration = Duration::from_mins(1);
 const MAX_STALE: Duration = Duration::from_hours(24);
 const MAX_TIMEOUT: Duration = Duration::from_mins(1);
@@ -57,6 +59,8 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 #[must_use]
 pub struct Issuer {
     name: Box<str>,
+    /// Issuers of which everything else is the same, keys included.
+    other_names: Vec<Box<str>>,
     profile: Option<Profile>,
     role_prefix: Option<Box<str>>,
     source: Source,
@@ -82,6 +86,7 @@ impl Issuer {
     pub fn new(identifier: impl Into<Box<str>>) -> Self {
         Self {
             name: identifier.into(),
+            other_names: Vec::new(),
             profile: None,
             role_prefix: None,
             source: Source::Discovery,
@@ -104,6 +109,12 @@ impl Issuer {
             profile: Some(profile),
             ..Self::new(name)
         }
+    }
+
+    /// More issuers of which everything else is the same.
+    pub(crate) fn with_other_names(mut self, names: impl IntoIterator<Item = Box<str>>) -> Self {
+        self.other_names = names.into_iter().collect();
+        self
     }
 
     /// Takes the keys from this URL, without discovery. Replaces
@@ -211,15 +222,17 @@ impl Issuer {
         self
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        iter::once(&self.name)
+            .chain(&self.other_names)
+            .map(|name| &**name)
     }
 
     pub(crate) fn build(
         self,
         clock: &Arc<dyn Clock>,
         client: Option<&Arc<dyn DynHttpClient>>,
-    ) -> Result<TrustedIssuer, ConfigErrors> {
+    ) -> Result<Vec<TrustedIssuer>, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         self.check_name(&mut errors);
         self.check_limits(&mut errors);
@@ -230,15 +243,22 @@ impl Issuer {
         let Some(keys) = keys else {
             return Err(errors);
         };
-        errors.into_result(TrustedIssuer {
-            name: self.name,
-            allowed,
-            clients: self.clients.map(Vec::into_boxed_slice),
-            allows_legacy_typ: self.allows_legacy_typ || self.profile.is_some(),
-            profile: self.profile,
-            role_prefix: self.role_prefix,
-            keys,
-        })
+        errors.into_result(())?;
+        let keys = Arc::new(keys);
+        let clients: Option<Arc<[_]>> = self.clients.map(Into::into);
+        let allows_legacy_typ = self.allows_legacy_typ || self.profile.is_some();
+        let names = iter::once(self.name).chain(self.other_names);
+        Ok(names
+            .map(|name| TrustedIssuer {
+                name,
+                allowed,
+                clients: clients.clone(),
+                allows_legacy_typ,
+                profile: self.profile.clone(),
+                role_prefix: self.role_prefix.clone(),
+                keys: Arc::clone(&keys),
+            })
+            .collect())
     }
 
     fn check_name(&self, errors: &mut ConfigErrors) {
@@ -309,8 +329,15 @@ impl Issuer {
             errors.push(ConfigError::new(setting, problem));
         };
         if let Some(profile) = &self.profile {
-            if let Some(problem) = profile.problem_of(&self.name) {
-                complain(profile.setting(), format!("the issuer {name} {problem}"));
+            for name in self.names() {
+                if let Some(problem) = profile.problem_of(name) {
+                    let problem = format!("the issuer {} {problem}", Shown(name));
+                    complain(profile.setting(), problem);
+                }
+            }
+            if self.other_names.len() >= MAX_NAMES {
+                let problem = format!("names more than {MAX_NAMES} tenants; name fewer");
+                complain(profile.setting(), problem);
             }
             if self.allows_legacy_typ {
                 let problem = format!(
@@ -437,6 +464,7 @@ impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issuer")
             .field("name", &format_args!("{}", Shown(&self.name)))
+            .field("other_names", &self.other_names.len())
             .field("profile", &self.profile)
             .field("role_prefix", &self.role_prefix)
             .field("source", &self.source)

@@ -28,13 +28,14 @@ pub(crate) struct TrustedIssuer {
     pub(crate) name: Box<str>,
     pub(crate) allowed: Allowed,
     /// The clients whose tokens are accepted, if not those of all.
-    pub(crate) clients: Option<Box<[Box<str>]>>,
+    pub(crate) clients: Option<Arc<[Box<str>]>>,
     pub(crate) allows_legacy_typ: bool,
     /// Whose tokens they are, if that is known.
     pub(crate) profile: Option<Profile>,
     /// What roles are told from scopes by, if they are taken.
     pub(crate) role_prefix: Option<Box<str>>,
-    pub(crate) keys: KeySource,
+    /// Issuers of one setting share them.
+    pub(crate) keys: Arc<KeySource>,
 }
 
 impl TrustedIssuer {
@@ -217,12 +218,19 @@ fn check_signature(
         Choice::OtherAlgorithm => return Err(fault(reason::KEY_ALG)),
         Choice::Ambiguous => return Err(fault(reason::KID_MISSING)),
         Choice::Unknown => {
-            return Err(match &issuer.keys {
+            return Err(match &*issuer.keys {
                 KeySource::Fixed(_) => fault(reason::KID_UNKNOWN),
                 KeySource::Remote(_) => lacking(held.lack_of_key()),
             });
         }
     };
+    let takes_key = issuer
+        .profile
+        .as_ref()
+        .is_none_or(|profile| profile.takes_key(key.issuer(), &issuer.name));
+    if !takes_key && !sabotaged!("jwt.key_issuer") {
+        return Err(fault(reason::KEY_ISSUER));
+    }
     count();
     let verifies = key.verifies(decoded.signed, decoded.signature());
     if !verifies && !sabotaged!("jwt.signature") {

@@ -136,7 +136,7 @@ impl Jwt {
         let mut issuers = Vec::with_capacity(self.issuers.len());
         for issuer in self.issuers {
             match issuer.build(site.clock(), client.as_ref()) {
-                Ok(issuer) => issuers.push(issuer),
+                Ok(built) => issuers.extend(built),
                 Err(problems) => errors.extend(problems),
             }
         }
@@ -192,17 +192,11 @@ impl Jwt {
     }
 
     fn check_issuers(&self, errors: &mut ConfigErrors) {
-        let mut rest = self.issuers.iter();
-        while let Some(issuer) = rest.next() {
-            if rest
-                .as_slice()
-                .iter()
-                .any(|other| other.name() == issuer.name())
-            {
-                let problem = format!(
-                    "the issuer {} is there twice; drop one",
-                    Shown(issuer.name())
-                );
+        let names: Vec<_> = self.issuers.iter().flat_map(Issuer::names).collect();
+        let mut rest = names.iter();
+        while let Some(name) = rest.next() {
+            if rest.as_slice().contains(name) {
+                let problem = format!("the issuer {} is there twice; drop one", Shown(name));
                 errors.push(ConfigError::new("add_issuer", problem));
             }
         }

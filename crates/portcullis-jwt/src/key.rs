@@ -20,6 +20,8 @@ pub(crate) struct Key {
     serial: u64,
     id: Option<Box<str>>,
     algorithm: Algorithm,
+    /// For whose tokens it is, where a key set that several issuers share says so.
+    issuer: Option<Box<str>>,
     /// The numbers that make up the key: what tells two keys apart.
     material: Box<[u8]>,
     public: PublicKey,
@@ -37,9 +39,20 @@ impl Key {
             serial: NEXT.fetch_add(1, Ordering::Relaxed),
             id,
             algorithm,
+            issuer: None,
             material,
             public,
         }
+    }
+
+    fn with_issuer(mut self, issuer: Option<Box<str>>) -> Self {
+        self.issuer = issuer;
+        self
+    }
+
+    /// For whose tokens it is, if its set says so.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Which key this is, in this process. A key that is published again unchanged keeps it.
@@ -52,6 +65,9 @@ impl Key {
     }
 
     fn is_same_as(&self, other: &Self) -> bool {
-        self.id == other.id && self.algorithm == other.algorithm && self.material == other.material
+        self.id == other.id
+            && self.algorithm == other.algorithm
+            && self.issuer == other.issuer
+            && self.material == other.material
     }
 }

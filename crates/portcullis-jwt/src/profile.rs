@@ -32,6 +32,7 @@ impl Profile {
         match self {
             Self::Entra(EntraVersion::V1) => "Issuer::entra_v1",
             Self::Entra(EntraVersion::V2) => "Issuer::entra",
+            Self::Entra(EntraVersion::V2Tenants) => "Issuer::entra_tenants",
             Self::Keycloak => "Issuer::keycloak",
         }
     }
@@ -41,6 +42,14 @@ impl Profile {
         match self {
             Self::Entra(version) => version.problem_of(name),
             Self::Keycloak => keycloak::problem_of(name),
+        }
+    }
+
+    /// Whether a key is for the tokens of this issuer.
+    pub(crate) fn takes_key(&self, key_issuer: Option<&str>, name: &str) -> bool {
+        match self {
+            Self::Entra(version) => version.takes_key(key_issuer, name),
+            Self::Keycloak => true,
         }
     }
 

@@ -41,6 +41,7 @@ reasons! {
     KID_MISSING = "jwt_kid_missing", "the header has no `kid`, and more than one key of the issuer is for this `alg`";
     KID_UNKNOWN = "jwt_kid_unknown", "the issuer's key set holds no usable key for this `kid` and `alg`; keys that were left out are in the log";
     KEY_ALG = "jwt_key_alg", "the key of this `kid` is for another algorithm than the header's `alg`";
+    KEY_ISSUER = "jwt_key_issuer", "the key of this `kid` is published for the tokens of another issuer";
     KEYS_UNAVAILABLE = "jwt_keys_unavailable", "the issuer's keys cannot be retrieved; the log says why. Answered with 503, not with 401";
     SIGNATURE = "jwt_signature", "the signature is not that of the chosen key over this token";
     EXP = "jwt_exp", "the claim `exp` is missing or not a number";

@@ -68,7 +68,11 @@ pub(super) fn parse(jwk: Raw<'_>, allowed: Allowed) -> Result<Key, &'static str>
         return Err("its algorithm is not one of `with_algorithms`");
     }
     let public = public.ok_or("it is no valid public key of its kind")?;
-    Ok(Key::new(id, algorithm, material.into(), public))
+    let issuer = match fields.issuer {
+        None => None,
+        Some(raw) => Some(raw.text().ok_or("its `issuer` is no string")?.into()),
+    };
+    Ok(Key::new(id, algorithm, material.into(), public).with_issuer(issuer))
 }
 
 /// An algorithm, the numbers of the key, and the key where the backend could load it.
@@ -86,6 +90,7 @@ struct Fields<'a> {
     r#use: Option<Raw<'a>>,
     key_ops: Option<Raw<'a>>,
     kid: Option<Raw<'a>>,
+    issuer: Option<Raw<'a>>,
     has_private_member: bool,
 }
 
@@ -103,6 +108,7 @@ impl<'a> Fields<'a> {
             "use" => fields.r#use = Some(raw),
             "key_ops" => fields.key_ops = Some(raw),
             "kid" => fields.kid = Some(raw),
+            "issuer" => fields.issuer = Some(raw),
             "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "k" => fields.has_private_member = true,
             _ => {}
         })

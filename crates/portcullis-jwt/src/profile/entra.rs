@@ -15,6 +15,8 @@ use crate::{
 pub(crate) enum EntraVersion {
     V1,
     V2,
+    /// Version 2, of several tenants that share a key set.
+    V2Tenants,
 }
 
 impl EntraVersion {
@@ -33,14 +35,26 @@ impl EntraVersion {
     const fn around_tenant(self) -> (&'static str, &'static str) {
         match self {
             Self::V1 => ("https://sts.windows.net/", "/"),
-            Self::V2 => ("https://login.microsoftonline.com/", "/v2.0"),
+            Self::V2 | Self::V2Tenants => ("https://login.microsoftonline.com/", "/v2.0"),
         }
     }
 
     const fn number(self) -> &'static str {
         match self {
             Self::V1 => "1.0",
-            Self::V2 => "2.0",
+            Self::V2 | Self::V2Tenants => "2.0",
+        }
+    }
+
+    /// A key says whose tokens it signs: one tenant's, or with the placeholder any tenant's. The
+    /// keys of personal accounts, which anybody can have, stand among those of all tenants.
+    pub(super) fn takes_key(self, key_issuer: Option<&str>, name: &str) -> bool {
+        match (self, key_issuer) {
+            (Self::V1, _) | (Self::V2, None) => true,
+            (Self::V2Tenants, None) => false,
+            (Self::V2 | Self::V2Tenants, Some(issuer)) => {
+                issuer == name || *issuer == *self.issuer("{tenantid}")
+            }
         }
     }
 
@@ -90,7 +104,7 @@ impl EntraVersion {
     ) -> Option<Raw<'a>> {
         match self {
             Self::V1 => own.appid,
-            Self::V2 => claims.azp,
+            Self::V2 | Self::V2Tenants => claims.azp,
         }
     }
 }
@@ -156,6 +170,31 @@ mod tests {
             ] {
                 assert!(problem(tenant).is_some(), "{tenant}");
             }
+        }
+    }
+
+    #[test]
+    fn a_key_signs_for_whom_it_says() {
+        let name = EntraVersion::V2.issuer(TENANT);
+        let personal = EntraVersion::V2.issuer("9188040d-6c67-4c5b-b112-36a304b66dad");
+        let any = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        for (version, key, expected) in [
+            (EntraVersion::V1, Some("anything"), true),
+            (EntraVersion::V2, None, true),
+            (EntraVersion::V2, Some(any), true),
+            (EntraVersion::V2, Some(&*name), true),
+            (EntraVersion::V2, Some(&*personal), false),
+            (EntraVersion::V2Tenants, None, false),
+            (EntraVersion::V2Tenants, Some(any), true),
+            (EntraVersion::V2Tenants, Some(&*name), true),
+            (EntraVersion::V2Tenants, Some(&*personal), false),
+            (EntraVersion::V2Tenants, Some(""), false),
+        ] {
+            assert_eq!(
+                version.takes_key(key, &name),
+                expected,
+                "{version:?} {key:?}"
+            );
         }
     }
 

@@ -1,5 +1,5 @@
 //! [Microsoft Entra ID](https://learn.microsoft.com/entra/identity-platform/access-tokens):
-//! [`Issuer::entra`] and [`Issuer::entra_v1`].
+//! [`Issuer::entra`], [`Issuer::entra_tenants`] and [`Issuer::entra_v1`].
 //!
 //! # Example
 //!
@@ -13,6 +13,24 @@
 //! ```
 //!
 //! The issuer is named by the tenant id, the audience by the application id of this server.
+//!
+//! An application that several tenants use names each of them. No tenant is accepted that is not
+//! on the list, whoever has it:
+//!
+//! ```
+//! use portcullis_jwt::{Issuer, Jwt};
+//!
+//! let jwt = Jwt::new(Issuer::entra_tenants([
+//!     "8eaef023-2b34-4da1-9baa-8bc8c9d6a490",
+//!     "72f988bf-86f1-41af-91ab-2d7cd011db47",
+//! ]))
+//! .with_audience("6e74172b-be56-4843-9ff4-e66a39bb12e3");
+//! ```
+//!
+//! Each tenant stays an issuer of its own: the same `sub` in two tenants is two principals. What
+//! they share is the key set, that of `common`. Every key in it says for whose tokens it is; a
+//! key that says nothing, or another tenant, such as that of personal accounts, is refused with
+//! [`KEY_ISSUER`](crate::reason::KEY_ISSUER).
 //!
 //! # Settings of the tenant
 //!
@@ -93,6 +111,20 @@ impl Issuer {
     pub fn entra(tenant: impl AsRef<str>) -> Self {
         let version = EntraVersion::V2;
         Self::with_profile(version.issuer(tenant.as_ref()), Profile::Entra(version))
+    }
+
+    /// Several tenants of Microsoft Entra ID, by their ids, at most 100, whose tokens are of
+    /// version 2. See the [page on Entra ID](crate::provider::entra).
+    pub fn entra_tenants(tenants: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let version = EntraVersion::V2Tenants;
+        let mut names = tenants
+            .into_iter()
+            .map(|tenant| version.issuer(tenant.as_ref()));
+        // Without any, the name is that of no tenant, which the build reports.
+        let first = names.next().unwrap_or_else(|| version.issuer(""));
+        Self::with_profile(first, Profile::Entra(version))
+            .with_other_names(names)
+            .with_jwks_url("https://login.microsoftonline.com/common/discovery/v2.0/keys")
     }
 
     /// A tenant of Microsoft Entra ID, by its id, whose tokens are of version 1. See the

@@ -158,6 +158,38 @@ fn a_list_of_clients_names_some() {
     }
 }
 
+const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+
+#[test]
+fn tenants_are_named_once() {
+    let tenants = |count: usize| (0..count).map(|n| format!("8eaef023-2b34-4da1-9baa-{n:012x}"));
+    assert!(of_issuer(Issuer::entra_tenants(tenants(100))).is_empty());
+    let found = of_issuer(Issuer::entra_tenants(tenants(101)));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("more than 100"), "{found:?}");
+    let twice = Jwt::new(Issuer::entra_tenants([TENANT, TENANT])).with_audience(AUDIENCE);
+    assert!(problems(twice)[0].starts_with("`add_issuer`"));
+    let twice = Jwt::new(Issuer::entra(TENANT)).add_issuer(Issuer::entra_tenants([TENANT]));
+    assert!(problems(twice.with_audience(AUDIENCE))[0].starts_with("`add_issuer`"));
+}
+
+#[tokio::test]
+async fn tenants_share_one_retrieval() {
+    let network = Network::new();
+    let url = "https://login.microsoftonline.com/common/discovery/v2.0/keys";
+    network.put(url, jwks([&Signer::es256("a")]));
+    let other = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    let auth = Jwt::new(Issuer::entra_tenants([TENANT, other]))
+        .with_audience(AUDIENCE)
+        .with_http_client(network.clone())
+        .build(&site(&ManualClock::new()))
+        .unwrap();
+    auth.ready().await.unwrap();
+    assert_eq!(network.requests(), [url]);
+    assert_eq!(auth.stats().key_retrievals(), 1);
+    auth.shutdown().await;
+}
+
 #[test]
 fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
     let realm = || Issuer::keycloak("https://id.example/realms/notes");
@@ -165,6 +197,11 @@ fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
     for (issuer, setting) in [
         (Issuer::keycloak("https://id.example"), "Issuer::keycloak"),
         (Issuer::entra("common"), "Issuer::entra"),
+        (Issuer::entra_tenants([""; 0]), "Issuer::entra_tenants"),
+        (
+            Issuer::entra_tenants([TENANT, "common"]),
+            "Issuer::entra_tenants",
+        ),
         (Issuer::entra(""), "Issuer::entra"),
         (Issuer::entra_v1("contoso.example"), "Issuer::entra_v1"),
         (

@@ -2,6 +2,7 @@
 
 use portcullis::jwt::{Issuer, Jwt};
 use portcullis_testing::identity_provider::Token;
+use serde_json::Value;
 
 use crate::{
     guard::{Guard, RESOURCE, Settings},
@@ -14,6 +15,7 @@ const CLIENT: &str = "75dbe77f-10a3-4e59-85fd-8c127544f17c";
 
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:entra", kinds).await;
+    harness.row("own:entra tenants", tenants).await;
 }
 
 fn guard() -> Guard {
@@ -117,6 +119,71 @@ async fn kinds(harness: &mut Harness) {
         harness.attack(name, &guard, request, expected).await;
     }
     named_clients(harness).await;
+}
+
+/// Two tenants of many, and the key set of all.
+async fn tenants(harness: &mut Harness) {
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for (signs_for, is_good) in [
+        (Some("{tenantid}"), true),
+        (Some(TENANT), true),
+        (Some(personal), false),
+        (None, false),
+    ] {
+        let mut settings = Settings::fixed();
+        settings.idp = settings.idp.with_issuer(&name(TENANT));
+        let mut keys = settings.idp.jwks();
+        let list = keys.get_mut("keys").and_then(Value::as_array_mut);
+        for key in list.into_iter().flatten().filter_map(Value::as_object_mut) {
+            if let Some(tenant) = signs_for {
+                key.insert("issuer".to_owned(), name(tenant).into());
+            }
+        }
+        let issuer = Issuer::entra_tenants([OTHER, TENANT]).with_static_keys(keys.to_string());
+        settings.jwt = Jwt::new(issuer);
+        let guard = settings.build();
+        let token = |tenant: &str| {
+            access_token(&guard)
+                .with_claim("iss", name(tenant))
+                .with_claim("tid", tenant)
+        };
+        if !is_good {
+            let expected = Expected::invalid_token(&["jwt_key_issuer"]);
+            let request = guard.bearer(&token(TENANT).mint());
+            harness
+                .attack("signed for others", &guard, request, &expected)
+                .await;
+            continue;
+        }
+        let request = guard.bearer(&token(TENANT).mint());
+        harness.control("a tenant", &guard, request).await;
+        let unknown = Expected::invalid_token(&["credential_unknown"]);
+        let tenant = Expected::invalid_token(&["jwt_entra_tenant"]);
+        let attacks = [
+            (
+                "of a third tenant",
+                token("5a2f5c1e-6a3c-4b59-9e57-1f7a2c1d8e10"),
+                &unknown,
+            ),
+            ("of personal accounts", token(personal), &unknown),
+            ("of any tenant", token("{tenantid}"), &unknown),
+            ("of all tenants", token("common"), &unknown),
+            (
+                "of one under the name of the other",
+                token(TENANT).with_claim("tid", OTHER),
+                &tenant,
+            ),
+            (
+                "of a third under the name of one",
+                token(TENANT).with_claim("tid", "5a2f5c1e-6a3c-4b59-9e57-1f7a2c1d8e10"),
+                &tenant,
+            ),
+        ];
+        for (name, token, expected) in attacks {
+            let request = guard.bearer(&token.mint());
+            harness.attack(name, &guard, request, expected).await;
+        }
+    }
 }
 
 /// Where clients are named, they need no role, and no role makes up for the name.
