@@ -8,6 +8,7 @@
     reason = "a token that is judged otherwise fails the test"
 )]
 
+mod auth0;
 mod entra;
 mod keycloak;
 

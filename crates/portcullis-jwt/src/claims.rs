@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The most entries of `aud` that are looked at.
-const MAX_AUDIENCES: usize = 64;
+pub(crate) const MAX_AUDIENCES: usize = 64;
 
 /// What every token of this authenticator is held against.
 #[derive(Clone, Debug)]

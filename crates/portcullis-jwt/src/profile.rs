@@ -1,5 +1,6 @@
 //! What is known of the access tokens of a provider, beyond RFC 9068.
 
+mod auth0;
 mod entra;
 mod keycloak;
 
@@ -22,6 +23,7 @@ const MAX_ROLES: usize = 512;
 /// A provider whose tokens are known.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Profile {
+    Auth0,
     Entra(EntraVersion),
     Keycloak,
 }
@@ -30,6 +32,7 @@ impl Profile {
     /// The constructor that whoever configures this has written.
     pub(crate) const fn setting(&self) -> &'static str {
         match self {
+            Self::Auth0 => "Issuer::auth0",
             Self::Entra(EntraVersion::V1) => "Issuer::entra_v1",
             Self::Entra(EntraVersion::V2) => "Issuer::entra",
             Self::Entra(EntraVersion::V2Tenants) => "Issuer::entra_tenants",
@@ -40,6 +43,7 @@ impl Profile {
     /// What is wrong with the name of an issuer, and how it has to look.
     pub(crate) fn problem_of(&self, name: &str) -> Option<&'static str> {
         match self {
+            Self::Auth0 => auth0::problem_of(name),
             Self::Entra(version) => version.problem_of(name),
             Self::Keycloak => keycloak::problem_of(name),
         }
@@ -49,7 +53,7 @@ impl Profile {
     pub(crate) fn takes_key(&self, key_issuer: Option<&str>, name: &str) -> bool {
         match self {
             Self::Entra(version) => version.takes_key(key_issuer, name),
-            Self::Keycloak => true,
+            Self::Auth0 | Self::Keycloak => true,
         }
     }
 
@@ -62,6 +66,7 @@ impl Profile {
                 "appid" => &mut claims.appid,
                 "idtyp" => &mut claims.idtyp,
                 "oid" => &mut claims.oid,
+                "permissions" => &mut claims.permissions,
                 "realm_access" => &mut claims.realm_access,
                 "resource_access" => &mut claims.resource_access,
                 "roles" => &mut claims.roles,
@@ -87,6 +92,7 @@ struct ProviderClaims<'a> {
     appid: Option<Raw<'a>>,
     idtyp: Option<Raw<'a>>,
     oid: Option<Raw<'a>>,
+    permissions: Option<Raw<'a>>,
     realm_access: Option<Raw<'a>>,
     resource_access: Option<Raw<'a>>,
     roles: Option<Raw<'a>>,
@@ -111,6 +117,7 @@ impl<'a> Provided<'a> {
         kind: Kind,
     ) -> Result<(), Fault> {
         match self.profile {
+            Profile::Auth0 => auth0::check_kind(claims, kind),
             Profile::Entra(version) => version.check_kind(&self.claims, claims, terms),
             Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
         }
@@ -119,6 +126,7 @@ impl<'a> Provided<'a> {
     /// The client that it was given to.
     pub(crate) fn client(&self, claims: &Claims<'a>) -> Option<Cow<'a, str>> {
         match self.profile {
+            Profile::Auth0 => claims.client_id.or(claims.azp),
             Profile::Entra(version) => version.client(&self.claims, claims),
             Profile::Keycloak => claims.azp,
         }
@@ -129,7 +137,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn scope_claims(&self, claims: &Claims<'a>) -> (Option<Raw<'a>>, Option<Raw<'a>>) {
         match self.profile {
             Profile::Entra(_) => (None, claims.scp),
-            Profile::Keycloak => (claims.scope, None),
+            Profile::Auth0 | Profile::Keycloak => (claims.scope, None),
         }
     }
 
@@ -137,13 +145,14 @@ impl<'a> Provided<'a> {
     pub(crate) fn token_id(&self) -> Option<Raw<'a>> {
         match self.profile {
             Profile::Entra(_) => self.claims.uti,
-            Profile::Keycloak => None,
+            Profile::Auth0 | Profile::Keycloak => None,
         }
     }
 
     /// Whether it stands for that client or for a user.
     pub(crate) fn evidence_kind(&self, claims: &Claims<'_>, client: Option<&str>) -> EvidenceKind {
         let is_client = match self.profile {
+            Profile::Auth0 => auth0::is_client(claims, client),
             Profile::Entra(_) => entra::is_client(&self.claims, claims),
             Profile::Keycloak => keycloak::is_client(claims, client),
         };
@@ -163,7 +172,8 @@ impl<'a> Provided<'a> {
         let granted = granted.unwrap_or_default();
         let mut roles = Vec::new();
         match self.profile {
-            Profile::Entra(_) => entra::add_roles(&self.claims, prefix, &mut roles)?,
+            Profile::Auth0 => add_list(self.claims.permissions, prefix, &mut roles)?,
+            Profile::Entra(_) => add_list(self.claims.roles, prefix, &mut roles)?,
             Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
         }
         // What is no scope token (a blank in it, a letter that is not ASCII) can be required by
@@ -175,6 +185,14 @@ impl<'a> Provided<'a> {
         Scopes::collect(granted.chain(roles.iter().map(|role| &**role)))
             .map_err(|_| Fault::new(Step::Claims, reason::ROLES))
     }
+}
+
+/// Each entry of a list that is a claim of its own.
+fn add_list(list: Option<Raw<'_>>, prefix: &str, roles: &mut Vec<String>) -> Result<(), Fault> {
+    for role in list.map(texts).transpose()?.into_iter().flatten() {
+        roles.push(format!("{prefix}{role}"));
+    }
+    Ok(())
 }
 
 /// The texts of a list of roles.

@@ -23,5 +23,6 @@
 //! [`Issuer::with_roles_as_scopes`](crate::Issuer::with_roles_as_scopes) says so, and are then
 //! told from scopes by a prefix.
 
+pub mod auth0;
 pub mod entra;
 pub mod keycloak;

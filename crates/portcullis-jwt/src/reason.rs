@@ -32,6 +32,7 @@ reasons! {
     NESTED = "jwt_nested", "the header has `cty`: a token within a token is not read";
     TYP = "jwt_typ", "the header's `typ` is not `at+jwt` (RFC 9068 §2.1), so the token may be of another kind, such as an ID token. For an issuer that sends `JWT`, see `Issuer::with_legacy_typ`";
     NOT_ACCESS_TOKEN = "jwt_not_access_token", "the token has `typ` `JWT` and a claim that only ID tokens, logout tokens and security events carry: `nonce`, `at_hash`, `c_hash` or `events`";
+    AUTH0_KIND = "jwt_auth0_kind", "the token has `typ` `JWT` and is no access token of Auth0: it names no client in `azp`, it is for that client, or it has a claim of ID tokens";
     ENTRA_KIND = "jwt_entra_kind", "the token is no access token of Entra ID in the version that is configured: `ver` is another, it names no client (`azp`, in version 1 `appid`), or it has a claim of ID tokens";
     ENTRA_TENANT = "jwt_entra_tenant", "the claim `tid` is not the tenant in `iss`";
     ENTRA_PERMISSION = "jwt_entra_permission", "the token has neither `scp` nor `roles`: every application of the tenant can get one like it. Assign it a role, or see `Issuer::with_clients`";

@@ -1,5 +1,6 @@
 //! Tokens that are good, and not for here: of other clients, and what else providers sign.
 
+mod auth0;
 mod entra;
 mod keycloak;
 
@@ -14,6 +15,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:clients", clients).await;
     keycloak::play(harness).await;
     entra::play(harness).await;
+    auth0::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

@@ -121,17 +121,6 @@ pub(super) fn is_client(own: &ProviderClaims<'_>, claims: &Claims<'_>) -> bool {
     }
 }
 
-pub(super) fn add_roles(
-    own: &ProviderClaims<'_>,
-    prefix: &str,
-    roles: &mut Vec<String>,
-) -> Result<(), Fault> {
-    for role in own.roles.map(texts).transpose()?.into_iter().flatten() {
-        roles.push(format!("{prefix}{role}"));
-    }
-    Ok(())
-}
-
 /// A GUID as it stands in `iss` and `tid`.
 fn is_tenant_id(text: &str) -> bool {
     text.len() == 36

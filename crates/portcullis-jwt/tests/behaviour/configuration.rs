@@ -196,6 +196,7 @@ fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
     assert!(of_issuer(realm().with_roles_as_scopes("role:")).is_empty());
     for (issuer, setting) in [
         (Issuer::keycloak("https://id.example"), "Issuer::keycloak"),
+        (Issuer::auth0("https://acme.eu.auth0.com"), "Issuer::auth0"),
         (Issuer::entra("common"), "Issuer::entra"),
         (Issuer::entra_tenants([""; 0]), "Issuer::entra_tenants"),
         (
