@@ -9,6 +9,7 @@
 )]
 
 mod auth0;
+mod cognito;
 mod entra;
 mod keycloak;
 

@@ -13,7 +13,7 @@ use crate::{
     algorithm::Allowed,
     claims::{Claims, Rules, Terms},
     fault::{Fault, Step},
-    header::Header,
+    header::{Header, Kind},
     json::Raw,
     key::Choice,
     key_source::{KeySource, Lack, Wanted},
@@ -123,7 +123,11 @@ pub(crate) fn judge(
     let (position, issuer) = choose_issuer(&claims, issuers)?;
 
     header.check_extensions()?;
-    let kind = header.kind(issuer.allows_legacy_typ)?;
+    let omits_typ = issuer.profile.as_ref().is_some_and(Profile::omits_typ);
+    let kind = match header.typ {
+        None if omits_typ => Kind::Unspecific,
+        _ => header.kind(issuer.allows_legacy_typ)?,
+    };
     let provided = match &issuer.profile {
         Some(profile) => Some(profile.read(decoded.payload()?)?),
         None => None,
@@ -139,7 +143,10 @@ pub(crate) fn judge(
     let window = claims.window(rules)?;
     window.check(moment.now)?;
     window.check_lifetime(rules.max_lifetime)?;
-    claims.check_audience(rules)?;
+    let omits_audience = issuer.profile.as_ref().is_some_and(Profile::omits_audience);
+    if claims.aud.is_some() || !omits_audience {
+        claims.check_audience(rules)?;
+    }
 
     let key = check_signature(
         &decoded,

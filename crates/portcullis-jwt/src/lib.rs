@@ -86,7 +86,8 @@
 //! 4. The header has no `crit`, `b64`, `zip` or `cty`; its `typ` is `at+jwt`, or the token is of
 //!    a [`provider`] and is known for an access token of it otherwise; its `alg` is
 //!    asymmetric and allowed. Members that carry or point to keys are ignored.
-//! 5. `exp`, `nbf`, `iat` and the lifetime fit the clock; `aud` names this server.
+//! 5. `exp`, `nbf`, `iat` and the lifetime fit the clock; `aud` names this server. (Tokens of
+//!    [Cognito](provider::cognito) may go without; their client is one that is named.)
 //! 6. The key is the one of this issuer with the token's `kid`, and is for its `alg`; without
 //!    `kid`, the only one for that `alg`.
 //! 7. The signature.

@@ -1,6 +1,7 @@
 //! What is known of the access tokens of a provider, beyond RFC 9068.
 
 mod auth0;
+mod cognito;
 mod entra;
 mod keycloak;
 
@@ -24,6 +25,7 @@ const MAX_ROLES: usize = 512;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Profile {
     Auth0,
+    Cognito,
     Entra(EntraVersion),
     Keycloak,
 }
@@ -33,6 +35,7 @@ impl Profile {
     pub(crate) const fn setting(&self) -> &'static str {
         match self {
             Self::Auth0 => "Issuer::auth0",
+            Self::Cognito => "Issuer::cognito",
             Self::Entra(EntraVersion::V1) => "Issuer::entra_v1",
             Self::Entra(EntraVersion::V2) => "Issuer::entra",
             Self::Entra(EntraVersion::V2Tenants) => "Issuer::entra_tenants",
@@ -44,6 +47,7 @@ impl Profile {
     pub(crate) fn problem_of(&self, name: &str) -> Option<&'static str> {
         match self {
             Self::Auth0 => auth0::problem_of(name),
+            Self::Cognito => cognito::problem_of(name),
             Self::Entra(version) => version.problem_of(name),
             Self::Keycloak => keycloak::problem_of(name),
         }
@@ -53,8 +57,19 @@ impl Profile {
     pub(crate) fn takes_key(&self, key_issuer: Option<&str>, name: &str) -> bool {
         match self {
             Self::Entra(version) => version.takes_key(key_issuer, name),
-            Self::Auth0 | Self::Keycloak => true,
+            Self::Auth0 | Self::Cognito | Self::Keycloak => true,
         }
+    }
+
+    /// Whether its tokens go without `typ` in the header.
+    pub(crate) const fn omits_typ(&self) -> bool {
+        matches!(self, Self::Cognito)
+    }
+
+    /// Whether its tokens go without `aud`, so that their client says for whom they are. The
+    /// clients are then named by the constructor.
+    pub(crate) const fn omits_audience(&self) -> bool {
+        matches!(self, Self::Cognito)
     }
 
     /// The claims that this provider alone has. They are looked for in the payload by
@@ -64,6 +79,7 @@ impl Profile {
         for_each_member(payload, |name, raw| {
             let claim = match name {
                 "appid" => &mut claims.appid,
+                "cognito:groups" => &mut claims.cognito_groups,
                 "idtyp" => &mut claims.idtyp,
                 "oid" => &mut claims.oid,
                 "permissions" => &mut claims.permissions,
@@ -71,6 +87,7 @@ impl Profile {
                 "resource_access" => &mut claims.resource_access,
                 "roles" => &mut claims.roles,
                 "tid" => &mut claims.tid,
+                "token_use" => &mut claims.token_use,
                 "typ" => &mut claims.typ,
                 "uti" => &mut claims.uti,
                 "ver" => &mut claims.ver,
@@ -90,6 +107,7 @@ impl Profile {
 #[derive(Default)]
 struct ProviderClaims<'a> {
     appid: Option<Raw<'a>>,
+    cognito_groups: Option<Raw<'a>>,
     idtyp: Option<Raw<'a>>,
     oid: Option<Raw<'a>>,
     permissions: Option<Raw<'a>>,
@@ -97,6 +115,7 @@ struct ProviderClaims<'a> {
     resource_access: Option<Raw<'a>>,
     roles: Option<Raw<'a>>,
     tid: Option<Raw<'a>>,
+    token_use: Option<Raw<'a>>,
     typ: Option<Raw<'a>>,
     uti: Option<Raw<'a>>,
     ver: Option<Raw<'a>>,
@@ -118,6 +137,7 @@ impl<'a> Provided<'a> {
     ) -> Result<(), Fault> {
         match self.profile {
             Profile::Auth0 => auth0::check_kind(claims, kind),
+            Profile::Cognito => cognito::check_kind(&self.claims),
             Profile::Entra(version) => version.check_kind(&self.claims, claims, terms),
             Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
         }
@@ -127,6 +147,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn client(&self, claims: &Claims<'a>) -> Option<Cow<'a, str>> {
         match self.profile {
             Profile::Auth0 => claims.client_id.or(claims.azp),
+            Profile::Cognito => claims.client_id,
             Profile::Entra(version) => version.client(&self.claims, claims),
             Profile::Keycloak => claims.azp,
         }
@@ -137,7 +158,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn scope_claims(&self, claims: &Claims<'a>) -> (Option<Raw<'a>>, Option<Raw<'a>>) {
         match self.profile {
             Profile::Entra(_) => (None, claims.scp),
-            Profile::Auth0 | Profile::Keycloak => (claims.scope, None),
+            Profile::Auth0 | Profile::Cognito | Profile::Keycloak => (claims.scope, None),
         }
     }
 
@@ -145,7 +166,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn token_id(&self) -> Option<Raw<'a>> {
         match self.profile {
             Profile::Entra(_) => self.claims.uti,
-            Profile::Auth0 | Profile::Keycloak => None,
+            Profile::Auth0 | Profile::Cognito | Profile::Keycloak => None,
         }
     }
 
@@ -153,6 +174,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn evidence_kind(&self, claims: &Claims<'_>, client: Option<&str>) -> EvidenceKind {
         let is_client = match self.profile {
             Profile::Auth0 => auth0::is_client(claims, client),
+            Profile::Cognito => claims.sub.and_then(Raw::text).as_deref() == client,
             Profile::Entra(_) => entra::is_client(&self.claims, claims),
             Profile::Keycloak => keycloak::is_client(claims, client),
         };
@@ -173,6 +195,7 @@ impl<'a> Provided<'a> {
         let mut roles = Vec::new();
         match self.profile {
             Profile::Auth0 => add_list(self.claims.permissions, prefix, &mut roles)?,
+            Profile::Cognito => add_list(self.claims.cognito_groups, prefix, &mut roles)?,
             Profile::Entra(_) => add_list(self.claims.roles, prefix, &mut roles)?,
             Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
         }

@@ -24,5 +24,6 @@
 //! told from scopes by a prefix.
 
 pub mod auth0;
+pub mod cognito;
 pub mod entra;
 pub mod keycloak;

@@ -1,6 +1,7 @@
 //! Tokens that are good, and not for here: of other clients, and what else providers sign.
 
 mod auth0;
+mod cognito;
 mod entra;
 mod keycloak;
 
@@ -16,6 +17,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     keycloak::play(harness).await;
     entra::play(harness).await;
     auth0::play(harness).await;
+    cognito::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

@@ -197,6 +197,11 @@ fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
     for (issuer, setting) in [
         (Issuer::keycloak("https://id.example"), "Issuer::keycloak"),
         (Issuer::auth0("https://acme.eu.auth0.com"), "Issuer::auth0"),
+        (Issuer::cognito("eu-central-1", ["c"]), "Issuer::cognito"),
+        (
+            Issuer::cognito("eu-central-1_a1B2c3D4e", [""; 0]),
+            "with_clients",
+        ),
         (Issuer::entra("common"), "Issuer::entra"),
         (Issuer::entra_tenants([""; 0]), "Issuer::entra_tenants"),
         (
