@@ -12,6 +12,7 @@ mod auth0;
 mod cognito;
 mod entra;
 mod keycloak;
+mod okta;
 
 use std::sync::Arc;
 

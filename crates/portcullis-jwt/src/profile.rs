@@ -4,6 +4,7 @@ mod auth0;
 mod cognito;
 mod entra;
 mod keycloak;
+mod okta;
 
 use std::borrow::Cow;
 
@@ -11,7 +12,7 @@ use portcullis_core::{EvidenceKind, Scopes, sabotaged};
 
 pub(crate) use self::entra::EntraVersion;
 use crate::{
-    claims::{Claims, Terms},
+    claims::{Claims, MAX_AUDIENCES, Terms},
     fault::{Fault, Step},
     header::Kind,
     json::{Malformed, Raw, for_each_member},
@@ -28,6 +29,7 @@ pub(crate) enum Profile {
     Cognito,
     Entra(EntraVersion),
     Keycloak,
+    Okta,
 }
 
 impl Profile {
@@ -40,6 +42,7 @@ impl Profile {
             Self::Entra(EntraVersion::V2) => "Issuer::entra",
             Self::Entra(EntraVersion::V2Tenants) => "Issuer::entra_tenants",
             Self::Keycloak => "Issuer::keycloak",
+            Self::Okta => "Issuer::okta",
         }
     }
 
@@ -50,6 +53,7 @@ impl Profile {
             Self::Cognito => cognito::problem_of(name),
             Self::Entra(version) => version.problem_of(name),
             Self::Keycloak => keycloak::problem_of(name),
+            Self::Okta => okta::problem_of(name),
         }
     }
 
@@ -57,13 +61,13 @@ impl Profile {
     pub(crate) fn takes_key(&self, key_issuer: Option<&str>, name: &str) -> bool {
         match self {
             Self::Entra(version) => version.takes_key(key_issuer, name),
-            Self::Auth0 | Self::Cognito | Self::Keycloak => true,
+            Self::Auth0 | Self::Cognito | Self::Keycloak | Self::Okta => true,
         }
     }
 
     /// Whether its tokens go without `typ` in the header.
     pub(crate) const fn omits_typ(&self) -> bool {
-        matches!(self, Self::Cognito)
+        matches!(self, Self::Cognito | Self::Okta)
     }
 
     /// Whether its tokens go without `aud`, so that their client says for whom they are. The
@@ -79,7 +83,9 @@ impl Profile {
         for_each_member(payload, |name, raw| {
             let claim = match name {
                 "appid" => &mut claims.appid,
+                "cid" => &mut claims.cid,
                 "cognito:groups" => &mut claims.cognito_groups,
+                "groups" => &mut claims.groups,
                 "idtyp" => &mut claims.idtyp,
                 "oid" => &mut claims.oid,
                 "permissions" => &mut claims.permissions,
@@ -89,6 +95,7 @@ impl Profile {
                 "tid" => &mut claims.tid,
                 "token_use" => &mut claims.token_use,
                 "typ" => &mut claims.typ,
+                "uid" => &mut claims.uid,
                 "uti" => &mut claims.uti,
                 "ver" => &mut claims.ver,
                 _ => return,
@@ -107,7 +114,9 @@ impl Profile {
 #[derive(Default)]
 struct ProviderClaims<'a> {
     appid: Option<Raw<'a>>,
+    cid: Option<Raw<'a>>,
     cognito_groups: Option<Raw<'a>>,
+    groups: Option<Raw<'a>>,
     idtyp: Option<Raw<'a>>,
     oid: Option<Raw<'a>>,
     permissions: Option<Raw<'a>>,
@@ -117,6 +126,7 @@ struct ProviderClaims<'a> {
     tid: Option<Raw<'a>>,
     token_use: Option<Raw<'a>>,
     typ: Option<Raw<'a>>,
+    uid: Option<Raw<'a>>,
     uti: Option<Raw<'a>>,
     ver: Option<Raw<'a>>,
 }
@@ -140,6 +150,7 @@ impl<'a> Provided<'a> {
             Profile::Cognito => cognito::check_kind(&self.claims),
             Profile::Entra(version) => version.check_kind(&self.claims, claims, terms),
             Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
+            Profile::Okta => okta::check_kind(&self.claims, claims),
         }
     }
 
@@ -150,6 +161,7 @@ impl<'a> Provided<'a> {
             Profile::Cognito => claims.client_id,
             Profile::Entra(version) => version.client(&self.claims, claims),
             Profile::Keycloak => claims.azp,
+            Profile::Okta => self.claims.cid,
         }
         .and_then(Raw::text)
     }
@@ -157,7 +169,7 @@ impl<'a> Provided<'a> {
     /// The claims with the scopes: like `scope`, and like `scp`.
     pub(crate) fn scope_claims(&self, claims: &Claims<'a>) -> (Option<Raw<'a>>, Option<Raw<'a>>) {
         match self.profile {
-            Profile::Entra(_) => (None, claims.scp),
+            Profile::Entra(_) | Profile::Okta => (None, claims.scp),
             Profile::Auth0 | Profile::Cognito | Profile::Keycloak => (claims.scope, None),
         }
     }
@@ -166,7 +178,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn token_id(&self) -> Option<Raw<'a>> {
         match self.profile {
             Profile::Entra(_) => self.claims.uti,
-            Profile::Auth0 | Profile::Cognito | Profile::Keycloak => None,
+            Profile::Auth0 | Profile::Cognito | Profile::Keycloak | Profile::Okta => None,
         }
     }
 
@@ -177,6 +189,7 @@ impl<'a> Provided<'a> {
             Profile::Cognito => claims.sub.and_then(Raw::text).as_deref() == client,
             Profile::Entra(_) => entra::is_client(&self.claims, claims),
             Profile::Keycloak => keycloak::is_client(claims, client),
+            Profile::Okta => okta::is_client(&self.claims, claims, client),
         };
         match is_client {
             true => EvidenceKind::Client,
@@ -198,6 +211,7 @@ impl<'a> Provided<'a> {
             Profile::Cognito => add_list(self.claims.cognito_groups, prefix, &mut roles)?,
             Profile::Entra(_) => add_list(self.claims.roles, prefix, &mut roles)?,
             Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
+            Profile::Okta => add_list(self.claims.groups, prefix, &mut roles)?,
         }
         // What is no scope token (a blank in it, a letter that is not ASCII) can be required by
         // nobody.
@@ -208,6 +222,16 @@ impl<'a> Provided<'a> {
         Scopes::collect(granted.chain(roles.iter().map(|role| &**role)))
             .map_err(|_| Fault::new(Step::Claims, reason::ROLES))
     }
+}
+
+/// Whether the client is in `aud`, as in an ID token.
+fn is_for(claims: &Claims<'_>, client: &str) -> bool {
+    claims.aud.is_some_and(|aud| match aud.text() {
+        Some(text) => text == client,
+        None => aud
+            .texts(MAX_AUDIENCES)
+            .is_some_and(|texts| texts.iter().any(|text| text == client)),
+    })
 }
 
 /// Each entry of a list that is a claim of its own.

@@ -27,3 +27,4 @@ pub mod auth0;
 pub mod cognito;
 pub mod entra;
 pub mod keycloak;
+pub mod okta;

@@ -38,6 +38,7 @@ reasons! {
     ENTRA_PERMISSION = "jwt_entra_permission", "the token has neither `scp` nor `roles`: every application of the tenant can get one like it. Assign it a role, or see `Issuer::with_clients`";
     KEYCLOAK_TYP = "jwt_keycloak_typ", "the claim `typ` is neither `Bearer`, nor `DPoP` with a `cnf`: Keycloak signs ID tokens and others with the same keys";
     TOKEN_USE = "jwt_token_use", "the claim `token_use` is not `access`: Amazon Cognito signs ID tokens as well";
+    OKTA_KIND = "jwt_okta_kind", "the token is no access token of Okta: it names no client in `cid`, it is for that client, or it has a claim of ID tokens";
     ALG = "jwt_alg", "the header's `alg` is missing, not supported, or not one of `Issuer::with_algorithms`";
     KID = "jwt_kid", "the header's `kid` is no string, empty, or longer than 256 bytes";
     KID_MISSING = "jwt_kid_missing", "the header has no `kid`, and more than one key of the issuer is for this `alg`";

@@ -4,6 +4,7 @@ mod auth0;
 mod cognito;
 mod entra;
 mod keycloak;
+mod okta;
 
 use portcullis::jwt::{Issuer, Jwt};
 
@@ -18,6 +19,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     entra::play(harness).await;
     auth0::play(harness).await;
     cognito::play(harness).await;
+    okta::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

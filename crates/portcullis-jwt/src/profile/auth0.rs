@@ -3,8 +3,9 @@
 use portcullis_core::sabotaged;
 use url::Url;
 
+use super::is_for;
 use crate::{
-    claims::{Claims, MAX_AUDIENCES},
+    claims::Claims,
     fault::{Fault, Step},
     header::Kind,
     json::Raw,
@@ -40,16 +41,6 @@ pub(super) fn check_kind(claims: &Claims<'_>, kind: Kind) -> Result<(), Fault> {
     } else {
         Err(Fault::new(Step::Type, reason::AUTH0_KIND))
     }
-}
-
-/// Whether the client is in `aud`, as in an ID token.
-fn is_for(claims: &Claims<'_>, client: &str) -> bool {
-    claims.aud.is_some_and(|aud| match aud.text() {
-        Some(text) => text == client,
-        None => aud
-            .texts(MAX_AUDIENCES)
-            .is_some_and(|texts| texts.iter().any(|text| text == client)),
-    })
 }
 
 /// The subject of a client on its own behalf. A user's has a `|`, a client id has none.

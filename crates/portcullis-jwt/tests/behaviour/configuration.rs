@@ -202,6 +202,7 @@ fn a_provider_is_named_as_its_page_says_and_knows_its_tokens() {
             Issuer::cognito("eu-central-1_a1B2c3D4e", [""; 0]),
             "with_clients",
         ),
+        (Issuer::okta("acme.okta.com", ""), "Issuer::okta"),
         (Issuer::entra("common"), "Issuer::entra"),
         (Issuer::entra_tenants([""; 0]), "Issuer::entra_tenants"),
         (
