@@ -8,6 +8,8 @@ mod head_file;
 mod kill;
 mod log;
 mod metrics;
+#[cfg(unix)]
+mod owner;
 mod start;
 mod strict;
 mod verify;

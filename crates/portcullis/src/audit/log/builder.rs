@@ -18,6 +18,7 @@ use super::{
     flood::Floods,
     handle::AuditLog,
     head::{Head, HeadSink},
+    ours,
     queue::{Limits, Shared},
     recover::{Origin, recover},
     writer::{Orders, Writer},
@@ -206,6 +207,9 @@ impl AuditLogBuilder {
                 ),
             ))));
         }
+        ours::user(&self.folder)
+            .and_then(|user| ours::check_folder(&self.folder, user))
+            .map_err(unusable(&self.folder))?;
         let lock = lock(&self.folder)?;
         let origin = recover(&self.folder, self.expected, self.may_start_over)?;
         if let Some(bad) = &origin.broken {
@@ -305,7 +309,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     ours_alone(&mut options);
-    let opened = options.open(&path);
+    let opened = ours::open(&path, &mut options);
     let file = opened.map_err(|error| OpenError::Unusable {
         path: path.clone(),
         error,

@@ -141,7 +141,8 @@
 //! start of the program begins a file, and so does the [size](AuditLogBuilder::with_max_file_size)
 //! or the [age](AuditLogBuilder::with_max_file_age) of the one before; the chain runs on. A lock
 //! sees to it that nobody else writes. On Unix nobody else may read: the folder has the mode 0700,
-//! the files 0600.
+//! the files 0600. Folder and files have to be of the user that writes, and no file is a symbolic
+//! link.
 //!
 //! Nothing is ever deleted here. Oldest files may be moved or deleted by whoever decides how long
 //! records are kept (PCI DSS 10.5.1 asks for a year, the EU AI Act for half a year, HIPAA for six
@@ -236,6 +237,7 @@ mod head_file;
 mod line;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod ours;
 mod queue;
 mod read;
 mod recover;

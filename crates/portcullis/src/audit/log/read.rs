@@ -66,7 +66,10 @@ pub(super) enum Step<'a> {
 
 impl Walk {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of(File::open(path)?)
+    }
+
+    pub(super) fn of(file: File) -> io::Result<Self> {
         Ok(Self {
             len: file.metadata()?.len(),
             reader: BufReader::new(file),

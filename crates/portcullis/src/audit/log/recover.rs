@@ -14,6 +14,7 @@ use super::{
     disk::sync_folder,
     error::{OpenError, VerifyError},
     head::Head,
+    ours,
     read::{Follower, Name, Step, Walk, files},
     verify::hold,
 };
@@ -166,7 +167,7 @@ fn new_chain(folder: &Path) -> Result<ChainId, OpenError> {
 }
 
 fn cut(path: &Path, offset: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(path)?;
+    let file = ours::open(path, OpenOptions::new().write(true))?;
     file.set_len(offset)?;
     file.sync_all()
 }
@@ -186,7 +187,7 @@ struct Scan {
 
 impl Scan {
     fn of(path: &Path, name: Name) -> io::Result<Self> {
-        let mut walk = Walk::open(path)?;
+        let mut walk = Walk::of(ours::open(path, OpenOptions::new().read(true))?)?;
         let mut scan = Self {
             name,
             follower: Follower::new(),
