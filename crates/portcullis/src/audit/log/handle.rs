@@ -98,8 +98,10 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// The disk did not take it, or the log is closed.
+    /// The disk did not take it, or the log is closed; or the head sink asks, for which the log
+    /// waits.
     pub fn flush(&self) -> Result<Head, SinkError> {
+        self.0.check_thread()?;
         self.0.shared.flush()
     }
 
@@ -110,8 +112,10 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// The disk did not take it, or the thread that writes has died.
+    /// The disk did not take it, or the thread that writes has died; or the head sink asks, for
+    /// which the log waits, and then the log stays open.
     pub fn close(&self) -> Result<Head, SinkError> {
+        self.0.check_thread()?;
         self.0.close();
         if self.0.shared.has_died() {
             return Err(SinkError::new(
@@ -129,10 +133,20 @@ impl AuditLog {
 }
 
 impl Inner {
+    /// What runs on the writer's own thread cannot wait for the writer.
+    fn check_thread(&self) -> Result<(), SinkError> {
+        if self.thread != thread::current().id() {
+            return Ok(());
+        }
+        Err(SinkError::new(
+            "the audit log waits for its head sink, which cannot wait for the log; hand the head on",
+        ))
+    }
+
     fn close(&self) {
         self.shared.close();
         // A head sink may be what drops the last clone, on the writer's own thread.
-        if self.thread == thread::current().id() {
+        if self.check_thread().is_err() {
             return;
         }
         // Nobody gets by before the writer is gone.
@@ -163,7 +177,8 @@ impl AuditSink for AuditLog {
     }
 
     fn flush(&self) -> Durable {
-        durable(self.0.shared.flush_and_tell())
+        let is_free = self.0.check_thread();
+        durable(is_free.and_then(|()| self.0.shared.flush_and_tell()))
     }
 }
 

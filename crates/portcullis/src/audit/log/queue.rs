@@ -271,9 +271,11 @@ impl Shared {
         let left = queue.batch.stands_for();
         self.lost.fetch_add(left, Ordering::Relaxed);
         queue.batch = Batch::default();
-        queue.waiters.clear();
-        queue.flushes.clear();
+        let waiters = std::mem::take(&mut queue.waiters);
+        let flushes = std::mem::take(&mut queue.flushes);
         drop(queue);
+        // Not while the queue is locked: whoever is woken may ask how the log fares.
+        drop((waiters, flushes));
         // From now on nothing is only counted: the next refusal finds that the log is closed.
         let sums = self.sum_up(Floods::finish);
         let left = sums.iter().map(|summary| summary.unwritten).sum();

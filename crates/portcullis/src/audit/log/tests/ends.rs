@@ -1,11 +1,19 @@
 //! How a log comes to its end.
 
-use std::{sync::mpsc, thread};
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll, Wake, Waker},
+    thread,
+};
 
-use portcullis_core::{AuditSink as _, Outcome, SinkError};
+use portcullis_core::{AuditSink, Outcome, SinkError};
 
 use super::{
-    super::{AuditLog, Head},
+    super::{AuditLog, Head, queue::Shared},
     bench::{Bench, START, record},
     disk::{Fault, FaultyDisk},
 };
@@ -98,4 +106,63 @@ fn a_head_sink_that_panics_stops_nothing() {
     let stats = log.stats();
     assert_eq!((stats.written, stats.lost), (1, 0));
     assert_eq!(stats.head_failures, 2, "at the start and at the end");
+}
+
+#[test]
+fn a_head_sink_that_waits_for_the_log_is_told_that_it_cannot() {
+    let own = Arc::new(OnceLock::<AuditLog>::new());
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let bench = Bench::new({
+        let (own, said) = (Arc::clone(&own), Arc::clone(&said));
+        move |builder| {
+            builder.with_head_sink(move |_: &Head| {
+                let Some(log) = own.get() else { return };
+                let mut flush = AuditSink::flush(log);
+                let waiting =
+                    std::pin::Pin::new(&mut flush).poll(&mut Context::from_waker(Waker::noop()));
+                assert!(matches!(waiting, Poll::Ready(Err(_))));
+                said.lock().unwrap().extend([log.flush(), log.close()]);
+            })
+        }
+    });
+    let (log, disk) = started(bench);
+    own.set(log.clone()).unwrap();
+    log.close().unwrap();
+    let said = said.lock().unwrap();
+    assert_eq!(said.len(), 2);
+    for result in said.iter() {
+        let error = result.as_ref().unwrap_err().to_string();
+        assert!(error.contains("hand the head on"), "{error}");
+    }
+    assert_eq!(disk.kinds(), ["head", "close"]);
+    assert_eq!(log.stats().head_failures, 0);
+}
+
+/// Asks how the log fares as soon as it is woken.
+struct Curious {
+    shared: Arc<Shared>,
+    is_woken: AtomicBool,
+}
+
+impl Wake for Curious {
+    fn wake(self: Arc<Self>) {
+        assert!(!self.shared.is_failing());
+        self.is_woken.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_is_woken_by_the_end_of_a_log_may_ask_how_it_fares() {
+    let mut bench = Bench::new(|builder| builder);
+    let mut told = bench.wait_for_a_record();
+    let curious = Arc::new(Curious {
+        shared: Arc::clone(&bench.shared),
+        is_woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&curious));
+    let waiting = std::pin::Pin::new(&mut told).poll(&mut Context::from_waker(&waker));
+    assert!(waiting.is_pending());
+    // Waits for itself if the queue is locked meanwhile.
+    bench.shared.end(false);
+    assert!(curious.is_woken.load(Ordering::Relaxed));
 }
