@@ -119,8 +119,16 @@ pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
 #[cfg(unix)]
 pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let parents = parents_of_new(path);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(path)?;
+    for parent in parents {
+        match sync_folder(parent) {
+            // It may be written to and not be read, so nobody here can have it synced.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
     Ok(fs::metadata(path)?.permissions().mode() & 0o022 != 0)
 }
 
@@ -128,6 +136,20 @@ pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
 pub(super) fn make_folder(path: &Path) -> io::Result<bool> {
     fs::create_dir_all(path)?;
     Ok(false)
+}
+
+/// The folders that have a new entry once that one is made: without its entry, a folder is gone
+/// after a loss of power with all that is durable in it.
+#[cfg(unix)]
+fn parents_of_new(path: &Path) -> Vec<&Path> {
+    let is_new = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let new = path.ancestors().take_while(is_new);
+    new.filter_map(Path::parent)
+        .map(|parent| match parent.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => parent,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -161,6 +183,21 @@ mod tests {
             assert!(error.to_string().contains("move it elsewhere"), "{error}");
             assert_eq!(fs::read(path.join(next)).unwrap(), b"evidence");
         }
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn every_folder_that_is_made_is_an_entry_of_another() {
+        let path = folder("made");
+        let (a, b) = (path.join("a"), path.join("a/b"));
+        let made = path.join("a/b/c");
+        assert_eq!(parents_of_new(&made), [&*b, &*a, &*path]);
+        make_folder(&made).unwrap();
+        assert_eq!(parents_of_new(&made), [&path; 0]);
+        let relative = Path::new("no-folder-of-this-name/below");
+        let here = [Path::new("no-folder-of-this-name"), Path::new(".")];
+        assert_eq!(parents_of_new(relative), here);
         fs::remove_dir_all(path).unwrap();
     }
 }
