@@ -21,6 +21,7 @@ use super::{
     ours,
     queue::{Limits, Shared},
     recover::{Origin, recover},
+    torn::forget,
     writer::{Orders, Writer},
 };
 
@@ -223,6 +224,7 @@ impl AuditLogBuilder {
         let disk = Folder::new(folder.clone());
         let writer =
             Writer::start(Arc::clone(&shared), disk, orders, &origin).map_err(unusable(&folder))?;
+        forget(&folder, &origin.torn).map_err(unusable(&folder))?;
         let thread = thread::Builder::new()
             .name("portcullis-audit".to_owned())
             .spawn(move || {

@@ -245,6 +245,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 mod text;
+mod torn;
 mod verify;
 mod writer;
 

@@ -29,7 +29,7 @@ impl Name {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("audit-")?.strip_suffix(".jsonl")?;
         let name = Self::of(digits.parse().ok()?);
         (name.text == text).then_some(name)

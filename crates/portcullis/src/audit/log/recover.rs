@@ -16,6 +16,7 @@ use super::{
     head::Head,
     ours,
     read::{Follower, Name, Step, Walk, files},
+    torn::{Torn, noted},
     verify::hold,
 };
 
@@ -26,18 +27,10 @@ pub(super) struct Origin {
     pub(super) link: Link,
     /// What that line says of its time.
     pub(super) at: Timestamp,
-    /// What was cut off, oldest first.
+    /// What was cut off and is not yet said to be, oldest files first.
     pub(super) torn: Vec<Torn>,
     /// What does not verify and was left behind.
     pub(super) broken: Option<BadLine>,
-}
-
-/// The end of a file that was no whole line.
-#[derive(Debug)]
-pub(super) struct Torn {
-    pub(super) file: String,
-    pub(super) offset: u64,
-    pub(super) bytes: u64,
 }
 
 /// Finds the end of the log in a folder, and cuts off what is torn. Of the files only the newest
@@ -114,11 +107,10 @@ impl End {
     /// Takes away what is torn, and says where the log goes on. What does not verify stays as it
     /// is, and a new chain goes on behind it.
     fn repair(self, folder: &Path, broken: Option<BadLine>) -> Result<Origin, OpenError> {
-        let mut torn = Vec::new();
         for scan in &self.begun {
-            torn.extend(scan.torn());
             let path = folder.join(&scan.name.text);
-            fs::remove_file(&path)
+            scan.note_torn(folder)
+                .and_then(|()| fs::remove_file(&path))
                 .and_then(|()| sync_folder(folder))
                 .map_err(unusable(&path))?;
         }
@@ -139,17 +131,18 @@ impl End {
             Some(newest) => {
                 if newest.torn > 0 {
                     let path = folder.join(&newest.name.text);
-                    cut(&path, newest.offset).map_err(unusable(&path))?;
+                    newest
+                        .note_torn(folder)
+                        .and_then(|()| cut(&path, newest.offset))
+                        .map_err(unusable(&path))?;
                 }
-                torn.extend(newest.torn());
                 origin.chain = newest.follower.chain;
                 origin.link = newest.follower.last.unwrap_or(Link::BEFORE_THE_FIRST);
                 origin.at = newest.follower.at;
             }
             None => origin.chain = new_chain(folder)?,
         }
-        torn.reverse();
-        origin.torn = torn;
+        origin.torn = noted(folder).map_err(unusable(folder))?;
         Ok(origin)
     }
 }
@@ -228,11 +221,16 @@ impl Scan {
         }
     }
 
-    fn torn(&self) -> Option<Torn> {
-        (self.torn > 0).then(|| Torn {
+    /// Notes what is torn before it is cut off.
+    fn note_torn(&self, folder: &Path) -> io::Result<()> {
+        if self.torn == 0 {
+            return Ok(());
+        }
+        let torn = Torn {
             file: self.name.text.clone(),
             offset: self.offset,
             bytes: self.torn,
-        })
+        };
+        torn.note(folder)
     }
 }

@@ -1,9 +1,17 @@
 //! What a disk does not take, and what was torn.
 
-use std::time::Duration;
+use std::{env, fs, io::Write as _, process, time::Duration};
 
 use super::{
-    super::{builder::AuditLogBuilder, recover::Torn, writer::Writer},
+    super::{
+        AuditLog,
+        builder::AuditLogBuilder,
+        read::{Name, files},
+        recover::recover,
+        torn::Torn,
+        verify,
+        writer::Writer,
+    },
     bench::{Bench, Hands, origin},
     disk::{Fault, FaultyDisk},
 };
@@ -153,4 +161,38 @@ fn what_was_torn_and_cut_off_is_said() {
     assert!(text.contains(
         r#""kind":"torn","bytes":5,"file":"audit-00000000000000000009.jsonl","offset":0"#
     ));
+}
+
+#[test]
+fn what_was_cut_off_is_said_also_if_the_start_is_interrupted() {
+    let folder = env::temp_dir().join(format!("portcullis-cut-{}", process::id()));
+    drop(fs::remove_dir_all(&folder));
+    AuditLog::builder(&folder).open().unwrap().close().unwrap();
+    let first = folder.join(Name::of(1).text);
+    let whole = fs::metadata(&first).unwrap().len();
+    let mut file = fs::OpenOptions::new().append(true).open(&first).unwrap();
+    file.write_all(b"{\"seq\":3,").unwrap();
+    // A file that was begun, and no more, goes as a whole.
+    fs::write(folder.join(Name::of(3).text), "{").unwrap();
+
+    // Twice the machine stops once everything is cut off.
+    for _ in 0..2 {
+        assert_eq!(recover(&folder, None, false).unwrap().torn.len(), 2);
+        assert_eq!(fs::metadata(&first).unwrap().len(), whole);
+        assert_eq!(files(&folder).unwrap().len(), 1);
+    }
+    // Whoever starts it again and again says it once.
+    for _ in 0..2 {
+        AuditLog::builder(&folder).open().unwrap().close().unwrap();
+        let report = verify(&folder).run().unwrap();
+        assert_eq!((report.torn, report.torn_tail), (2, 0));
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 4, "no note is left");
+    let text = fs::read_to_string(folder.join(Name::of(3).text)).unwrap();
+    let marker = format!(
+        r#""bytes":9,"file":"{}","offset":{whole}"#,
+        Name::of(1).text
+    );
+    assert!(text.contains(&marker), "{text}");
+    fs::remove_dir_all(folder).unwrap();
 }
