@@ -123,8 +123,8 @@ impl std::error::Error for InvalidHead {}
 ///
 /// It is called when the log is opened, by whoever opens it; and by the log's own thread with every
 /// heartbeat, with every new file and when the log is closed. While it runs, nothing is written:
-/// hand the head on. It cannot flush or close the log, which waits for it. If it panics, that is logged and [counted](super::LogStats::head_failures), and
-/// the log goes on.
+/// hand the head on. It cannot flush or close the log, which waits for it. If it panics, that is
+/// logged and [counted](super::LogStats::head_failures), and the log goes on.
 ///
 /// [`HeadFile`](super::HeadFile) is one.
 pub trait HeadSink: Send + Sync + 'static {
