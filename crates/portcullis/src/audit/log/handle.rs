@@ -90,7 +90,7 @@ impl AuditLog {
     /// [the names](super#metrics).
     #[cfg(feature = "metrics")]
     pub fn publish_metrics(&self) {
-        self.0.published.publish(self.stats());
+        self.0.published.publish(|| self.stats());
     }
 
     /// Has everything durable that was taken so far, and whatever is due by the clock. Blocks:

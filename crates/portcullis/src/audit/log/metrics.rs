@@ -12,8 +12,11 @@ use super::handle::LogStats;
 pub(super) struct Published(Mutex<LogStats>);
 
 impl Published {
-    pub(super) fn publish(&self, now: LogStats) {
+    /// Hands over what has come since the last time. The counters are read under the lock, so that
+    /// two who ask at once do not hand over the same.
+    pub(super) fn publish(&self, count_up: impl FnOnce() -> LogStats) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = count_up();
         describe();
         let before = std::mem::replace(&mut *last, now);
         for (name, now, before) in [
@@ -31,6 +34,12 @@ impl Published {
             // It is there before anything has failed.
             _ => failing.increment(0.0),
         }
+    }
+
+    /// Whether somebody is handing over.
+    #[cfg(test)]
+    pub(super) fn is_taken(&self) -> bool {
+        self.0.try_lock().is_err()
     }
 }
 

@@ -60,7 +60,12 @@ fn logs_that_fail_are_counted_for_as_long_as_they_do() {
             lost: failures * 10,
             ..LogStats::default()
         };
-        with_local_recorder(&series, || log.publish(stats));
+        with_local_recorder(&series, || {
+            log.publish(|| {
+                assert!(log.is_taken(), "it is read outside of the lock");
+                stats
+            });
+        });
         series.failing()
     };
     assert_eq!(publish(&one, true, 1), 1.0);
