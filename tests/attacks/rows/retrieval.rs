@@ -1,8 +1,14 @@
 //! Where keys come from, and what happens when they do not: J22–J24.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use portcullis::jwt::{Issuer, Jwt};
+use portcullis::jwt::{GetRequest, HttpClient, HttpError, Issuer, Jwt};
 use portcullis_testing::{
     http_probe::ConnectionTrap,
     identity_provider::{Endpoint, IdentityProvider, Misbehaviour, SigningAlgorithm},
@@ -10,7 +16,7 @@ use portcullis_testing::{
 use serde_json::json;
 
 use crate::{
-    guard::{Guard, Settings},
+    guard::{Guard, ISSUER, Settings},
     harness::{Expected, Harness},
 };
 
@@ -92,13 +98,21 @@ async fn settle(guard: &Guard) {
 }
 
 async fn flood(harness: &mut Harness) {
-    let guard = Settings::served().await.build();
+    let mut settings = Settings::fixed();
+    let retrieved = Arc::new(AtomicUsize::new(0));
+    let keys = Keys {
+        document: settings.idp.jwks().to_string(),
+        retrieved: Arc::clone(&retrieved),
+    };
+    let issuer = Issuer::new(ISSUER).with_jwks_url("https://idp.example/keys");
+    settings.jwt = Jwt::new(issuer).with_http_client(keys);
+    let guard = settings.build();
     let good = guard.token().mint();
     harness
         .control("a good token", &guard, guard.bearer(&good))
         .await;
     guard.clock.advance(Duration::from_secs(31));
-    let before = guard.idp.jwks_requests();
+    let before = retrieved.load(Ordering::Relaxed);
     // Nothing here gets as far as a signature, so one signature serves all.
     let template = guard.token().with_header("kid", "unknown").mint();
     // With a check switched off the rows are played for each check again.
@@ -108,10 +122,10 @@ async fn flood(harness: &mut Harness) {
         let _ = guard.status_of(&template_with(&template, n)).await;
     }
     let _ = guard.audit.take();
-    let retrievals = guard.idp.jwks_requests() - before;
+    let retrievals = retrieved.load(Ordering::Relaxed) - before;
     harness.judged(
         "100 000 unknown kids",
-        if retrievals <= 1 {
+        if retrievals == 1 {
             Ok(())
         } else {
             Err(format!("{retrievals} retrievals"))
@@ -125,6 +139,19 @@ async fn flood(harness: &mut Harness) {
     harness
         .control("a good token afterwards", &guard, guard.bearer(&good))
         .await;
+}
+
+/// Keys that come without a network, however busy the machine is, and are counted.
+struct Keys {
+    document: String,
+    retrieved: Arc<AtomicUsize>,
+}
+
+impl HttpClient for Keys {
+    async fn get(&self, _: &GetRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
+        self.retrieved.fetch_add(1, Ordering::Relaxed);
+        Ok(http::Response::new(self.document.clone().into_bytes()))
+    }
 }
 
 async fn misbehaviour(harness: &mut Harness) {
