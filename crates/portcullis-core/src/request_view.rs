@@ -4,9 +4,10 @@ use std::{fmt, net::IpAddr};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header, request::Parts};
 
-use crate::Timestamp;
+use crate::{PeerCertificate, Timestamp};
 
-/// The head of a request, as plug-ins see it: never the body, and never the extensions.
+/// The head of a request, as plug-ins see it: never the body, and never the extensions, but for
+/// the [`PeerCertificate`].
 ///
 /// # Example
 ///
@@ -129,6 +130,12 @@ impl<'a> RequestView<'a> {
     #[must_use]
     pub fn client_address(&self) -> Option<IpAddr> {
         self.client_address
+    }
+
+    /// The certificate with which the client proved itself, if it did.
+    #[must_use]
+    pub fn peer_certificate(&self) -> Option<&'a PeerCertificate> {
+        self.parts.extensions.get()
     }
 
     /// When the request arrived: the one reading of the clock that all decisions use.
@@ -360,5 +367,22 @@ mod tests {
         let view = RequestView::new(&parts, Timestamp::UNIX_EPOCH);
         let shown = format!("{view:?} {:?}", view.authorization().unwrap());
         assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stands for the listener, which puts it there"
+    )]
+    fn shows_the_certificate_of_the_connection() {
+        let certificate = PeerCertificate::from_digest([7; 32]);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        let view = |parts: &Parts| {
+            let view = RequestView::new(parts, Timestamp::UNIX_EPOCH);
+            view.peer_certificate().cloned()
+        };
+        assert_eq!(view(&parts), None);
+        parts.extensions.insert(certificate.clone());
+        assert_eq!(view(&parts), Some(certificate));
     }
 }
