@@ -39,7 +39,7 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 ///   five minutes if it says nothing; up to a tenth less at random.
 /// - When a token names a key that is not among them, so that a rotated key works at once: at
 ///   most every 30 seconds. Ten thousand invented key ids cause one retrieval, and a key id
-///   that a retrieval did not bring is not asked for again for five minutes.
+///   that a retrieval did not bring is not asked for again for a minute.
 ///
 /// There is one retrieval at a time. It belongs to the authenticator, not to a request. While
 /// the keys are less than a minute overdue, requests go on with those at hand.

@@ -5,6 +5,7 @@ mod audit_log;
 mod bindings;
 mod cache;
 mod exchange;
+mod frames;
 mod heads;
 mod issuers;
 mod jwt_claims;
@@ -42,6 +43,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     heads::play(harness).await;
     sizes::play(harness).await;
     wire::play(harness).await;
+    frames::play(harness).await;
     api_keys::play(harness).await;
     quotas::play(harness).await;
     sessions::play(harness).await;

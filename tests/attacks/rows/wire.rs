@@ -1,4 +1,4 @@
-//! Bytes that no client library would send, over TCP: H02–H04.
+//! Bytes that no client library would send, over TCP: H02 and H03.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,10 +15,6 @@ use crate::{guard::Guard, harness::Harness};
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("H02", heads).await;
     harness.row("H03", framing).await;
-    harness.not_yet(
-        "H04",
-        "frames of HTTP/2 are the listener's; its floor stands in deny.toml",
-    );
 }
 
 /// A guarded server, the handler that counts, and a good key.
