@@ -318,8 +318,8 @@ async fn addresses(harness: &mut Harness) {
         .await;
     let token = guard.token().mint();
     let jwt = Jwt::new(Issuer::new(guard.idp.issuer()));
-    let site = portcullis::Site::new(Arc::new(guard.clock.clone()))
-        .with_resource(crate::guard::RESOURCE);
+    let site =
+        portcullis::Site::new(Arc::new(guard.clock.clone())).with_resource(crate::guard::RESOURCE);
     let outcome = match jwt.build(&site) {
         Err(problems) if problems.to_string().contains("https") => Ok(()),
         Err(problems) => Err(format!("is refused for another reason: {problems}")),
