@@ -13,6 +13,7 @@ mod cognito;
 mod entra;
 mod keycloak;
 mod okta;
+mod openbao;
 
 use std::sync::Arc;
 

@@ -23,10 +23,15 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) async fn start(provider: &Provider, audit: &RecordingAudit) -> Self {
+        Self::of(Issuer::new(provider.issuer()), audit).await
+    }
+
+    /// One that accepts the tokens of an issuer on this machine.
+    pub(crate) async fn of(issuer: Issuer, audit: &RecordingAudit) -> Self {
         // The provider lives in real time, so ours starts there; it moves only when told.
         let clock = VirtualClock::starting_at(SystemClock::new().now());
         let site = Site::new(std::sync::Arc::new(clock.clone())).with_resource(RESOURCE);
-        let issuer = Issuer::new(provider.issuer()).dangerously_allow_local_network();
+        let issuer = issuer.dangerously_allow_local_network();
         let authenticator = Jwt::new(issuer).build(&site).unwrap();
         let (gate, handle) = Stack::builder()
             .with_clock(clock.clone())

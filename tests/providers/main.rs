@@ -1,7 +1,8 @@
-//! Tokens of a real OpenID provider, from its token endpoint to a handler over HTTP.
+//! Tokens of real issuers, from where they are made to a handler over HTTP.
 //!
-//! The provider is `oidc-provider`, which is certified, in the Node runtime that its lock file
-//! pins. What is checked here is that a provider which knows nothing of us and our gate agree.
+//! The OpenID provider is `oidc-provider`, which is certified, in the Node runtime that its lock
+//! file pins; the other issuer is OpenBao. What is checked here is that issuers which know nothing
+//! of us and our gate agree.
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
 )]
 
 mod gate;
+mod openbao;
 mod provider;
 
 use std::time::Duration;

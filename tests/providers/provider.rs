@@ -14,8 +14,12 @@ use portcullis_tests::wire;
 use serde_json::Value;
 
 /// How its clients are named, and what their tokens are signed with.
-pub(crate) const ALGORITHMS: [(&str, &str); 3] =
-    [("es256", "ES256"), ("eddsa", "EdDSA"), ("rs256", "RS256")];
+pub(crate) const ALGORITHMS: [(&str, &str); 4] = [
+    ("es256", "ES256"),
+    ("eddsa", "EdDSA"),
+    ("rs256", "RS256"),
+    ("ps256", "PS256"),
+];
 
 const REDIRECT_URI: &str = "http://127.0.0.1/callback";
 /// The pair of RFC 7636, appendix B.

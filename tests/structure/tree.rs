@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Folders that hold nothing of ours.
-const FOREIGN: [&str; 2] = [".git", "node_modules"];
+const FOREIGN: [&str; 3] = [".git", "node_modules", "venv"];
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {

@@ -8,6 +8,7 @@ pub mod folder;
 pub mod forger;
 pub mod logs;
 pub mod patience;
+pub mod servers;
 pub mod spans;
 pub mod streams;
 pub mod table_auth;

@@ -5,6 +5,7 @@ mod cognito;
 mod entra;
 mod keycloak;
 mod okta;
+mod openbao;
 
 use std::borrow::Cow;
 
@@ -30,6 +31,7 @@ pub(crate) enum Profile {
     Entra(EntraVersion),
     Keycloak,
     Okta,
+    OpenBao,
 }
 
 impl Profile {
@@ -43,6 +45,7 @@ impl Profile {
             Self::Entra(EntraVersion::V2Tenants) => "Issuer::entra_tenants",
             Self::Keycloak => "Issuer::keycloak",
             Self::Okta => "Issuer::okta",
+            Self::OpenBao => "Issuer::openbao",
         }
     }
 
@@ -54,6 +57,7 @@ impl Profile {
             Self::Entra(version) => version.problem_of(name),
             Self::Keycloak => keycloak::problem_of(name),
             Self::Okta => okta::problem_of(name),
+            Self::OpenBao => openbao::problem_of(name),
         }
     }
 
@@ -61,13 +65,13 @@ impl Profile {
     pub(crate) fn takes_key(&self, key_issuer: Option<&str>, name: &str) -> bool {
         match self {
             Self::Entra(version) => version.takes_key(key_issuer, name),
-            Self::Auth0 | Self::Cognito | Self::Keycloak | Self::Okta => true,
+            Self::Auth0 | Self::Cognito | Self::Keycloak | Self::Okta | Self::OpenBao => true,
         }
     }
 
     /// Whether its tokens go without `typ` in the header.
     pub(crate) const fn omits_typ(&self) -> bool {
-        matches!(self, Self::Cognito | Self::Okta)
+        matches!(self, Self::Cognito | Self::Okta | Self::OpenBao)
     }
 
     /// Whether its tokens go without `aud`, so that their client says for whom they are. The
@@ -151,6 +155,7 @@ impl<'a> Provided<'a> {
             Profile::Entra(version) => version.check_kind(&self.claims, claims, terms),
             Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
             Profile::Okta => okta::check_kind(&self.claims, claims),
+            Profile::OpenBao => claims.check_kind(kind),
         }
     }
 
@@ -162,6 +167,7 @@ impl<'a> Provided<'a> {
             Profile::Entra(version) => version.client(&self.claims, claims),
             Profile::Keycloak => claims.azp,
             Profile::Okta => self.claims.cid,
+            Profile::OpenBao => claims.sub,
         }
         .and_then(Raw::text)
     }
@@ -170,7 +176,9 @@ impl<'a> Provided<'a> {
     pub(crate) fn scope_claims(&self, claims: &Claims<'a>) -> (Option<Raw<'a>>, Option<Raw<'a>>) {
         match self.profile {
             Profile::Entra(_) | Profile::Okta => (None, claims.scp),
-            Profile::Auth0 | Profile::Cognito | Profile::Keycloak => (claims.scope, None),
+            Profile::Auth0 | Profile::Cognito | Profile::Keycloak | Profile::OpenBao => {
+                (claims.scope, None)
+            }
         }
     }
 
@@ -178,7 +186,11 @@ impl<'a> Provided<'a> {
     pub(crate) fn token_id(&self) -> Option<Raw<'a>> {
         match self.profile {
             Profile::Entra(_) => self.claims.uti,
-            Profile::Auth0 | Profile::Cognito | Profile::Keycloak | Profile::Okta => None,
+            Profile::Auth0
+            | Profile::Cognito
+            | Profile::Keycloak
+            | Profile::Okta
+            | Profile::OpenBao => None,
         }
     }
 
@@ -190,6 +202,7 @@ impl<'a> Provided<'a> {
             Profile::Entra(_) => entra::is_client(&self.claims, claims),
             Profile::Keycloak => keycloak::is_client(claims, client),
             Profile::Okta => okta::is_client(&self.claims, claims, client),
+            Profile::OpenBao => true,
         };
         match is_client {
             true => EvidenceKind::Client,
@@ -211,7 +224,9 @@ impl<'a> Provided<'a> {
             Profile::Cognito => add_list(self.claims.cognito_groups, prefix, &mut roles)?,
             Profile::Entra(_) => add_list(self.claims.roles, prefix, &mut roles)?,
             Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
-            Profile::Okta => add_list(self.claims.groups, prefix, &mut roles)?,
+            Profile::Okta | Profile::OpenBao => {
+                add_list(self.claims.groups, prefix, &mut roles)?;
+            }
         }
         // What is no scope token (a blank in it, a letter that is not ASCII) can be required by
         // nobody.

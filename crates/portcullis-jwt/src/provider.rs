@@ -28,3 +28,4 @@ pub mod cognito;
 pub mod entra;
 pub mod keycloak;
 pub mod okta;
+pub mod openbao;

@@ -11,6 +11,8 @@ use crate::process;
 /// A program that comes from the system.
 struct Need {
     program: &'static str,
+    /// With these arguments it ends well if it is whole.
+    probe: &'static [&'static str],
     /// If this is set, somebody has chosen another program, and knows it is there.
     variable: Option<&'static str>,
     /// The Debian packages that bring it.
@@ -18,9 +20,10 @@ struct Need {
     purpose: &'static str,
 }
 
-const NEEDS: [Need; 2] = [
+const NEEDS: [Need; 3] = [
     Need {
         program: "cc",
+        probe: &["--version"],
         variable: Some("CC"),
         // Only a C compiler: aws-lc-sys brings its bindings and calls no cmake.
         packages: &["gcc", "libc6-dev"],
@@ -28,9 +31,18 @@ const NEEDS: [Need; 2] = [
     },
     Need {
         program: "npm",
+        probe: &["--version"],
         variable: None,
         packages: &["npm"],
         purpose: "brings the pinned Node runtime and the servers that we are tested against",
+    },
+    Need {
+        program: "python3",
+        // Debian has Python without what a virtual environment is made with.
+        probe: &["-c", "import ensurepip, venv"],
+        variable: None,
+        packages: &["python3", "python3-venv"],
+        purpose: "brings the proxies and the authority that we are tested against",
     },
 ];
 
@@ -39,7 +51,16 @@ const COUNTERPARTS: &str = "tests/counterparts";
 
 /// The counterparts that tests rely on. One that is missing fails the run: a test that
 /// skips itself proves nothing.
-const REQUIRED: [&str; 1] = ["oidc-provider"];
+const REQUIRED: [Counterpart; 2] = [
+    Counterpart::Node("oidc-provider"),
+    Counterpart::Python("servers"),
+];
+
+/// Other people's programs, in a folder of this name, from whose packages they come.
+enum Counterpart {
+    Node(&'static str),
+    Python(&'static str),
+}
 
 /// Makes the machine ready, or says what a person has to do.
 ///
@@ -47,9 +68,11 @@ const REQUIRED: [&str; 1] = ["oidc-provider"];
 /// If something is missing that cannot be installed from here.
 pub(crate) fn ready() -> Result<(), String> {
     programs()?;
-    REQUIRED
-        .iter()
-        .try_for_each(|name| counterpart(&process::root().join(COUNTERPARTS).join(name)))
+    let folder = |name| process::root().join(COUNTERPARTS).join(name);
+    REQUIRED.iter().try_for_each(|required| match required {
+        Counterpart::Node(name) => node(&folder(name)),
+        Counterpart::Python(name) => python(&folder(name)),
+    })
 }
 
 fn programs() -> Result<(), String> {
@@ -76,7 +99,7 @@ impl Need {
     fn met(&self) -> bool {
         self.variable
             .is_some_and(|name| env::var_os(name).is_some())
-            || runs(Command::new(self.program).arg("--version"))
+            || runs(Command::new(self.program).args(self.probe))
     }
 }
 
@@ -139,32 +162,64 @@ pub(crate) fn runs(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn counterpart(folder: &Path) -> Result<(), String> {
-    if is_fresh(folder)? {
+fn node(folder: &Path) -> Result<(), String> {
+    // npm writes its own copy of the lock file last of all, so an installation that broke off
+    // is not fresh.
+    if is_fresh(
+        folder,
+        "package-lock.json",
+        "node_modules/.package-lock.json",
+    )? {
         return Ok(());
     }
     println!("setting up {}", folder.display());
     // No scripts: what a package may run at installation is no part of a lock file.
     let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    if process::succeeds(process::program("npm").args(arguments).current_dir(folder))? {
+    succeed(process::program("npm").args(arguments).current_dir(folder))
+}
+
+fn python(folder: &Path) -> Result<(), String> {
+    const LOCK: &str = "requirements.txt";
+    const INSTALLED: &str = "venv/requirements.txt";
+    if is_fresh(folder, LOCK, INSTALLED)? {
+        return Ok(());
+    }
+    println!("setting up {}", folder.display());
+    succeed(
+        process::program("python3")
+            .args(["-m", "venv", "--clear", "venv"])
+            .current_dir(folder),
+    )?;
+    // Only what has one of the hashes, and no scripts: a wheel is unpacked.
+    let arguments = "-m pip install --disable-pip-version-check --no-deps --only-binary :all: \
+                     --require-hashes --requirement";
+    succeed(
+        process::program(folder.join("venv/bin/python"))
+            .args(arguments.split_whitespace())
+            .arg(LOCK)
+            .current_dir(folder),
+    )?;
+    let (lock, installed) = (folder.join(LOCK), folder.join(INSTALLED));
+    fs::copy(&lock, &installed)
+        .map(drop)
+        .map_err(|error| format!("{}: {error}", installed.display()))
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    if process::succeeds(command)? {
         Ok(())
     } else {
-        Err(format!(
-            "`npm {}` failed in {}",
-            arguments.join(" "),
-            folder.display()
-        ))
+        Err(format!("{command:?} failed"))
     }
 }
 
-/// Whether what is installed is not older than the lock file. npm writes its own copy
-/// of it last of all, so an installation that broke off is not fresh.
-fn is_fresh(folder: &Path) -> Result<bool, String> {
+/// Whether what is installed is not older than its lock file.
+fn is_fresh(folder: &Path, lock: &str, installed: &str) -> Result<bool, String> {
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
-    let lock = folder.join("package-lock.json");
+    let lock = folder.join(lock);
     let wanted = modified(&lock)
         .map_err(|error| format!("{}: {error}; the checkout is incomplete", lock.display()))?;
-    match modified(&folder.join("node_modules/.package-lock.json")) {
+    match modified(&folder.join(installed)) {
         Ok(installed) => Ok(installed >= wanted),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(format!("{}: {error}", folder.display())),

@@ -5,6 +5,7 @@ mod cognito;
 mod entra;
 mod keycloak;
 mod okta;
+mod openbao;
 
 use portcullis::jwt::{Issuer, Jwt};
 
@@ -20,6 +21,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     auth0::play(harness).await;
     cognito::play(harness).await;
     okta::play(harness).await;
+    openbao::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

@@ -10,7 +10,7 @@ import Provider from 'oidc-provider';
 
 const port = Number(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
-const algorithms = { es256: 'ES256', eddsa: 'EdDSA', rs256: 'RS256' };
+const algorithms = { es256: 'ES256', eddsa: 'EdDSA', rs256: 'RS256', ps256: 'PS256' };
 const redirectUri = 'http://127.0.0.1/callback';
 const scope = 'notes.read notes.write';
 

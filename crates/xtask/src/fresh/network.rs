@@ -11,8 +11,9 @@ use super::{at, machine::HOME};
 use crate::process;
 
 /// Copied as they are, if they are there.
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "/etc/hosts",
+    "/etc/pip.conf",
     "/etc/resolv.conf",
     "/etc/ssl/certs/ca-certificates.crt",
 ];
@@ -31,12 +32,13 @@ const ENDINGS: [&str; 6] = [
     "_PROXY",
 ];
 /// How they begin.
-const BEGINNINGS: [&str; 5] = [
+const BEGINNINGS: [&str; 6] = [
     "CARGO_HTTP_",
     "CARGO_NET_",
     "CARGO_REGISTRIES_",
     "CARGO_SOURCE_",
     "NPM_CONFIG_",
+    "PIP_",
 ];
 
 /// Puts into `root` what it takes to reach the registries.
@@ -60,7 +62,9 @@ pub(super) fn copy_settings(root: &Path) -> Result<(), String> {
         &cargo.join("config.toml"),
         &newcomer.join(".cargo/config.toml"),
     )?;
-    copy(&home.join(".npmrc"), &newcomer.join(".npmrc"))?;
+    for settings in [".npmrc", ".config/pip/pip.conf"] {
+        copy(&home.join(settings), &newcomer.join(settings))?;
+    }
 
     let path = root.join("etc/apt/apt.conf.d/90newcomer");
     fs::write(&path, apt_settings()?).map_err(|error| at(&path, &error))
@@ -146,6 +150,7 @@ mod tests {
             "NO_PROXY",
             "SSL_CERT_FILE",
             "npm_config_registry",
+            "PIP_INDEX_URL",
         ] {
             assert!(is_of_network(OsStr::new(name)), "{name}");
         }

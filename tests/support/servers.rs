@@ -1,0 +1,23 @@
+//! Programs of others that the tests set up, each at the version that its lock file pins.
+
+use std::path::{Path, PathBuf};
+
+use portcullis_testing::counterpart::Counterpart;
+
+/// OpenBao as a development server: in memory, unsealed, with this root token.
+pub fn openbao(root_token: &str) -> Counterpart {
+    program("bao")
+        .with_version_args(["version"])
+        .add_args(["server", "-dev", "-dev-listen-address=127.0.0.1:{port}"])
+        .add_arg(format!("-dev-root-token-id={root_token}"))
+        .with_ready_url("http://127.0.0.1:{port}/v1/sys/health")
+}
+
+fn program(name: &str) -> Counterpart {
+    Counterpart::new(folder().join("servers/venv/bin").join(name))
+        .with_install_hint("run `cargo xtask test`, which installs it")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts")
+}
