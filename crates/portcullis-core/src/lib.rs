@@ -7,6 +7,7 @@
 //! - An [`Authenticator`] looks at a [`RequestView`] and returns a [`Verdict`]. What it
 //!   accepted is [`Evidence`]: plain data that anybody can construct, and that therefore
 //!   proves nothing. Only `portcullis` turns evidence into a `Principal`.
+//! - A [`ProofVerifier`] says whether the sender of a credential that is bound to a key holds it.
 //! - An [`AuditSink`] is given a [`Record`] of each decision, with a stable [`ReasonCode`].
 //! - Time comes from a [`Clock`], which a test can replace; randomness from [`entropy`].
 //!
@@ -62,6 +63,7 @@ pub mod entropy;
 mod evidence;
 mod hash;
 mod peer_certificate;
+mod possession;
 mod reason;
 mod replay;
 mod request_view;
@@ -84,6 +86,10 @@ pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
 pub use evidence::{Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey};
 pub use peer_certificate::PeerCertificate;
+pub use possession::{
+    IntoProofVerifier, ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict,
+    ProofVerifier,
+};
 pub use reason::ReasonCode;
 pub use replay::{ReplayKey, ReplayOwner, ReplayStore, Taken};
 pub use request_view::{Authorization, MalformedAuthorization, RequestView};

@@ -126,6 +126,20 @@ impl<'a> RequestView<'a> {
             .map(|authorization| authorization.credentials())
     }
 
+    /// The token of `Authorization: Bearer` or `Authorization: DPoP` (RFC 9449 §7.1).
+    ///
+    /// For authenticators of access tokens, which may be bound to a key. That the sender holds it
+    /// is not theirs to check: the layer does, once they have accepted the token, and refuses a
+    /// token that is presented under the wrong one of the two.
+    #[must_use]
+    pub fn access_token(&self) -> Option<&'a str> {
+        self.authorization()
+            .filter(|authorization| {
+                authorization.is_scheme("Bearer") || authorization.is_scheme("DPoP")
+            })
+            .map(|authorization| authorization.credentials())
+    }
+
     /// Where the request came from, as far as that is known.
     #[must_use]
     pub fn client_address(&self) -> Option<IpAddr> {
