@@ -241,7 +241,7 @@ impl Authenticator for JwtAuthenticator {
     }
 
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
-        let Some(token) = request.bearer() else {
+        let Some(token) = request.access_token() else {
             return Check::Done(Verdict::Absent);
         };
         if !token::is_jwt_shaped(token) {
@@ -269,7 +269,7 @@ impl Authenticator for JwtAuthenticator {
     }
 
     async fn verify(&self, request: &RequestView<'_>) -> Verdict {
-        let Some(token) = request.bearer() else {
+        let Some(token) = request.access_token() else {
             return Verdict::Absent;
         };
         let outcome = self.decide(token, request.now()).await;

@@ -7,13 +7,19 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
-use portcullis_core::{ConfigError, Description, Scopes};
+use portcullis_core::{ConfigError, Description, ProofDescription, Scopes};
 
 /// The fixed text beside `invalid_token`, whatever the reason was.
 const INVALID_TOKEN: &str = "The access token is not valid";
 
+/// The fixed text beside `invalid_token` where the token is good but for this.
+const UNCONSTRAINED: &str = "The request requires a sender-constrained access token";
+
 /// The fixed text beside `insufficient_scope`.
 const INSUFFICIENT_SCOPE: &str = "The request requires more scopes than the access token has";
+
+/// The scheme of credentials that come with a proof of possession.
+const DPOP: &str = "DPoP";
 
 /// One parameter of a challenge.
 type Parameter<'a> = (&'static str, &'a str);
@@ -27,7 +33,15 @@ pub(crate) struct Challenges {
     pub(crate) invalid_request: Arc<[HeaderValue]>,
     /// 401 with a bad credential.
     pub(crate) invalid_token: Arc<[HeaderValue]>,
+    /// The same of one that was presented under the scheme `DPoP`.
+    invalid_bound_token: Arc<[HeaderValue]>,
+    /// 401 with a bad proof (RFC 9449 §7.1).
+    pub(crate) invalid_proof: Arc<[HeaderValue]>,
+    /// 401 with a proof that lacks a nonce (RFC 9449 §9).
+    pub(crate) use_nonce: Arc<[HeaderValue]>,
     schemes: Box<[&'static str]>,
+    /// The algorithms of proofs.
+    algorithms: Option<Box<str>>,
     /// Where an authorization server can be found, the metadata leads there; a realm is for
     /// callers who have to know where their credential came from.
     place: (&'static str, Box<str>),
@@ -46,6 +60,8 @@ pub(crate) struct Wanted<'a> {
 /// What the challenges are made from.
 pub(crate) struct Source<'a> {
     pub(crate) descriptions: &'a [Description],
+    /// Where credentials may be bound to a key.
+    pub(crate) proof: Option<&'a ProofDescription>,
     /// The URL of the resource metadata, where there is one (RFC 9728 §5.1).
     pub(crate) metadata_url: Option<&'a str>,
     /// What a client is told to ask for.
@@ -69,35 +85,86 @@ impl Challenges {
             // for a key in a header of its own.
             schemes.push("ApiKey");
         }
+        let algorithms = source.proof.map(ProofDescription::algorithms);
+        if algorithms.is_some() && !schemes.iter().any(|scheme| is_dpop(scheme)) {
+            schemes.push(DPOP);
+        }
         let place = match source.metadata_url {
             Some(url) => ("resource_metadata", url),
             None => ("realm", source.realm),
         };
-        let lines = |parameters: &[Parameter<'_>]| {
+        let render = |scheme: &str, before: &[Parameter<'_>], after: &[Parameter<'_>]| {
+            let algorithms = algorithms.filter(|_| is_dpop(scheme));
+            let algorithms = algorithms.map(|names| ("algs", names));
+            let before: Vec<_> = before.iter().copied().chain(algorithms).collect();
+            match is_of_oauth(scheme) {
+                true => line(scheme, &placed(place, &before, after)),
+                false => line(scheme, &[("realm", source.realm)]),
+            }
+        };
+        let missing_line = |scheme: &str| match source.metadata_url {
+            // One scheme says which scopes to ask for.
+            Some(_) if !source.scopes.is_empty() && !is_dpop(scheme) => {
+                render(scheme, &[], &[("scope", source.scopes.as_str())])
+            }
+            _ => render(scheme, &[], &[]),
+        };
+        // What is wrong stands in the line of the scheme that was used.
+        let lines = |is_wrong: &dyn Fn(&str) -> bool, error: &[Parameter<'_>]| {
             schemes
                 .iter()
-                .map(|scheme| match is_of_oauth(scheme) {
-                    true => line(scheme, parameters),
-                    false => line(scheme, &[("realm", source.realm)]),
+                .map(|scheme| match is_wrong(scheme) {
+                    true => render(scheme, error, &[]),
+                    false => missing_line(scheme),
                 })
                 .collect::<Result<Arc<[_]>, _>>()
         };
-        let mut missing = vec![place];
-        if source.metadata_url.is_some() && !source.scopes.is_empty() {
-            missing.push(("scope", source.scopes.as_str()));
-        }
+        let of_proofs = |error: &'static str| {
+            let schemes = schemes.iter().filter(|scheme| is_dpop(scheme));
+            schemes
+                .map(|scheme| render(scheme, &[("error", error)], &[]))
+                .collect::<Result<Arc<[_]>, _>>()
+        };
         let invalid_token = [
             ("error", "invalid_token"),
             ("error_description", INVALID_TOKEN),
         ];
+        let invalid_request = schemes
+            .iter()
+            .map(|scheme| match is_of_oauth(scheme) {
+                true => line(scheme, &[("error", "invalid_request")]),
+                false => line(scheme, &[("realm", source.realm)]),
+            })
+            .collect::<Result<Arc<[_]>, _>>()?;
+        let use_nonce = match algorithms {
+            Some(_) => [line(DPOP, &[("error", "use_dpop_nonce")])?].into(),
+            None => Arc::default(),
+        };
+        // Without proofs there is no line for them, and those that there are take the blame.
+        let is_bound = |scheme: &str| is_dpop(scheme) || algorithms.is_none();
         Ok(Self {
-            missing: lines(&missing)?,
-            invalid_request: lines(&[("error", "invalid_request")])?,
-            invalid_token: lines(&placed(place, &invalid_token, &[]))?,
-            schemes: schemes.into(),
+            missing: schemes
+                .iter()
+                .map(|scheme| missing_line(scheme))
+                .collect::<Result<_, _>>()?,
+            invalid_request,
+            invalid_token: lines(&|scheme| !is_dpop(scheme), &invalid_token)?,
+            invalid_bound_token: lines(&is_bound, &invalid_token)?,
+            invalid_proof: of_proofs("invalid_dpop_proof")?,
+            use_nonce,
+            algorithms: algorithms.map(Box::from),
+            schemes: schemes.clone().into(),
             place: (place.0, place.1.into()),
             realm: source.realm.into(),
         })
+    }
+
+    /// 401 with a bad credential, that was presented under the scheme `DPoP` or another.
+    pub(crate) fn invalid_token(&self, is_bound: bool) -> &Arc<[HeaderValue]> {
+        match is_bound {
+            true => &self.invalid_bound_token,
+            false => &self.invalid_token,
+        }
     }
 
     /// 403: too little was granted (RFC 6750 §3.1). Every scope that is needed is named, those
@@ -106,6 +173,17 @@ impl Challenges {
         self.late(
             &[("error", "insufficient_scope"), ("scope", scopes.as_str())],
             &[("error_description", INSUFFICIENT_SCOPE)],
+        )
+    }
+
+    /// 401: the credential is bound to no key, and has to be.
+    pub(crate) fn unconstrained(&self) -> Arc<[HeaderValue]> {
+        self.late(
+            &[
+                ("error", "invalid_token"),
+                ("error_description", UNCONSTRAINED),
+            ],
+            &[],
         )
     }
 
@@ -131,12 +209,17 @@ impl Challenges {
     /// The lines of a challenge that is rendered when it is sent. What they are made of was
     /// held against [`can_be_quoted`] when it was configured, so none is left out.
     fn late(&self, before: &[Parameter<'_>], after: &[Parameter<'_>]) -> Arc<[HeaderValue]> {
-        let parameters = placed((self.place.0, &self.place.1), before, after);
+        let place = (self.place.0, &*self.place.1);
         self.schemes
             .iter()
-            .filter_map(|scheme| match is_of_oauth(scheme) {
-                true => line(scheme, &parameters).ok(),
-                false => line(scheme, &[("realm", &self.realm)]).ok(),
+            .filter_map(|scheme| {
+                let algorithms = self.algorithms.as_deref().filter(|_| is_dpop(scheme));
+                let algorithms = algorithms.map(|names| ("algs", names));
+                let before: Vec<_> = before.iter().copied().chain(algorithms).collect();
+                match is_of_oauth(scheme) {
+                    true => line(scheme, &placed(place, &before, after)).ok(),
+                    false => line(scheme, &[("realm", &self.realm)]).ok(),
+                }
             })
             .collect()
     }
@@ -162,6 +245,11 @@ pub(crate) fn can_be_quoted(text: &str) -> bool {
         .all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
+/// Whether credentials of a scheme come with a proof of possession.
+fn is_dpop(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case(DPOP)
+}
+
 /// Whether the parameters of RFC 6750 belong to a scheme. (`ApiKey` is ours, and takes them.)
 fn is_of_oauth(scheme: &str) -> bool {
     ["Bearer", "DPoP", "ApiKey"]
@@ -175,6 +263,7 @@ fn line(scheme: &str, parameters: &[Parameter<'_>]) -> Result<HeaderValue, Confi
     for (n, (name, value)) in parameters.iter().enumerate() {
         if !can_be_quoted(value) {
             let setting = match *name {
+                "algs" => "with_proof_of_possession",
                 "realm" => "with_realm",
                 _ => "with_resource",
             };
@@ -205,6 +294,7 @@ mod tests {
         let scopes = Scopes::parse(scopes).unwrap();
         let source = Source {
             descriptions,
+            proof: None,
             metadata_url,
             scopes: &scopes,
             realm: "agent",
@@ -246,6 +336,71 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn with_proofs_of_possession() {
+        let url = "https://a.example/m";
+        let scopes = Scopes::parse("files:read").unwrap();
+        let proof = ProofDescription::dpop("ES256 EdDSA");
+        let source = Source {
+            descriptions: &[Description::bearer("jwt")],
+            proof: Some(&proof),
+            metadata_url: Some(url),
+            scopes: &scopes,
+            realm: "agent",
+        };
+        let challenges = Challenges::render(&source).unwrap();
+        let bearer = "Bearer resource_metadata=\"https://a.example/m\", scope=\"files:read\"";
+        let dpop = "DPoP algs=\"ES256 EdDSA\", resource_metadata=\"https://a.example/m\"";
+        let invalid = "error=\"invalid_token\", \
+                       error_description=\"The access token is not valid\", ";
+        let place = "resource_metadata=\"https://a.example/m\"";
+        assert_eq!(text(&challenges.missing), format!("{bearer}\n{dpop}"));
+        // The blame is with the scheme that was used.
+        assert_eq!(
+            text(challenges.invalid_token(false)),
+            format!("Bearer {invalid}{place}\n{dpop}"),
+        );
+        assert_eq!(
+            text(challenges.invalid_token(true)),
+            format!("{bearer}\nDPoP {invalid}algs=\"ES256 EdDSA\", {place}"),
+        );
+        assert_eq!(
+            text(&challenges.invalid_proof),
+            format!("DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA\", {place}"),
+        );
+        assert_eq!(text(&challenges.use_nonce), "DPoP error=\"use_dpop_nonce\"");
+        let late = text(&challenges.insufficient_scope(&scopes));
+        let (bearer, dpop) = late.split_once('\n').unwrap();
+        assert!(bearer.starts_with("Bearer error=\"insufficient_scope\", scope=\"files:read\", "));
+        assert!(dpop.starts_with(
+            "DPoP error=\"insufficient_scope\", scope=\"files:read\", algs=\"ES256 EdDSA\", "
+        ));
+    }
+
+    #[test]
+    fn without_proofs_a_bound_token_is_a_bad_token() {
+        let challenges = challenges(&[Description::bearer("jwt")], None, "");
+        assert_eq!(
+            challenges.invalid_token(true),
+            challenges.invalid_token(false)
+        );
+        assert!(challenges.invalid_proof.is_empty() && challenges.use_nonce.is_empty());
+    }
+
+    #[test]
+    fn algorithms_that_cannot_be_quoted_are_named() {
+        let proof = ProofDescription::dpop("ES256\", evil=\"");
+        let source = Source {
+            descriptions: &[Description::bearer("jwt")],
+            proof: Some(&proof),
+            metadata_url: None,
+            scopes: &Scopes::default(),
+            realm: "agent",
+        };
+        let error = Challenges::render(&source).unwrap_err();
+        assert_eq!(error.setting(), "with_proof_of_possession");
     }
 
     #[test]

@@ -87,11 +87,11 @@
 //!
 //! # Not yet
 //!
-//! Ready-made stores that several servers share (the trait is there), approvals; DPoP and
-//! certificate-bound tokens (credentials that are bound to a key are refused); introspection; browser
-//! login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the
-//! operator's tool; another configuration without a restart. Heads of the audit log are given away, not
-//! signed; addresses stand in it whole.
+//! Ready-made stores that several servers share (the trait is there), approvals; introspection of
+//! opaque tokens; a listener for TLS and the certificate headers of proxies (whoever has a certificate
+//! of the client can hand it to the gate); browser login, passkeys, device-bound cookies, risk scoring;
+//! outbound credentials, the leak guard, the operator's tool; another configuration without a restart.
+//! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ambient;
@@ -132,10 +132,11 @@ pub use portcullis_jwt as jwt;
 
 pub use portcullis_core::{
     Actor, Authenticator, Authorization, Check, Clock, ConfigError, ConfigErrors, Confirmation,
-    Description, Evidence, EvidenceKind, IntoAuthenticator, InvalidEvidence, InvalidScope,
-    InvalidTraceParent, MalformedAuthorization, NotReady, ParentId, ReasonCode, Rejection,
-    RejectionKind, RequestId, RequestView, RevocationKey, Scopes, Secret, Site, Sleep, SystemClock,
-    Timestamp, TraceId, TraceParent, Unavailable, Verdict, entropy,
+    Description, Evidence, EvidenceKind, IntoAuthenticator, IntoProofVerifier, InvalidEvidence,
+    InvalidScope, InvalidTraceParent, MalformedAuthorization, NotReady, ParentId, PeerCertificate,
+    ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict, ProofVerifier, ReasonCode,
+    Rejection, RejectionKind, RequestId, RequestView, RevocationKey, Scopes, Secret, Site, Sleep,
+    SystemClock, Timestamp, TraceId, TraceParent, Unavailable, Verdict, entropy,
 };
 
 pub use crate::{

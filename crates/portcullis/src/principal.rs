@@ -109,6 +109,13 @@ impl Principal {
         self.evidence.actors()
     }
 
+    /// Whether the credential is bound to a key or a certificate (RFC 9449, RFC 8705), of which
+    /// whoever sent this request has shown that he holds it.
+    #[must_use]
+    pub fn is_sender_constrained(&self) -> bool {
+        self.evidence.confirmation().is_some()
+    }
+
     /// The name of the authenticator that accepted the credential.
     #[must_use]
     pub fn authenticator(&self) -> &'static str {

@@ -41,6 +41,8 @@ reasons! {
     BODY_TOO_LARGE = "body_too_large";
     /// The sender has spent its budget of refusals.
     BUDGET_SPENT = "budget_spent";
+    /// The credential is bound to a certificate, and the connection has another or none.
+    CERTIFICATE_UNMET = "certificate_unmet";
     /// One new token after the other lacked the same, so that a further challenge would not
     /// have helped.
     CHALLENGE_IN_VAIN = "challenge_in_vain";
@@ -92,6 +94,10 @@ reasons! {
     PERMITTED = "permitted";
     /// A CORS preflight, answered without asking for a credential.
     PREFLIGHT = "preflight";
+    /// The credential is bound to a key, and was presented as one that is not.
+    PROOF_DOWNGRADED = "proof_downgraded";
+    /// The credential is bound to no key, and was presented as one that is.
+    PROOF_OF_UNBOUND_CREDENTIAL = "proof_of_unbound_credential";
     /// The client has spent its quota.
     QUOTA_CLIENT = "quota_client";
     /// The principal has spent its quota.
@@ -104,6 +110,8 @@ reasons! {
     REVOCATION_STORE_UNAVAILABLE = "revocation_store_unavailable";
     /// A scope was not granted that has to be.
     SCOPE_MISSING = "scope_missing";
+    /// The credential is bound to no key, and has to be.
+    SENDER_CONSTRAINT_MISSING = "sender_constraint_missing";
     /// The session has lasted as long as it may.
     SESSION_ABSOLUTE = "session_absolute";
     /// The credential of a request that was running ended.

@@ -19,7 +19,8 @@ pub(crate) struct Refusal {
     authenticator: Option<&'static str>,
     challenges: Option<Arc<[HeaderValue]>>,
     retry_after: Option<Duration>,
-    header: Option<(HeaderName, &'static str)>,
+    /// Few refusals have one, and each request carries the room for one.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
     body: Body,
 }
 
@@ -112,8 +113,8 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -169,8 +170,9 @@ impl Refusal {
             let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, seconds.max(1).into());
         }
-        if let Some((name, value)) = self.header {
-            headers.insert(name, HeaderValue::from_static(value));
+        if let Some(header) = self.header {
+            let (name, value) = *header;
+            headers.insert(name, value);
         }
         let body = match self.body {
             Body::Empty => Bytes::new(),

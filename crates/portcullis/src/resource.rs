@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header::ALLOW, request::Parts};
-use portcullis_core::{ConfigError, Scopes};
+use http::{HeaderValue, Method, StatusCode, header::ALLOW, request::Parts};
+use portcullis_core::{ConfigError, ProofDescription, Scopes};
 use url::{Host, Url};
 
 use crate::{
@@ -94,13 +94,19 @@ pub(crate) struct Metadata {
     document: Bytes,
 }
 
+/// What the metadata says beside who we are: what authenticators and settings really are.
+pub(crate) struct Published<'a> {
+    pub(crate) authorization_servers: &'a [&'a str],
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) proof: Option<&'a ProofDescription>,
+    /// Whether every credential has to be bound to a key.
+    pub(crate) requires_proof: bool,
+}
+
 impl Metadata {
     /// The metadata of a resource, if there is an authorization server to point to.
-    pub(crate) fn new(
-        resource: &Resource,
-        authorization_servers: &[&str],
-        scopes: &Scopes,
-    ) -> Option<Self> {
+    pub(crate) fn new(resource: &Resource, published: &Published<'_>) -> Option<Self> {
+        let (authorization_servers, scopes) = (published.authorization_servers, published.scopes);
         if authorization_servers.is_empty() {
             return None;
         }
@@ -116,9 +122,18 @@ impl Metadata {
             true => String::new(),
             false => format!(",\"scopes_supported\":[{}]", list(&mut scopes.iter())),
         };
+        let proof = match published.proof {
+            None => String::new(),
+            Some(proof) => format!(
+                ",\"dpop_signing_alg_values_supported\":[{}],\
+                 \"dpop_bound_access_tokens_required\":{}",
+                list(&mut proof.algorithms().split(' ')),
+                published.requires_proof,
+            ),
+        };
         let document = format!(
             "{{\"resource\":\"{}\",\"authorization_servers\":[{servers}],\
-             \"bearer_methods_supported\":[\"header\"]{scopes}}}",
+             \"bearer_methods_supported\":[\"header\"]{scopes}{proof}}}",
             resource.identifier,
         );
         Some(Self {
@@ -148,7 +163,8 @@ impl Metadata {
             Method::OPTIONS => {
                 answer(StatusCode::NO_CONTENT).with_document("text/plain", Bytes::new())
             }
-            _ => answer(StatusCode::METHOD_NOT_ALLOWED).with_header(ALLOW, "GET, HEAD, OPTIONS"),
+            _ => answer(StatusCode::METHOD_NOT_ALLOWED)
+                .with_header(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS")),
         })
     }
 }
@@ -229,7 +245,13 @@ mod tests {
     fn the_document_is_json_with_the_resource_byte_for_byte() {
         let resource = Resource::parse("https://A.example/mcp").unwrap();
         let scopes = Scopes::parse("notes.read").unwrap();
-        let metadata = Metadata::new(&resource, &["https://idp.example"], &scopes).unwrap();
+        let published = |authorization_servers| Published {
+            authorization_servers,
+            scopes: &scopes,
+            proof: None,
+            requires_proof: false,
+        };
+        let metadata = Metadata::new(&resource, &published(&["https://idp.example"])).unwrap();
         assert_eq!(
             metadata.document,
             "{\"resource\":\"https://A.example/mcp\",\
@@ -247,6 +269,21 @@ mod tests {
                 .answer(&Method::GET, &format!("{WELL_KNOWN}/other"))
                 .is_none()
         );
-        assert!(Metadata::new(&resource, &[], &scopes).is_none());
+        assert!(Metadata::new(&resource, &published(&[])).is_none());
+        let dpop = ProofDescription::dpop("ES256 EdDSA");
+        for requires_proof in [false, true] {
+            let published = Published {
+                proof: Some(&dpop),
+                requires_proof,
+                ..published(&["https://idp.example"])
+            };
+            let metadata = Metadata::new(&resource, &published).unwrap();
+            let document = String::from_utf8(metadata.document.to_vec()).unwrap();
+            let expected = format!(
+                ",\"dpop_signing_alg_values_supported\":[\"ES256\",\"EdDSA\"],\
+                 \"dpop_bound_access_tokens_required\":{requires_proof}}}"
+            );
+            assert!(document.ends_with(&expected), "{document}");
+        }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderName;
 use portcullis_core::{
-    ConfigError, ConfigErrors, Description, IntoAuthenticator, ReasonCode, RevocationStore, Scopes,
-    Secret, Site,
+    ConfigError, ConfigErrors, Description, IntoAuthenticator, IntoProofVerifier, RevocationStore,
+    Scopes, Secret, Site,
 };
 
 use super::{
@@ -13,12 +12,14 @@ use super::{
     anonymous::AnonymousRoutes,
     chain::{AnyAuthenticator, Planned, plan},
     decide::{Authenticate, Link},
+    descriptions::{check_descriptions, consumed, credential_headers, foreign_issuers},
+    possession::{self, AnyVerifier, PlannedVerifier, Possession},
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
     challenge::{Challenges, Source},
     frame::Steps,
-    resource::{Metadata, Resource},
+    resource::{Metadata, Published, Resource},
     revocation::{RevocationSettings, Revocations},
     time::Time,
 };
@@ -40,6 +41,8 @@ pub(crate) struct AuthnSettings {
     scopes: Option<Box<str>>,
     realm: Option<Box<str>>,
     revocations: RevocationSettings,
+    verifier: Option<PlannedVerifier>,
+    requires_sender_constraint: bool,
 }
 
 /// What comes out of the settings.
@@ -135,6 +138,30 @@ macro_rules! authn_setters {
             self
         }
 
+        /// Who checks proofs of possession, such as `portcullis::jwt::Dpop`: tokens that are bound to a key (`cnf` with `jkt`, RFC 9449 §6) are then good with a
+        /// proof, under the scheme `DPoP`. Without it they are refused, because nothing here
+        /// could tell who sends them.
+        ///
+        /// Tokens that are bound to a certificate (`x5t#S256`, RFC 8705 §3) need no setting: they
+        /// are good on a connection with that [certificate](crate::PeerCertificate).
+        pub fn with_proof_of_possession(
+            mut self,
+            verifier: impl $crate::IntoProofVerifier + Send + 'static,
+        ) -> Self {
+            self.settings.with_verifier(verifier);
+            self
+        }
+
+        /// Refuses every credential that is not bound to a key or a certificate: whoever steals
+        /// one can do nothing with it. API keys are bound to none.
+        ///
+        /// For some operations only, see
+        /// [`Requirement`](crate::step_up::Requirement::with_sender_constraint).
+        pub fn require_sender_constraint(mut self) -> Self {
+            self.settings.require_sender_constraint();
+            self
+        }
+
         /// The realm of challenges where there is no authorization server to point to
         /// (RFC 9110 §11.5). `agent` by default.
         pub fn with_realm(mut self, realm: impl Into<Box<str>>) -> Self {
@@ -182,6 +209,14 @@ impl AuthnSettings {
 
     pub(crate) fn with_revocation_key(&mut self, key: Secret) {
         self.revocations.with_key(key);
+    }
+
+    pub(crate) fn with_verifier(&mut self, verifier: impl IntoProofVerifier + Send + 'static) {
+        self.verifier = Some(possession::plan(verifier));
+    }
+
+    pub(crate) fn require_sender_constraint(&mut self) {
+        self.requires_sender_constraint = true;
     }
 
     /// The resource, if one is set. In place of one that cannot work there is another, so that
@@ -233,14 +268,26 @@ impl AuthnSettings {
         let descriptions: Vec<_> = authenticators.iter().map(|a| a.describe()).collect();
         check_descriptions(&descriptions, &mut errors);
 
+        let verifier: Option<Arc<dyn AnyVerifier>> = self
+            .verifier
+            .and_then(|planned| keep(planned(&site), &mut errors));
+        let proof = verifier.as_ref().map(|verifier| verifier.describe());
+
         let servers: Vec<_> = descriptions
             .iter()
             .flat_map(Description::authorization_servers)
             .collect();
-        let metadata = resource.and_then(|resource| Metadata::new(resource, &servers, &scopes));
+        let published = Published {
+            authorization_servers: &servers,
+            scopes: &scopes,
+            proof: proof.as_ref(),
+            requires_proof: self.requires_sender_constraint,
+        };
+        let metadata = resource.and_then(|resource| Metadata::new(resource, &published));
         let challenges = keep(
             Challenges::render(&Source {
                 descriptions: &descriptions,
+                proof: proof.as_ref(),
                 metadata_url: metadata.as_ref().map(Metadata::url),
                 scopes: &scopes,
                 realm: self.realm.as_deref().unwrap_or("agent"),
@@ -265,11 +312,15 @@ impl AuthnSettings {
             .collect();
         let step = Authenticate {
             chain,
-            consumed: consumed(&descriptions),
+            consumed: consumed(&descriptions, verifier.is_some()),
             credential_headers: credential_headers(&descriptions),
             challenges: Arc::new(challenges),
             anonymous: self.anonymous,
             revocations: Arc::clone(&revocations),
+            possession: Possession {
+                verifier,
+                is_required: self.requires_sender_constraint,
+            },
         };
         errors.into_result(Assembled {
             step,
@@ -299,76 +350,6 @@ fn parse_scopes(scopes: Option<&str>) -> Result<Scopes, ConfigErrors> {
         ));
     }
     Ok(scopes)
-}
-
-fn check_descriptions(descriptions: &[Description], errors: &mut ConfigErrors) {
-    let mut servers: Vec<&str> = Vec::new();
-    for description in descriptions {
-        let name = description.name();
-        if ReasonCode::new(name).as_str() != name {
-            errors.push(ConfigError::new(
-                "add_authenticator",
-                format!(
-                    "`{}` is no name for records; use `[a-z0-9_]`",
-                    name.escape_debug()
-                ),
-            ));
-        }
-        if description.headers().is_empty() {
-            errors.push(ConfigError::new(
-                "add_authenticator",
-                format!("`{name}` declares no header, so its credential would reach the handler"),
-            ));
-        }
-        for server in description.authorization_servers() {
-            let is_plain =
-                |byte: u8| (0x21..=0x7e).contains(&byte) && !matches!(byte, b'"' | b'\\');
-            if !server.bytes().all(is_plain) {
-                errors.push(ConfigError::new(
-                    "add_authenticator",
-                    format!("`{name}` declares an issuer that is no url"),
-                ));
-            } else if servers.contains(&server) {
-                errors.push(ConfigError::new(
-                    "add_authenticator",
-                    format!("the issuer `{server}` is there twice; remove one"),
-                ));
-            } else {
-                servers.push(server);
-            }
-        }
-    }
-}
-
-/// The issuers that are declared, and not by this one.
-fn foreign_issuers(declared: &[&str], description: &Description) -> Vec<Box<str>> {
-    let is_own = |issuer: &str| description.authorization_servers().any(|own| own == issuer);
-    let foreign = declared.iter().filter(|issuer| !is_own(issuer));
-    foreign.map(|issuer| Box::from(*issuer)).collect()
-}
-
-/// The header of each authenticator that is a credential by itself: its first, and those that
-/// it adds carry a part of one. `Authorization` is counted apart.
-fn credential_headers(descriptions: &[Description]) -> Vec<HeaderName> {
-    let mut headers: Vec<HeaderName> = Vec::new();
-    for name in descriptions.iter().filter_map(|d| d.headers().first()) {
-        if *name != http::header::AUTHORIZATION && !headers.contains(name) {
-            headers.push(name.clone());
-        }
-    }
-    headers
-}
-
-/// Every header that carries a credential, once, and always `Authorization`: whatever a
-/// caller put there was meant for the gate.
-fn consumed(descriptions: &[Description]) -> Vec<HeaderName> {
-    let mut consumed = vec![http::header::AUTHORIZATION];
-    for name in descriptions.iter().flat_map(Description::headers) {
-        if !consumed.contains(name) {
-            consumed.push(name.clone());
-        }
-    }
-    consumed
 }
 
 impl fmt::Debug for AuthnBuilder {

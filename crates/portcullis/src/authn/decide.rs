@@ -9,22 +9,29 @@ use portcullis_core::{
     Check, Evidence, ReasonCode, Rejection, RejectionKind, RequestView, Verdict,
 };
 
-use super::{anonymous::AnonymousRoutes, chain::AnyAuthenticator};
+use super::{
+    admit::{Accepted, Progress, unavailable_now},
+    anonymous::AnonymousRoutes,
+    chain::AnyAuthenticator,
+    possession::{self, Possession},
+};
 use crate::{
     challenge::Challenges,
     exchange::{Exchange, Slot},
     frame::{Decision, Pending, Step},
-    principal::{Identity, Principal},
+    principal::Identity,
     reason,
     refusal::Refusal,
-    revocation::{Bar, Revocations},
+    revocation::Revocations,
 };
 
-const LAYER: &str = Slot::Authn.name();
+pub(super) const LAYER: &str = Slot::Authn.name();
 
-/// Where [`Authenticate`] goes on when all that is left to ask is whether the credential that
-/// was accepted is revoked. No authenticator stands there.
-const REVOCATION: usize = usize::MAX;
+/// Where [`Authenticate`] goes on when an authenticator has accepted, and it is left to ask
+/// whether the credential is revoked, and then for a proof. No authenticator stands there.
+const REVOCATIONS: usize = usize::MAX;
+/// The same, when the verifier has looked for the first time.
+const VERIFIER: usize = usize::MAX - 1;
 
 /// The step of the `authn` layer.
 pub(crate) struct Authenticate {
@@ -36,6 +43,7 @@ pub(crate) struct Authenticate {
     pub(super) challenges: Arc<Challenges>,
     pub(super) anonymous: AnonymousRoutes,
     pub(super) revocations: Arc<Revocations>,
+    pub(super) possession: Possession,
 }
 
 /// One authenticator.
@@ -69,6 +77,7 @@ impl Step for Authenticate {
             Ok(presented) => presented,
             Err(code) => return Decision::Refuse(self.invalid_request(code)),
         };
+        let is_bound = possession::is_bound(&view);
         let mut is_not_mine = false;
         for (cursor, link) in self.chain.iter().enumerate() {
             let verdict = match link.authenticator.check(&view) {
@@ -78,21 +87,19 @@ impl Step for Authenticate {
                 }
                 Check::NeedsIo => return Decision::NeedsIo { cursor },
             };
-            match self.judge(link, verdict) {
+            match self.judge(link, verdict, is_bound) {
                 Next::Ask { is_not_mine: now } => is_not_mine |= now,
                 Next::Settle(Ok(evidence)) => {
-                    return match self.revocations.check(&evidence) {
-                        Check::Done(result) => {
-                            match self.settle(parts, exchange, evidence, link.name, result) {
-                                Ok(()) => Decision::Pass,
-                                Err(refusal) => Decision::Refuse(refusal),
-                            }
-                        }
-                        Check::NeedsIo => {
-                            exchange.set_accepted(evidence, link.name);
-                            Decision::NeedsIo { cursor: REVOCATION }
-                        }
+                    let name = link.name;
+                    let accepted = Accepted { evidence, name };
+                    let cursor = match self.finish(parts, exchange, &accepted) {
+                        Ok(Progress::Admitted) => return Decision::Pass,
+                        Ok(Progress::WantsRevocations) => REVOCATIONS,
+                        Ok(Progress::WantsVerifier) => VERIFIER,
+                        Err(refusal) => return Decision::Refuse(refusal),
                     };
+                    exchange.set_accepted(accepted.evidence, name);
+                    return Decision::NeedsIo { cursor };
                 }
                 Next::Settle(Err(refusal)) => return Decision::Refuse(restrict(refusal, exchange)),
             }
@@ -105,17 +112,21 @@ impl Step for Authenticate {
 
     fn resume(self: Arc<Self>, mut parts: Parts, exchange: Exchange, cursor: usize) -> Pending {
         Box::pin(async move {
-            if cursor == REVOCATION {
+            if cursor >= VERIFIER {
                 // Asked as it was accepted: an authenticator of one-time credentials does not
                 // accept one twice.
                 let Some((evidence, name)) = exchange.accepted() else {
-                    let refusal = self.invalid_token(reason::CREDENTIAL_UNKNOWN);
+                    let refusal = self.invalid_token(reason::CREDENTIAL_UNKNOWN, false);
                     return (parts, Err(refusal));
                 };
                 let evidence = Arc::clone(evidence);
-                let result = self.look(&mut parts, &exchange, evidence, name).await;
-                return (parts, result);
+                let accepted = Accepted { evidence, name };
+                let is_verifier_next = cursor == VERIFIER;
+                return self
+                    .finish_with_io(parts, &exchange, &accepted, is_verifier_next)
+                    .await;
             }
+            let is_bound = possession::is_bound(&exchange.view(&parts));
             let mut is_not_mine = false;
             for (index, link) in self.chain.iter().enumerate() {
                 // Those before the cursor have answered, without I/O, and do so again: what
@@ -129,11 +140,14 @@ impl Step for Authenticate {
                         verdict
                     }
                 };
-                match self.judge(link, verdict) {
+                match self.judge(link, verdict, is_bound) {
                     Next::Ask { is_not_mine: now } => is_not_mine |= now,
                     Next::Settle(Ok(evidence)) => {
-                        let result = self.look(&mut parts, &exchange, evidence, link.name).await;
-                        return (parts, result);
+                        let name = link.name;
+                        let accepted = Accepted { evidence, name };
+                        return self
+                            .finish_with_io(parts, &exchange, &accepted, false)
+                            .await;
                     }
                     Next::Settle(Err(refusal)) => return (parts, Err(refusal)),
                 }
@@ -152,6 +166,9 @@ impl Step for Authenticate {
                 .headers
                 .entry(header::CACHE_CONTROL)
                 .or_insert(HeaderValue::from_static("no-store"));
+        }
+        if let Some(nonce) = exchange.nonce() {
+            parts.headers.insert(possession::NONCE, nonce.clone());
         }
         None
     }
@@ -187,91 +204,40 @@ impl Authenticate {
         Ok(places > 0)
     }
 
-    fn judge(&self, link: &Link, verdict: Verdict) -> Next {
+    fn judge(&self, link: &Link, verdict: Verdict, is_bound: bool) -> Next {
         match verdict {
             Verdict::Absent => Next::Ask { is_not_mine: false },
             Verdict::NotMine => Next::Ask { is_not_mine: true },
-            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence)),
-            Verdict::Reject(rejection) => Next::Settle(Err(self.reject(link, rejection))),
-            Verdict::Unavailable(unavailable) => Next::Settle(Err(Refusal::new(
-                LAYER,
-                StatusCode::SERVICE_UNAVAILABLE,
-                unavailable.reason(),
-            )
-            .with_authenticator(link.name)
-            .with_retry_after(unavailable.retry_after()))),
-            // A verdict that this layer does not know is nobody's permission.
-            _ => Next::Settle(Err(
-                self.reject(link, Rejection::invalid_token(reason::CREDENTIAL_UNKNOWN))
+            Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence, is_bound)),
+            Verdict::Reject(rejection) => Next::Settle(Err(self.reject(link, rejection, is_bound))),
+            Verdict::Unavailable(unavailable) => Next::Settle(Err(
+                unavailable_now(unavailable).with_authenticator(link.name)
             )),
+            // A verdict that this layer does not know is nobody's permission.
+            _ => {
+                let rejection = Rejection::invalid_token(reason::CREDENTIAL_UNKNOWN);
+                Next::Settle(Err(self.reject(link, rejection, is_bound)))
+            }
         }
     }
 
     /// What is checked of evidence, whoever accepted it.
-    fn examine(&self, link: &Link, evidence: Arc<Evidence>) -> Result<Arc<Evidence>, Refusal> {
+    fn examine(
+        &self,
+        link: &Link,
+        evidence: Arc<Evidence>,
+        is_bound: bool,
+    ) -> Result<Arc<Evidence>, Refusal> {
         if let Err(problem) = check_evidence(link, &evidence) {
             tracing::warn!(
                 target: "portcullis",
                 authenticator = link.name,
                 "an authenticator accepted evidence that cannot be relied on: {problem}",
             );
-            return Err(self.reject(link, Rejection::invalid_token(reason::EVIDENCE_INVALID)));
-        }
-        // Nothing here can check a proof of possession yet, so a bound credential has none.
-        if evidence.confirmation().is_some() && !portcullis_core::sabotaged!("authn.confirmation") {
-            return Err(self.reject(link, Rejection::invalid_token(reason::CONFIRMATION_UNMET)));
+            let rejection = Rejection::invalid_token(reason::EVIDENCE_INVALID);
+            return Err(self.reject(link, rejection, is_bound));
         }
         Ok(evidence)
-    }
-
-    /// Lets evidence in that is not revoked, with what the store has to be asked for it.
-    async fn look(
-        &self,
-        parts: &mut Parts,
-        exchange: &Exchange,
-        evidence: Arc<Evidence>,
-        name: &'static str,
-    ) -> Result<(), Refusal> {
-        let result = match self.revocations.check(&evidence) {
-            Check::Done(result) => result,
-            Check::NeedsIo => self.revocations.look(&evidence).await,
-        };
-        self.settle(parts, exchange, evidence, name, result)
-    }
-
-    /// Lets evidence in, unless it is revoked or that cannot be said.
-    fn settle(
-        &self,
-        parts: &mut Parts,
-        exchange: &Exchange,
-        evidence: Arc<Evidence>,
-        name: &'static str,
-        result: Result<(), Bar>,
-    ) -> Result<(), Refusal> {
-        if let Err(bar) = result
-            && !bar.is_ignored()
-        {
-            let mut refusal = bar.refusal(LAYER, exchange).with_authenticator(name);
-            if bar.is_final() {
-                refusal = refusal.with_challenges(Arc::clone(&self.challenges.invalid_token));
-            }
-            return Err(restrict(refusal, exchange));
-        }
-        self.admit(parts, exchange, evidence, name);
-        Ok(())
-    }
-
-    fn admit(
-        &self,
-        parts: &mut Parts,
-        exchange: &Exchange,
-        evidence: Arc<Evidence>,
-        name: &'static str,
-    ) {
-        self.consume(&mut parts.headers);
-        let principal = Principal::from_evidence(evidence, name);
-        exchange.set_identity(Identity::Principal(principal), &self.challenges);
-        exchange.set_revocations(&self.revocations);
     }
 
     /// No authenticator settled it.
@@ -282,7 +248,8 @@ impl Authenticate {
         was_presented: bool,
     ) -> Result<(), Refusal> {
         if was_presented && !portcullis_core::sabotaged!("authn.unknown_credential") {
-            return Err(self.invalid_token(reason::CREDENTIAL_UNKNOWN));
+            let is_bound = possession::is_bound(&exchange.view(parts));
+            return Err(self.invalid_token(reason::CREDENTIAL_UNKNOWN, is_bound));
         }
         if self.anonymous.allow(parts, exchange.path()) {
             self.consume(&mut parts.headers);
@@ -295,7 +262,7 @@ impl Authenticate {
         )
     }
 
-    fn consume(&self, headers: &mut HeaderMap) {
+    pub(super) fn consume(&self, headers: &mut HeaderMap) {
         if portcullis_core::sabotaged!("authn.consume") {
             return;
         }
@@ -304,11 +271,11 @@ impl Authenticate {
         }
     }
 
-    fn reject(&self, link: &Link, rejection: Rejection) -> Refusal {
+    fn reject(&self, link: &Link, rejection: Rejection, is_bound: bool) -> Refusal {
         let refusal = match rejection.kind() {
             RejectionKind::InvalidRequest => self.invalid_request(rejection.reason()),
             // Also any kind that this layer does not know.
-            _ => self.invalid_token(rejection.reason()),
+            _ => self.invalid_token(rejection.reason(), is_bound),
         };
         refusal.with_authenticator(link.name)
     }
@@ -318,9 +285,9 @@ impl Authenticate {
             .with_challenges(Arc::clone(&self.challenges.invalid_request))
     }
 
-    fn invalid_token(&self, code: ReasonCode) -> Refusal {
+    pub(super) fn invalid_token(&self, code: ReasonCode, is_bound: bool) -> Refusal {
         Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code)
-            .with_challenges(Arc::clone(&self.challenges.invalid_token))
+            .with_challenges(Arc::clone(self.challenges.invalid_token(is_bound)))
     }
 }
 
@@ -339,7 +306,7 @@ fn check_evidence(link: &Link, evidence: &Evidence) -> Result<(), Cow<'static, s
 }
 
 /// A request whose sender has spent its budget learns nothing about its credential.
-fn restrict(refusal: Refusal, exchange: &Exchange) -> Refusal {
+pub(super) fn restrict(refusal: Refusal, exchange: &Exchange) -> Refusal {
     if exchange.is_restricted() {
         budget_spent(exchange)
     } else {

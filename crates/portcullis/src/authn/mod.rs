@@ -75,7 +75,7 @@
 //! | no credential | 401 | where to get one, without `error` |
 //! | `Authorization` twice or malformed, two kinds of credential, a token in the query or a cookie | 400 | `error="invalid_request"` |
 //! | a credential that is bad, or that no authenticator knows | 401 | `error="invalid_token"` |
-//! | a credential that is bound to a key, without a proof | 401 | `error="invalid_token"` |
+//! | a credential that is bound to a key, from whoever has not shown that he holds it | 401 | `error="invalid_token"`, `invalid_dpop_proof` or `use_dpop_nonce` |
 //! | a credential that has been [revoked](crate::revocation) | 401 | `error="invalid_token"` |
 //! | a credential that cannot be judged now | 503 | none; `Retry-After` |
 //! | any of these, from a sender that has spent its budget of refusals | 429 | none; `Retry-After` |
@@ -90,11 +90,14 @@
 //! [`Exchange::of`](crate::Exchange::of). The response gets `Cache-Control: no-store` unless
 //! the handler has set the header itself.
 
+mod admit;
 mod anonymous;
 mod builder;
 mod chain;
 mod decide;
+mod descriptions;
 mod layer;
+mod possession;
 mod service;
 
 pub use self::{builder::AuthnBuilder, layer::AuthnLayer, service::Authn};

@@ -1,5 +1,7 @@
 //! Whether a call is permitted: the decision itself.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use portcullis_core::{Check, ReasonCode, Timestamp};
 
@@ -125,8 +127,8 @@ fn check_revoked(exchange: &Exchange, revoked: &Revoked) -> Result<(), Refusal> 
 }
 
 fn with_invalid_token(exchange: &Exchange, refusal: Refusal) -> Refusal {
-    match exchange.challenges() {
-        Some(challenges) => refusal.with_challenges(challenges.invalid_token.clone()),
+    match exchange.invalid_token() {
+        Some(challenge) => refusal.with_challenges(Arc::clone(challenge)),
         None => refusal,
     }
 }

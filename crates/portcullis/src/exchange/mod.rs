@@ -21,7 +21,7 @@ use std::{
     },
 };
 
-use http::{Extensions, Method, request::Parts};
+use http::{Extensions, HeaderValue, Method, request::Parts};
 use portcullis_core::{Clock, Evidence, RequestId, RequestView, Timestamp, TraceParent};
 
 pub use self::slot::Slot;
@@ -74,6 +74,7 @@ struct Ledger {
     arrival: OnceLock<Arrival>,
     /// What an authenticator has accepted, while it is being asked whether it is revoked.
     accepted: OnceLock<(Arc<Evidence>, &'static str)>,
+    nonce: OnceLock<HeaderValue>,
     identity: OnceLock<Identity>,
     challenges: OnceLock<Arc<Challenges>>,
     revocations: OnceLock<Arc<Revocations>>,
@@ -221,6 +222,7 @@ impl Exchange {
             shared: Arc::clone(shared),
             arrival: OnceLock::new(),
             accepted: OnceLock::new(),
+            nonce: OnceLock::new(),
             identity: OnceLock::new(),
             challenges: OnceLock::new(),
             revocations: OnceLock::new(),
@@ -299,6 +301,16 @@ impl Exchange {
         Some((evidence, authenticator))
     }
 
+    /// Keeps the nonce that the client's next proof is to use.
+    pub(crate) fn set_nonce(&self, nonce: HeaderValue) {
+        let _ = self.0.nonce.set(nonce);
+    }
+
+    /// The nonce that the client's next proof is to use.
+    pub(crate) fn nonce(&self) -> Option<&HeaderValue> {
+        self.0.nonce.get()
+    }
+
     /// Writes where it is known what has been revoked. A second write is impossible, as for
     /// [`set_arrival`](Self::set_arrival).
     pub(crate) fn set_revocations(&self, revocations: &Arc<Revocations>) {
@@ -320,6 +332,14 @@ impl Exchange {
     /// How callers are challenged, with an `authn` layer further out.
     pub(crate) fn challenges(&self) -> Option<&Challenges> {
         self.0.challenges.get().map(|challenges| &**challenges)
+    }
+
+    /// The challenge to a caller whose credential is not good any more.
+    pub(crate) fn invalid_token(&self) -> Option<&Arc<[HeaderValue]>> {
+        let confirmation = self.principal().map(Principal::evidence);
+        let confirmation = confirmation.and_then(Evidence::confirmation);
+        let is_bound = confirmation.is_some_and(|key| key.jwk_thumbprint().is_some());
+        Some(self.challenges()?.invalid_token(is_bound))
     }
 
     /// A handle that does not keep the exchange.

@@ -18,6 +18,7 @@
 //! | `authorization_malformed` | 400 | `authn` |
 //! | `body_too_large` | 413 | `perimeter` |
 //! | `budget_spent` | 429 | `perimeter`, `authn` |
+//! | `certificate_unmet` | 401 | `authn` |
 //! | `challenge_in_vain` | 403 | `step_up` |
 //! | `connect_refused` | 400 | `perimeter` |
 //! | `content_length_malformed` | 400 | `perimeter` |
@@ -38,12 +39,15 @@
 //! | `origin_not_allowed` | 403 | `perimeter` |
 //! | `path_ambiguous` | 400 | `perimeter`, `step_up` |
 //! | `preflight` | 204 | `authn` |
+//! | `proof_downgraded` | 401 | `authn` |
+//! | `proof_of_unbound_credential` | 401 | `authn` |
 //! | `quota_client` | 429 | `quota` |
 //! | `quota_principal` | 429 | `quota` |
 //! | `resource_metadata` | 200 204 405 | the gate |
 //! | `revocation_forgotten` | 401 | `authn`, `session`, `authorize` |
 //! | `revocation_store_unavailable` | 503 | `authn`, `authorize` |
 //! | `scope_missing` | 403 | `step_up` |
+//! | `sender_constraint_missing` | 401 403 | `authn`, `step_up` |
 //! | `session_absolute` | 401 | `session`, `authorize` |
 //! | `session_credential_expired` | 401 | the gate, of a handler that has not answered |
 //! | `session_ended` | 401 | `session`, `authorize` |

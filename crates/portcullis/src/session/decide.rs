@@ -242,9 +242,9 @@ fn revoked(exchange: &Exchange) -> Option<Refusal> {
         return None;
     }
     let refusal = bar.refusal(LAYER, exchange);
-    let challenges = exchange.challenges().filter(|_| bar.is_final());
-    Some(match challenges {
-        Some(challenges) => refusal.with_challenges(Arc::clone(&challenges.invalid_token)),
+    let challenge = exchange.invalid_token().filter(|_| bar.is_final());
+    Some(match challenge {
+        Some(challenge) => refusal.with_challenges(Arc::clone(challenge)),
         None => refusal,
     })
 }
@@ -277,7 +277,8 @@ pub(crate) fn challenge(
     max_age: Option<Duration>,
 ) -> Refusal {
     let refusal = Refusal::new(layer, StatusCode::UNAUTHORIZED, code);
-    let Some(challenges) = exchange.challenges() else {
+    let (Some(challenges), Some(invalid_token)) = (exchange.challenges(), exchange.invalid_token())
+    else {
         return refusal;
     };
     let max_age = max_age.filter(|_| kind == EvidenceKind::User);
@@ -287,7 +288,7 @@ pub(crate) fn challenge(
             max_age,
             scopes: &Scopes::default(),
         }),
-        None => Arc::clone(&challenges.invalid_token),
+        None => Arc::clone(invalid_token),
     })
 }
 

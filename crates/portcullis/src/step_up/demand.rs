@@ -21,7 +21,7 @@ pub(crate) struct Demand {
 }
 
 /// What a caller lacks. Of several things, the one that is hardest to get.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Shortfall {
     /// The authentication context class is another, or is not known.
     Acr,
@@ -35,6 +35,8 @@ pub(super) enum Shortfall {
     AuthTooOld,
     /// A scope was not granted, and nothing else is lacking.
     Scope,
+    /// The credential is bound to no key.
+    Unconstrained,
 }
 
 impl Demand {
@@ -65,13 +67,22 @@ impl Demand {
 
     /// Whether a caller meets the requirement. Allocates nothing.
     ///
-    /// Strength comes first: where it is lacking as well as a scope, one challenge can ask for
+    /// A credential of another kind comes first, then strength: where it is lacking as well as a scope, one challenge can ask for
     /// both, and where it cannot be had, a scope would be of no use.
     pub(super) fn check(&self, evidence: &Evidence, now: Timestamp) -> Result<(), Shortfall> {
+        self.check_constraint(evidence)?;
         self.check_acr(evidence)?;
         self.check_amr(evidence)?;
         self.check_age(evidence, now)?;
         self.check_scopes(evidence)
+    }
+
+    /// A principal's confirmation has been met: `authn` lets nobody in otherwise.
+    fn check_constraint(&self, evidence: &Evidence) -> Result<(), Shortfall> {
+        let is_met = !self.requirement.is_constrained || evidence.confirmation().is_some();
+        (is_met || portcullis_core::sabotaged!("step_up.sender_constraint"))
+            .then_some(())
+            .ok_or(Shortfall::Unconstrained)
     }
 
     fn check_scopes(&self, evidence: &Evidence) -> Result<(), Shortfall> {
@@ -128,6 +139,7 @@ impl Shortfall {
             Self::AuthTimeMissing => reason::AUTH_TIME_MISSING,
             Self::AuthTooOld => reason::AUTH_TOO_OLD,
             Self::Scope => reason::SCOPE_MISSING,
+            Self::Unconstrained => reason::SENDER_CONSTRAINT_MISSING,
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct Requirement {
     pub(super) acr_hints: Vec<Box<str>>,
     pub(super) amr: Vec<Box<str>>,
     pub(super) max_age: Option<Duration>,
+    pub(super) is_constrained: bool,
     problems: Vec<String>,
 }
 
@@ -127,10 +128,18 @@ impl Requirement {
         self
     }
 
+    /// Asks for a credential that is bound to a key or a certificate of its sender (RFC 9449, RFC
+    /// 8705): one that nobody else could use. A caller with another is told to get such a one.
+    pub fn with_sender_constraint(mut self) -> Self {
+        self.is_constrained = true;
+        self
+    }
+
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty()
+        !self.is_constrained
+            && self.scopes.is_empty()
             && self.acr.is_empty()
             && self.amr.is_empty()
             && self.max_age.is_none()
@@ -185,6 +194,7 @@ impl Requirement {
             acr_hints,
             amr,
             max_age: [self.max_age, other.max_age].into_iter().flatten().min(),
+            is_constrained: self.is_constrained || other.is_constrained,
             problems: Vec::new(),
         })
     }

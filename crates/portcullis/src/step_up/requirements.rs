@@ -11,6 +11,7 @@ use super::{
     unknown::UnknownOperations,
 };
 use crate::{
+    challenge::Challenges,
     exchange::{Exchange, Slot},
     path::Ambiguity,
     reason,
@@ -96,10 +97,15 @@ impl Requirements {
         exchange: &Exchange,
         evidence: &Evidence,
     ) -> Refusal {
-        let is_scope = shortfall == Shortfall::Scope;
         // A challenge to authenticate again is for a person. A machine that is sent to an
-        // authorization server with it comes back as it was.
-        if !is_scope && evidence.kind() != EvidenceKind::User {
+        // authorization server with it comes back as it was. And what stands, such as an API key,
+        // is bound to nothing, however often it is asked for.
+        let can_help = match shortfall {
+            Shortfall::Scope => true,
+            Shortfall::Unconstrained => evidence.kind() != EvidenceKind::Standing,
+            _ => evidence.kind() == EvidenceKind::User,
+        };
+        if !can_help {
             return refuse(StatusCode::FORBIDDEN, shortfall.reason(), None);
         }
         let at = exchange.clock().instant();
@@ -108,12 +114,19 @@ impl Requirements {
         }
         let wanted = demand.wanted();
         let challenges = exchange.challenges();
-        let (status, lines) = if is_scope {
-            let lines = challenges.map(|own| own.insufficient_scope(wanted.scopes));
-            (StatusCode::FORBIDDEN, lines)
-        } else {
-            let lines = challenges.map(|own| own.insufficient_user_authentication(&wanted));
-            (StatusCode::UNAUTHORIZED, lines)
+        let (status, lines) = match shortfall {
+            Shortfall::Scope => (
+                StatusCode::FORBIDDEN,
+                challenges.map(|own| own.insufficient_scope(wanted.scopes)),
+            ),
+            Shortfall::Unconstrained => (
+                StatusCode::UNAUTHORIZED,
+                challenges.map(Challenges::unconstrained),
+            ),
+            _ => (
+                StatusCode::UNAUTHORIZED,
+                challenges.map(|own| own.insufficient_user_authentication(&wanted)),
+            ),
         };
         refuse(status, shortfall.reason(), lines)
     }

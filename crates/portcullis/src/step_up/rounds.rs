@@ -64,10 +64,10 @@ impl Rounds {
         let Some(issued_at) = evidence.issued_at() else {
             return false;
         };
-        let is_scope = shortfall == Shortfall::Scope;
+        let is_strength = !matches!(shortfall, Shortfall::Scope | Shortfall::Unconstrained);
         let key = self.hasher.hash_one((
             ptr::from_ref(demand).addr(),
-            is_scope,
+            (!is_strength).then_some(shortfall),
             evidence.issuer(),
             evidence.subject(),
             evidence.client(),

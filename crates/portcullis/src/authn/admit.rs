@@ -1,0 +1,209 @@
+//! What is asked of a credential that an authenticator has accepted, before anything relies on
+//! it: that it is not revoked, and that whoever sends it holds the key that it is bound to.
+
+use std::sync::Arc;
+
+use http::{StatusCode, request::Parts};
+use portcullis_core::{
+    Check, Evidence, ProofRejection, ProofRejectionKind, ProofVerdict, ReasonCode, Unavailable,
+};
+
+use super::{
+    decide::{Authenticate, LAYER, restrict},
+    possession::{self, AnyVerifier},
+};
+use crate::{
+    exchange::Exchange,
+    principal::{Identity, Principal},
+    reason,
+    refusal::Refusal,
+    revocation::Bar,
+};
+
+/// Evidence that an authenticator has accepted, and the name of that one.
+#[derive(Clone)]
+pub(super) struct Accepted {
+    pub(super) evidence: Arc<Evidence>,
+    pub(super) name: &'static str,
+}
+
+/// How far it has come without I/O.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Progress {
+    Admitted,
+    /// The revocations have to be asked, and then for a proof, if one is needed.
+    WantsRevocations,
+    /// The verifier has looked at the proof, and has to look again.
+    WantsVerifier,
+}
+
+impl Authenticate {
+    /// Lets a caller in, as far as that goes without I/O.
+    pub(super) fn finish(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        accepted: &Accepted,
+    ) -> Result<Progress, Refusal> {
+        match self.revocations.check(&accepted.evidence) {
+            Check::Done(result) => self.check_bar(parts, exchange, accepted, result)?,
+            Check::NeedsIo => return Ok(Progress::WantsRevocations),
+        }
+        let Some(verifier) = self.verifier_for(parts, exchange, accepted)? else {
+            self.admit(parts, exchange, accepted);
+            return Ok(Progress::Admitted);
+        };
+        match verifier.check(&exchange.view(parts), &accepted.evidence) {
+            Check::Done(verdict) => {
+                self.settle(parts, exchange, accepted, verdict)?;
+                Ok(Progress::Admitted)
+            }
+            Check::NeedsIo => Ok(Progress::WantsVerifier),
+        }
+    }
+
+    /// Goes on where [`finish`](Self::finish) could not.
+    pub(super) async fn finish_with_io(
+        &self,
+        mut parts: Parts,
+        exchange: &Exchange,
+        accepted: &Accepted,
+        is_verifier_next: bool,
+    ) -> (Parts, Result<(), Refusal>) {
+        let result = match self.revocations.check(&accepted.evidence) {
+            Check::Done(result) => result,
+            Check::NeedsIo => self.revocations.look(&accepted.evidence).await,
+        };
+        if let Err(refusal) = self.check_bar(&parts, exchange, accepted, result) {
+            return (parts, Err(refusal));
+        }
+        let verifier = match self.verifier_for(&parts, exchange, accepted) {
+            Ok(Some(verifier)) => Arc::clone(verifier),
+            Ok(None) => {
+                self.admit(&mut parts, exchange, accepted);
+                return (parts, Ok(()));
+            }
+            Err(refusal) => return (parts, Err(refusal)),
+        };
+        let checked = match is_verifier_next {
+            true => Check::NeedsIo,
+            false => verifier.check(&exchange.view(&parts), &accepted.evidence),
+        };
+        let verdict = match checked {
+            Check::Done(verdict) => verdict,
+            Check::NeedsIo => {
+                let evidence = Arc::clone(&accepted.evidence);
+                let (back, verdict) = verifier.verify(parts, exchange.clone(), evidence).await;
+                parts = back;
+                verdict
+            }
+        };
+        let result = self.settle(&mut parts, exchange, accepted, verdict);
+        (parts, result)
+    }
+
+    /// Whether the credential is revoked, or that cannot be said.
+    fn check_bar(
+        &self,
+        parts: &Parts,
+        exchange: &Exchange,
+        accepted: &Accepted,
+        result: Result<(), Bar>,
+    ) -> Result<(), Refusal> {
+        let Err(bar) = result else {
+            return Ok(());
+        };
+        if bar.is_ignored() {
+            return Ok(());
+        }
+        let mut refusal = bar.refusal(LAYER, exchange);
+        if bar.is_final() {
+            let is_bound = possession::is_bound(&exchange.view(parts));
+            refusal = refusal.with_challenges(Arc::clone(self.challenges.invalid_token(is_bound)));
+        }
+        Err(restrict(
+            refusal.with_authenticator(accepted.name),
+            exchange,
+        ))
+    }
+
+    /// Who has to be asked for a proof, if one is needed.
+    fn verifier_for(
+        &self,
+        parts: &Parts,
+        exchange: &Exchange,
+        accepted: &Accepted,
+    ) -> Result<Option<&Arc<dyn AnyVerifier>>, Refusal> {
+        let view = exchange.view(parts);
+        match self.possession.needs_proof(&view, &accepted.evidence) {
+            Ok(true) => Ok(self.possession.verifier.as_ref()),
+            Ok(false) => Ok(None),
+            Err(code) => {
+                let refusal = self.invalid_token(code, possession::is_bound(&view));
+                Err(restrict(
+                    refusal.with_authenticator(accepted.name),
+                    exchange,
+                ))
+            }
+        }
+    }
+
+    /// Lets a caller in whose proof is good.
+    fn settle(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        accepted: &Accepted,
+        verdict: ProofVerdict,
+    ) -> Result<(), Refusal> {
+        let refusal = match verdict {
+            ProofVerdict::Proven(nonce) => {
+                if let Some(nonce) = nonce {
+                    exchange.set_nonce(nonce);
+                }
+                self.admit(parts, exchange, accepted);
+                return Ok(());
+            }
+            ProofVerdict::Reject(rejection) => self.unproven(rejection),
+            ProofVerdict::Unavailable(unavailable) => unavailable_now(unavailable),
+            // A verdict that this layer does not know is nobody's permission.
+            _ => self.bad_proof(reason::CONFIRMATION_UNMET),
+        };
+        Err(restrict(
+            refusal.with_authenticator(accepted.name),
+            exchange,
+        ))
+    }
+
+    fn unproven(&self, rejection: ProofRejection) -> Refusal {
+        let code = rejection.reason();
+        match rejection.into_kind() {
+            ProofRejectionKind::InvalidToken => self.invalid_token(code, true),
+            ProofRejectionKind::NonceRequired(nonce) => {
+                Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code)
+                    .with_challenges(Arc::clone(&self.challenges.use_nonce))
+                    .with_header(possession::NONCE, nonce)
+            }
+            // Also any kind that this layer does not know.
+            _ => self.bad_proof(code),
+        }
+    }
+
+    fn bad_proof(&self, code: ReasonCode) -> Refusal {
+        Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code)
+            .with_challenges(Arc::clone(&self.challenges.invalid_proof))
+    }
+
+    fn admit(&self, parts: &mut Parts, exchange: &Exchange, accepted: &Accepted) {
+        self.consume(&mut parts.headers);
+        let principal = Principal::from_evidence(Arc::clone(&accepted.evidence), accepted.name);
+        exchange.set_identity(Identity::Principal(principal), &self.challenges);
+        exchange.set_revocations(&self.revocations);
+    }
+}
+
+/// 503: what a decision depends on is down.
+pub(super) fn unavailable_now(unavailable: Unavailable) -> Refusal {
+    Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, unavailable.reason())
+        .with_retry_after(unavailable.retry_after())
+}

@@ -1,0 +1,79 @@
+//! What authenticators declare about themselves, taken together.
+
+use http::HeaderName;
+use portcullis_core::{ConfigError, ConfigErrors, Description, ReasonCode};
+
+use super::possession;
+
+pub(super) fn check_descriptions(descriptions: &[Description], errors: &mut ConfigErrors) {
+    let mut servers: Vec<&str> = Vec::new();
+    for description in descriptions {
+        let name = description.name();
+        if ReasonCode::new(name).as_str() != name {
+            errors.push(ConfigError::new(
+                "add_authenticator",
+                format!(
+                    "`{}` is no name for records; use `[a-z0-9_]`",
+                    name.escape_debug()
+                ),
+            ));
+        }
+        if description.headers().is_empty() {
+            errors.push(ConfigError::new(
+                "add_authenticator",
+                format!("`{name}` declares no header, so its credential would reach the handler"),
+            ));
+        }
+        for server in description.authorization_servers() {
+            let is_plain =
+                |byte: u8| (0x21..=0x7e).contains(&byte) && !matches!(byte, b'"' | b'\\');
+            if !server.bytes().all(is_plain) {
+                errors.push(ConfigError::new(
+                    "add_authenticator",
+                    format!("`{name}` declares an issuer that is no url"),
+                ));
+            } else if servers.contains(&server) {
+                errors.push(ConfigError::new(
+                    "add_authenticator",
+                    format!("the issuer `{server}` is there twice; remove one"),
+                ));
+            } else {
+                servers.push(server);
+            }
+        }
+    }
+}
+
+/// The issuers that are declared, and not by this one.
+pub(super) fn foreign_issuers(declared: &[&str], description: &Description) -> Vec<Box<str>> {
+    let is_own = |issuer: &str| description.authorization_servers().any(|own| own == issuer);
+    let foreign = declared.iter().filter(|issuer| !is_own(issuer));
+    foreign.map(|issuer| Box::from(*issuer)).collect()
+}
+
+/// The header of each authenticator that is a credential by itself: its first, and those that
+/// it adds carry a part of one. `Authorization` is counted apart.
+pub(super) fn credential_headers(descriptions: &[Description]) -> Vec<HeaderName> {
+    let mut headers: Vec<HeaderName> = Vec::new();
+    for name in descriptions.iter().filter_map(|d| d.headers().first()) {
+        if *name != http::header::AUTHORIZATION && !headers.contains(name) {
+            headers.push(name.clone());
+        }
+    }
+    headers
+}
+
+/// Every header that carries a credential, once, and always `Authorization`: whatever a
+/// caller put there was meant for the gate.
+pub(super) fn consumed(descriptions: &[Description], has_verifier: bool) -> Vec<HeaderName> {
+    let mut consumed = vec![http::header::AUTHORIZATION];
+    if has_verifier {
+        consumed.push(possession::PROOF);
+    }
+    for name in descriptions.iter().flat_map(Description::headers) {
+        if !consumed.contains(name) {
+            consumed.push(name.clone());
+        }
+    }
+    consumed
+}
