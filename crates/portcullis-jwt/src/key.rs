@@ -8,7 +8,10 @@ mod vectors;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use self::set::{Choice, KeySet, UnusableSet};
+pub(crate) use self::{
+    jwk::Candidate,
+    set::{Choice, KeySet, UnusableSet},
+};
 use crate::{Algorithm, backend::PublicKey};
 
 /// The longest key id that is looked at, in a token or in a key.

@@ -1,7 +1,7 @@
 //! JWT access tokens for portcullis: an authenticator for resource servers.
 //!
 //! [`Jwt`] is the configuration; add it to a stack as an authenticator. It accepts
-//! `Authorization: Bearer` tokens of the configured issuers (RFC 9068), checks them with the
+//! access tokens of the configured issuers (RFC 9068), checks them with the
 //! issuers' published keys, and turns their claims into
 //! [`Evidence`](portcullis_core::Evidence).
 //!
@@ -118,6 +118,7 @@ mod algorithm;
 mod authenticator;
 mod backend;
 mod claims;
+pub mod dpop;
 mod explanation;
 mod fault;
 mod header;
@@ -137,6 +138,7 @@ mod token_cache;
 pub use self::{
     algorithm::Algorithm,
     authenticator::{JwtAuthenticator, Stats},
+    dpop::{Dpop, DpopVerifier},
     explanation::{ExplainedStep, Explanation, StepOutcome},
     http::{GetRequest, HttpClient, HttpError},
     issuer::Issuer,

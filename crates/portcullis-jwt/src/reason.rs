@@ -65,6 +65,24 @@ reasons! {
     ACT_DEPTH = "jwt_act_depth", "the chain of actors in `act` is longer than 8";
     AUTH_TIME = "jwt_auth_time", "the time of `auth_time` is later than that of `iat`, also with the leeway: no token knows of a later authentication; an issuer may have written milliseconds";
     CLAIM = "jwt_claim", "one of `jti`, `sid`, `acr`, `amr` and `auth_time` is not of its type";
+    DPOP_MISSING = "dpop_missing", "there is no header `DPoP`";
+    DPOP_TWICE = "dpop_twice", "the header `DPoP` is there more than once (RFC 9449 §4.3)";
+    DPOP_MALFORMED = "dpop_malformed", "the proof is longer than 8 KiB, is not one JWT in its canonical form, or has `b64`, `crit`, `cty` or `zip`";
+    DPOP_TYP = "dpop_typ", "the proof's `typ` is not `dpop+jwt`";
+    DPOP_ALG = "dpop_alg", "the proof's `alg` is missing, or not one of `Dpop::with_algorithms`";
+    DPOP_JWK = "dpop_jwk", "the proof's `jwk` is missing, is no public key for its `alg`, or holds a private member";
+    DPOP_SIGNATURE = "dpop_signature", "the proof's signature is not that of its `jwk`";
+    DPOP_CLAIMS = "dpop_claims", "one of `jti`, `htm`, `htu`, `iat` and `ath` is missing or not of its type, or `jti` is longer than 256 bytes";
+    DPOP_HTM = "dpop_htm", "the proof is for another method";
+    DPOP_HTU = "dpop_htu", "the proof is for another URL than this one under the public name of the server (`Dpop::with_origin`)";
+    DPOP_IAT = "dpop_iat", "the proof was made too long ago or too far ahead (`Dpop::with_window`)";
+    DPOP_NONCE_MISSING = "dpop_nonce_missing", "the proof has no `nonce`";
+    DPOP_NONCE = "dpop_nonce", "the proof's `nonce` is none that is good now";
+    DPOP_ATH = "dpop_ath", "the proof is for another access token";
+    DPOP_KEY = "dpop_key", "the proof is of another key than the one that the access token is bound to";
+    DPOP_REPLAYED = "dpop_replayed", "the proof has been used before";
+    DPOP_REPLAYS_FULL = "dpop_replays_full", "the store of used proofs has no room for another of this subject. Answered with 503";
+    DPOP_REPLAYS_UNAVAILABLE = "dpop_replays_unavailable", "the store of used proofs cannot say whether this one has been used. Answered with 503";
     CLAIM_TEXT = "jwt_claim_text", "a name in the claims is empty, longer than 2048 bytes or holds a control character";
 }
 
@@ -88,7 +106,9 @@ mod tests {
         let codes: HashSet<_> = TABLE.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes.len(), TABLE.len());
         assert!(
-            codes.iter().all(|code| code.starts_with("jwt_")),
+            codes
+                .iter()
+                .all(|code| code.starts_with("jwt_") || code.starts_with("dpop_")),
             "{codes:?}"
         );
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
 
 use super::{Key, MAX_KEY_ID, rsa};
 use crate::{
@@ -45,34 +46,87 @@ const SMALL_ORDER: [[u8; 32]; 7] = {
 
 /// Reads a key, or says why it is not used.
 pub(super) fn parse(jwk: Raw<'_>, allowed: Allowed) -> Result<Key, &'static str> {
-    let fields = Fields::read(jwk)?;
-    fields.check_purpose()?;
-    let id = fields.id()?;
-    let declared = match fields.alg {
-        None => None,
-        Some(raw) => Some(
-            raw.text()
-                .and_then(|name| Algorithm::from_name(&name))
-                .ok_or("its `alg` is not a supported signature algorithm")?,
-        ),
-    };
-    let kind = fields.kty.and_then(Raw::text).ok_or("it has no `kty`")?;
-    let (algorithm, material, public) = match &*kind {
-        "RSA" => fields.rsa(declared, allowed)?,
-        "EC" => fields.ec(declared)?,
-        "OKP" => fields.okp(declared)?,
-        "oct" => return Err("it is a symmetric key, which is no public key"),
-        _ => return Err("its `kty` is not supported"),
-    };
-    if !allowed.contains(algorithm) {
-        return Err("its algorithm is not one of `with_algorithms`");
+    Candidate::read(jwk)?.load(allowed)
+}
+
+/// A key of which nothing has been computed yet.
+pub(crate) struct Candidate<'a>(Fields<'a>);
+
+impl<'a> Candidate<'a> {
+    pub(crate) fn read(jwk: Raw<'a>) -> Result<Self, &'static str> {
+        let fields = Fields::read(jwk)?;
+        fields.check_purpose()?;
+        Ok(Self(fields))
     }
-    let public = public.ok_or("it is no valid public key of its kind")?;
-    let issuer = match fields.issuer {
-        None => None,
-        Some(raw) => Some(raw.text().ok_or("its `issuer` is no string")?.into()),
-    };
-    Ok(Key::new(id, algorithm, material.into(), public).with_issuer(issuer))
+
+    /// The thumbprint with SHA-256 (RFC 7638), if it is a key of a known kind.
+    pub(crate) fn thumbprint(&self) -> Option<String> {
+        let fields = &self.0;
+        let kind = fields.kty.and_then(Raw::text)?;
+        let json = match &*kind {
+            "EC" => {
+                let curve = fields.curve().ok().filter(|curve| is_curve(curve))?;
+                let (x, y) = (number_text(fields.x)?, number_text(fields.y)?);
+                format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+            "OKP" => {
+                let curve = fields.curve().ok().filter(|curve| is_curve(curve))?;
+                let x = number_text(fields.x)?;
+                format!(r#"{{"crv":"{curve}","kty":"OKP","x":"{x}"}}"#)
+            }
+            "RSA" => {
+                let (e, n) = (number_text(fields.e)?, number_text(fields.n)?);
+                format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
+            }
+            _ => return None,
+        };
+        Some(URL_SAFE_NO_PAD.encode(Sha256::digest(json.as_bytes())))
+    }
+
+    /// The key, for the one algorithm that it is for.
+    pub(crate) fn load(&self, allowed: Allowed) -> Result<Key, &'static str> {
+        let fields = &self.0;
+        let id = fields.id()?;
+        let declared = match fields.alg {
+            None => None,
+            Some(raw) => Some(
+                raw.text()
+                    .and_then(|name| Algorithm::from_name(&name))
+                    .ok_or("its `alg` is not a supported signature algorithm")?,
+            ),
+        };
+        let kind = fields.kty.and_then(Raw::text).ok_or("it has no `kty`")?;
+        let (algorithm, material, public) = match &*kind {
+            "RSA" => fields.rsa(declared, allowed)?,
+            "EC" => fields.ec(declared)?,
+            "OKP" => fields.okp(declared)?,
+            "oct" => return Err("it is a symmetric key, which is no public key"),
+            _ => return Err("its `kty` is not supported"),
+        };
+        if !allowed.contains(algorithm) {
+            return Err("its algorithm is not one of `with_algorithms`");
+        }
+        let public = public.ok_or("it is no valid public key of its kind")?;
+        let issuer = match fields.issuer {
+            None => None,
+            Some(raw) => Some(raw.text().ok_or("its `issuer` is no string")?.into()),
+        };
+        Ok(Key::new(id, algorithm, material.into(), public).with_issuer(issuer))
+    }
+}
+
+/// A number as it is written, if it is in base64url.
+fn number_text(raw: Option<Raw<'_>>) -> Option<Cow<'_, str>> {
+    let text = raw.and_then(Raw::text)?;
+    text.bytes().all(is_base64url).then_some(text)
+}
+
+const fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn is_curve(name: &str) -> bool {
+    matches!(name, "P-256" | "P-384" | "Ed25519")
 }
 
 /// An algorithm, the numbers of the key, and the key where the backend could load it.
@@ -262,6 +316,30 @@ mod tests {
             (OKP, "\"ES256\""),
         ] {
             assert!(with(members, alg).is_err(), "{alg}");
+        }
+    }
+
+    #[test]
+    fn a_thumbprint_is_of_the_members_that_make_up_the_key() {
+        let thumbprint = |members: &str| {
+            let json = format!("{{{members}}}");
+            let candidate = Candidate::read(Raw::parse(&json).unwrap()).ok()?;
+            candidate.thumbprint()
+        };
+        // RFC 7638 §3.1, and RFC 8037, appendix A.3.
+        let rsa = Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".to_owned());
+        let okp = Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".to_owned());
+        assert_eq!(thumbprint(RSA), rsa);
+        assert_eq!(thumbprint(OKP), okp);
+        let more = r#""kid":"a","alg":"RS256","use":"sig""#;
+        assert_eq!(thumbprint(&format!("{more},{RSA}")), rsa);
+        for none in [
+            r#""kty":"oct""#,
+            r#""kty":"EC","crv":"P-256","x":"AA""#,
+            r#""kty":"OKP","crv":"Ed448","x":"AA""#,
+            r#""kty":"OKP","crv":"Ed25519","x":"A\"A""#,
+        ] {
+            assert_eq!(thumbprint(none), None, "{none}");
         }
     }
 

@@ -18,6 +18,7 @@ mod explain;
 mod http_client;
 mod key_rotation;
 mod known_tokens;
+mod possession;
 mod retrieval;
 mod signatures;
 mod tokens;

@@ -1,0 +1,34 @@
+//! Where it is kept which proofs have been used, behind one object-safe face.
+
+use std::{future::Future, pin::Pin};
+
+use portcullis_core::{Check, ReplayKey, ReplayOwner, ReplayStore, StoreError, Taken, Timestamp};
+
+type Taking<'a> = Pin<Box<dyn Future<Output = Result<Taken, StoreError>> + Send + 'a>>;
+
+/// One use of a proof.
+#[derive(Clone, Copy)]
+pub(super) struct Use {
+    pub(super) owner: ReplayOwner,
+    pub(super) key: ReplayKey,
+    pub(super) until: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+/// [`ReplayStore`] behind `dyn`.
+pub(super) trait DynReplayStore: Send + Sync + 'static {
+    fn take_now(&self, one: Use) -> Check<Taken>;
+    fn take(&self, one: Use) -> Taking<'_>;
+}
+
+impl<S: ReplayStore> DynReplayStore for S {
+    fn take_now(&self, one: Use) -> Check<Taken> {
+        ReplayStore::take_now(self, one.owner, one.key, one.until, one.now)
+    }
+
+    fn take(&self, one: Use) -> Taking<'_> {
+        Box::pin(ReplayStore::take(
+            self, one.owner, one.key, one.until, one.now,
+        ))
+    }
+}
