@@ -8,6 +8,7 @@
 //! | move time by hand | [`clock::VirtualClock`] |
 //! | read what was decided | [`audit::RecordingAudit`] |
 //! | have tokens, good and bad, and the keys behind them | [`identity_provider::IdentityProvider`] |
+//! | have keys that tokens are bound to, and proofs, good and bad | [`dpop::ProofKey`] |
 //! | prove an authenticator of your own | [`authenticator_contract!`] |
 //! | prove a session store of your own | [`session_store_contract!`] |
 //! | prove a store of revocations, or of one-time credentials | [`revocation_store_contract!`], [`replay_store_contract!`] |
@@ -80,6 +81,7 @@ pub mod audit;
 pub mod clock;
 pub mod contract;
 pub mod counterpart;
+pub mod dpop;
 pub mod faulty_store;
 pub mod guide;
 pub mod http_probe;

@@ -114,6 +114,26 @@ impl Token {
         }
     }
 
+    /// A token of nothing but these members, for a JWT of another kind.
+    pub(crate) fn with_members_only(mut self, header: Value, claims: Value) -> Self {
+        for name in ["kid", "typ"] {
+            self = self.without_header(name);
+        }
+        for name in ["iss", "sub", "client_id", "iat", "exp", "jti"] {
+            self = self.without_claim(name);
+        }
+        let members = |object: Value| match object {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        self = members(header)
+            .into_iter()
+            .fold(self, |token, (name, value)| token.with_header(&name, value));
+        members(claims)
+            .into_iter()
+            .fold(self, |token, (name, value)| token.with_claim(&name, value))
+    }
+
     /// For whom it is (`aud`).
     pub fn with_audience(self, audience: &str) -> Self {
         self.with_claim("aud", audience)
