@@ -14,7 +14,7 @@ use portcullis::{
     PeerAddress, RequestView, Scopes, Secret, Stack, Verdict,
     api_keys::{ApiKeys, Grant, KeyRing},
     binding::BindingBuilder,
-    jwt::{Issuer, Jwt},
+    jwt::{Dpop, Issuer, Jwt},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
     revocation::MemoryRevocations,
@@ -55,6 +55,9 @@ pub(crate) struct Settings {
     pub(crate) quota: Option<QuotaBuilder>,
     pub(crate) key_header: Option<&'static str>,
     pub(crate) step_up: Option<StepUpBuilder>,
+    /// Who checks proofs of possession.
+    pub(crate) dpop: Option<Dpop>,
+    pub(crate) requires_sender_constraint: bool,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
@@ -125,6 +128,8 @@ impl Settings {
             binding: None,
             revocations: None,
             step_up: None,
+            dpop: None,
+            requires_sender_constraint: false,
             audit: RecordingAudit::new(),
         }
     }
@@ -156,6 +161,12 @@ impl Settings {
         }
         if let Some(binding) = self.binding {
             stack = stack.with_binding(binding);
+        }
+        if let Some(dpop) = self.dpop {
+            stack = stack.with_proof_of_possession(dpop);
+        }
+        if self.requires_sender_constraint {
+            stack = stack.require_sender_constraint();
         }
         if let Some(step_up) = self.step_up {
             stack = stack.with_step_up(step_up);

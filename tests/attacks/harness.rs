@@ -46,12 +46,21 @@ enum Challenge {
     InsufficientScope(&'static str),
     InvalidRequest,
     InvalidToken,
+    /// These lines, as they are.
+    Lines(&'static [&'static str]),
 }
 
 impl Challenge {
+    fn lines(self) -> Vec<String> {
+        if let Self::Lines(lines) = self {
+            return lines.iter().map(|line| (*line).to_owned()).collect();
+        }
+        self.line().into_iter().collect()
+    }
+
     fn line(self) -> Option<String> {
         match self {
-            Self::None => None,
+            Self::None | Self::Lines(_) => None,
             Self::Missing => Some(format!("Bearer resource_metadata=\"{METADATA_URL}\"")),
             Self::InsufficientAuthentication(wanted) => Some(format!(
                 "Bearer error=\"insufficient_user_authentication\", {wanted}, \
@@ -102,6 +111,11 @@ impl Expected {
     /// 401 without an error: there was no credential.
     pub(crate) fn missing() -> Self {
         Self::new(401, Challenge::Missing, &["credentials_missing"])
+    }
+
+    /// 401 with these lines, for one of these reasons.
+    pub(crate) fn lines(lines: &'static [&'static str], codes: &'static [&'static str]) -> Self {
+        Self::new(401, Challenge::Lines(lines), codes)
     }
 
     /// A status without a challenge.
@@ -346,12 +360,11 @@ impl Harness {
             .iter()
             .map(|line| line.to_str().ok())
             .collect();
-        let challenge = expected.challenge.line();
+        let challenge = expected.challenge.lines();
         if lines
             != challenge
-                .as_deref()
-                .map(Some)
-                .into_iter()
+                .iter()
+                .map(|line| Some(&**line))
                 .collect::<Vec<_>>()
         {
             let _ = write!(problems, " has the challenge {lines:?};");
@@ -388,7 +401,7 @@ impl Harness {
 /// What must appear nowhere: the credentials of a request, and the signatures in them.
 fn secrets_of(request: &Request<Full<Bytes>>) -> Vec<String> {
     let mut secrets = Vec::new();
-    for name in ["authorization", "x-api-key", "cookie"] {
+    for name in ["authorization", "dpop", "x-api-key", "cookie"] {
         for value in request.headers().get_all(name) {
             let text = String::from_utf8_lossy(value.as_bytes());
             secrets.extend(text.split([' ', '.', '=', ',', '_']).map(str::to_owned));

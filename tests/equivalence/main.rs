@@ -106,7 +106,7 @@ fn the_generator_reaches_every_answer() {
         "budget_spent",
         "connect_refused",
         "content_length_malformed",
-        "confirmation_unmet",
+        "proof_downgraded",
         "credential_unknown",
         "credentials_missing",
         "evidence_invalid",

@@ -42,8 +42,8 @@ fn by_authn() -> Vec<Refused> {
         (with("io-down"), "table_down", 503),
         (with("nobody-knows"), "credential_unknown", 401),
         (with("io-nobody-knows"), "credential_unknown", 401),
-        (with("bound-a"), "confirmation_unmet", 401),
-        (with("io-bound-a"), "confirmation_unmet", 401),
+        (with("bound-a"), "proof_downgraded", 401),
+        (with("io-bound-a"), "proof_downgraded", 401),
         (with("nameless"), "evidence_invalid", 401),
         (with("a b"), "authorization_malformed", 400),
         (

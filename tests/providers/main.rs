@@ -11,6 +11,7 @@
 
 mod gate;
 mod openbao;
+mod possession;
 mod provider;
 
 use std::time::Duration;

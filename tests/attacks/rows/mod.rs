@@ -14,6 +14,7 @@ mod jwt_keys;
 mod jwt_signatures;
 mod jwt_spelling;
 mod places;
+mod possession;
 mod quotas;
 mod records;
 mod retrieval;
@@ -40,6 +41,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     retrieval::play(harness).await;
     cache::play(harness).await;
     places::play(harness).await;
+    possession::play(harness).await;
     heads::play(harness).await;
     sizes::play(harness).await;
     wire::play(harness).await;

@@ -77,7 +77,7 @@ async fn headers(harness: &mut Harness) {
             "a bearer token as dpop",
             &guard,
             guard.authorization(bound.as_bytes()),
-            &unknown,
+            &Expected::invalid_token(&["proof_of_unbound_credential"]),
         )
         .await;
     harness
@@ -260,10 +260,14 @@ async fn anonymous(harness: &mut Harness) {
         .await;
 }
 
-/// Nothing can show yet that its sender holds the key.
+/// Nothing shows that its sender holds the key.
 async fn bound(harness: &mut Harness) {
     let guard = Guard::fixed();
-    let expected = Expected::invalid_token(&["confirmation_unmet"]);
+    let expected = Expected::invalid_token(&[
+        "certificate_unmet",
+        "confirmation_unmet",
+        "proof_downgraded",
+    ]);
     for cnf in [
         serde_json::json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
         serde_json::json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }),
