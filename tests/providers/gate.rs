@@ -8,9 +8,10 @@ use portcullis::{
     jwt::{Issuer, Jwt, JwtAuthenticator},
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
-use portcullis_tests::wire::{self, Server};
-
-use crate::provider::Provider;
+use portcullis_tests::{
+    oidc_provider::Provider,
+    wire::{self, Server},
+};
 
 pub(crate) const RESOURCE: &str = "https://agent.example/";
 

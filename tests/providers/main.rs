@@ -12,17 +12,15 @@
 mod gate;
 mod openbao;
 mod possession;
-mod provider;
 
 use std::time::Duration;
 
 use portcullis::EvidenceKind;
 use portcullis_testing::audit::RecordingAudit;
 
-use crate::{
-    gate::Guarded,
-    provider::{ALGORITHMS, Provider},
-};
+use portcullis_tests::oidc_provider::{self as provider, ALGORITHMS, Provider};
+
+use crate::gate::Guarded;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_is_let_in_with_client_credentials() {

@@ -6,13 +6,13 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use portcullis::{EvidenceKind, jwt::Issuer};
 use portcullis_testing::{audit::RecordingAudit, counterpart::RunningCounterpart};
-use portcullis_tests::{servers, wire};
+use portcullis_tests::{
+    oidc_provider::{algorithm_of, key_of},
+    servers, wire,
+};
 use serde_json::{Value, json};
 
-use crate::{
-    gate::{Guarded, RESOURCE},
-    provider::{algorithm_of, key_of},
-};
+use crate::gate::{Guarded, RESOURCE};
 
 const ROOT: &str = "root-token-of-a-test";
 /// The path of the role that [`OpenBao::start`] makes.

@@ -10,9 +10,7 @@ use portcullis::{
     revocation::MemoryReplays,
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
-use portcullis_tests::wire::Server;
-
-use crate::provider::{self, Provider};
+use portcullis_tests::{oidc_provider::Provider, servers, wire::Server};
 
 /// An agent that lets nobody in but who holds the key of his token.
 struct Guarded {
@@ -53,9 +51,9 @@ impl Guarded {
 
     /// What a client of others hears that calls so many times.
     async fn heard(&self, provider: &Provider, algorithm: &'static str, count: u32) -> Vec<String> {
-        let mut client = Command::new(provider::node());
+        let mut client = Command::new(servers::node());
         client
-            .current_dir(provider::folder())
+            .current_dir(servers::oidc_provider_folder())
             .args(["dpop-client.mjs", provider.issuer(), &self.resource])
             .arg(format!("http://{}/whoami", self.server.address()))
             .args([algorithm, &count.to_string()]);

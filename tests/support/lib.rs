@@ -7,6 +7,7 @@ pub mod fixtures;
 pub mod folder;
 pub mod forger;
 pub mod logs;
+pub mod oidc_provider;
 pub mod patience;
 pub mod servers;
 pub mod spans;

