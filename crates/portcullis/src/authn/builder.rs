@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use portcullis_core::{
-    ConfigError, ConfigErrors, Description, IntoAuthenticator, IntoProofVerifier, RevocationStore,
-    Scopes, Secret, Site,
+    ConfigError, ConfigErrors, IntoAuthenticator, IntoProofVerifier, RevocationStore, Scopes,
+    Secret, Site,
 };
 
 use super::{
@@ -12,7 +12,9 @@ use super::{
     anonymous::AnonymousRoutes,
     chain::{AnyAuthenticator, Planned, plan},
     decide::{Authenticate, Link},
-    descriptions::{check_descriptions, consumed, credential_headers, foreign_issuers},
+    descriptions::{
+        authorization_servers, check_descriptions, consumed, credential_headers, foreign_issuers,
+    },
     possession::{self, AnyVerifier, PlannedVerifier, Possession},
 };
 use crate::{
@@ -273,10 +275,7 @@ impl AuthnSettings {
             .and_then(|planned| keep(planned(&site), &mut errors));
         let proof = verifier.as_ref().map(|verifier| verifier.describe());
 
-        let servers: Vec<_> = descriptions
-            .iter()
-            .flat_map(Description::authorization_servers)
-            .collect();
+        let servers = authorization_servers(&descriptions);
         let published = Published {
             authorization_servers: &servers,
             scopes: &scopes,

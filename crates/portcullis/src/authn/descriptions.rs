@@ -6,7 +6,7 @@ use portcullis_core::{ConfigError, ConfigErrors, Description, ReasonCode};
 use super::possession;
 
 pub(super) fn check_descriptions(descriptions: &[Description], errors: &mut ConfigErrors) {
-    let mut servers: Vec<&str> = Vec::new();
+    let mut servers: Vec<(&str, &str)> = Vec::new();
     for description in descriptions {
         let name = description.name();
         if ReasonCode::new(name).as_str() != name {
@@ -32,16 +32,32 @@ pub(super) fn check_descriptions(descriptions: &[Description], errors: &mut Conf
                     "add_authenticator",
                     format!("`{name}` declares an issuer that is no url"),
                 ));
-            } else if servers.contains(&server) {
+            } else if servers.contains(&(name, server)) {
+                // Of two kinds of tokens, an issuer may have both; of one kind, the second would
+                // never be asked.
                 errors.push(ConfigError::new(
                     "add_authenticator",
-                    format!("the issuer `{server}` is there twice; remove one"),
+                    format!("`{name}` is there twice for the issuer `{server}`; remove one"),
                 ));
             } else {
-                servers.push(server);
+                servers.push((name, server));
             }
         }
     }
+}
+
+/// The issuers that are declared, each once.
+pub(super) fn authorization_servers(descriptions: &[Description]) -> Vec<&str> {
+    let mut servers = Vec::new();
+    for server in descriptions
+        .iter()
+        .flat_map(Description::authorization_servers)
+    {
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    servers
 }
 
 /// The issuers that are declared, and not by this one.
@@ -76,4 +92,30 @@ pub(super) fn consumed(descriptions: &[Description], has_verifier: bool) -> Vec<
         }
     }
     consumed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(name: &'static str) -> Description {
+        Description::bearer(name).add_authorization_server("https://idp.example")
+    }
+
+    #[test]
+    fn an_issuer_may_have_two_kinds_of_tokens() {
+        let mut errors = ConfigErrors::default();
+        let two = [described("jwt"), described("introspection")];
+        check_descriptions(&two, &mut errors);
+        assert!(errors.is_empty(), "{errors}");
+        assert_eq!(authorization_servers(&two), ["https://idp.example"]);
+        assert!(foreign_issuers(&["https://idp.example"], &two[1]).is_empty());
+
+        check_descriptions(&[described("jwt"), described("jwt")], &mut errors);
+        assert_eq!(
+            errors.to_string(),
+            "`add_authenticator`: `jwt` is there twice for the issuer `https://idp.example`; \
+             remove one"
+        );
+    }
 }
