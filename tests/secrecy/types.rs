@@ -10,7 +10,10 @@ use portcullis::{
     audit::log::AuditLog,
     authn::AuthnLayer,
     binding::BindingLayer,
-    jwt::{GetRequest, HttpClient, HttpError, Issuer, Jwt},
+    jwt::{
+        Algorithm, ClientCredentials, HttpClient, HttpError, HttpRequest, Introspection, Issuer,
+        Jwt,
+    },
     session::{SessionData, SessionLayer},
 };
 use portcullis_testing::{
@@ -23,6 +26,7 @@ use crate::{show, told};
 pub(crate) async fn play(canaries: &mut Canaries) {
     keys(canaries);
     issuers(canaries).await;
+    introspection(canaries).await;
     layers(canaries);
     requests(canaries);
     tokens(canaries).await;
@@ -78,10 +82,10 @@ fn keys(canaries: &mut Canaries) {
 }
 
 /// An HTTP client that shows what it is asked for, and gets nothing.
-struct Spy(std::sync::mpsc::Sender<GetRequest>);
+struct Spy(std::sync::mpsc::Sender<HttpRequest>);
 
 impl HttpClient for Spy {
-    async fn get(&self, request: &GetRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
+    async fn send(&self, request: &HttpRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
         drop(self.0.send(request.clone()));
         Err(HttpError::new("offline"))
     }
@@ -124,6 +128,42 @@ async fn issuers(canaries: &mut Canaries) {
     told(canaries, &authenticator.ready().await.unwrap_err());
     show(canaries, &authenticator);
     show(canaries, &requests.recv().unwrap());
+}
+
+/// What the agent is asked for when it asks about a token, and the token.
+async fn introspection(canaries: &mut Canaries) {
+    let hush = secret(canaries, "the secret of a client");
+    let token = canaries.plant("a token that is asked about");
+    let key = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
+        canaries.plant("a private key that is none")
+    );
+    let broken = ClientCredentials::private_key_jwt("agent", Algorithm::Es256, Secret::from(&*key));
+    show(canaries, &broken);
+    let clock = Arc::new(SystemClock::new());
+    let site = Site::new(clock).with_resource("https://agent.example");
+    let of = |credentials| Introspection::new("https://idp.example", credentials);
+    told(canaries, &of(broken).build(&site).unwrap_err());
+    for credentials in [
+        ClientCredentials::client_secret_basic("agent", hush.clone()),
+        ClientCredentials::client_secret_post("agent", hush),
+    ] {
+        show(canaries, &credentials);
+        let (sender, requests) = std::sync::mpsc::channel();
+        let introspection = of(credentials)
+            .with_endpoint("https://idp.example/introspect")
+            .with_http_client(Spy(sender));
+        show(canaries, &introspection);
+        let authenticator = introspection.build(&site).unwrap();
+        show(canaries, &authenticator);
+        let request = Request::builder().header("authorization", format!("Bearer {token}"));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let view = RequestView::new(&parts, SystemClock::new().now());
+        show(canaries, &authenticator.verify(&view).await);
+        show(canaries, &authenticator.explain(&token).await);
+        show(canaries, &authenticator);
+        show(canaries, &requests.recv().unwrap());
+    }
 }
 
 /// Layers that are given a key, and what they make of it.

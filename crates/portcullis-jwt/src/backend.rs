@@ -15,7 +15,9 @@ use std::fmt;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER as PROVIDER;
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
-use jsonwebtoken::{Algorithm as Name, DecodingKey, crypto::JwtVerifier};
+use jsonwebtoken::{Algorithm as Name, DecodingKey, EncodingKey, crypto::JwtVerifier};
+use portcullis_core::Secret;
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 
 use crate::Algorithm;
 
@@ -150,5 +152,45 @@ const fn name(algorithm: Algorithm) -> Name {
         Algorithm::Rs256 => Name::RS256,
         Algorithm::Rs384 => Name::RS384,
         Algorithm::Rs512 => Name::RS512,
+    }
+}
+
+/// A private key of ours.
+pub(crate) struct PrivateKey {
+    algorithm: Algorithm,
+    key: EncodingKey,
+}
+
+impl PrivateKey {
+    /// Loads a PKCS#8 document as PEM, if it is a key for this algorithm.
+    pub(crate) fn load(algorithm: Algorithm, pem: &Secret) -> Option<Self> {
+        let document = PrivatePkcs8KeyDer::from_pem_slice(pem.expose()).ok()?;
+        let document = document.secret_pkcs8_der();
+        let key = match algorithm {
+            Algorithm::Es256 | Algorithm::Es384 => EncodingKey::from_ec_der(document),
+            Algorithm::EdDsa => EncodingKey::from_ed_der(document),
+            _ => return None,
+        };
+        let key = Self { algorithm, key };
+        // Whether it is one shows only when it signs.
+        key.sign(b"a text")?;
+        Some(key)
+    }
+
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let signer = (PROVIDER.signer_factory)(&name(self.algorithm), &self.key).ok()?;
+        signer.try_sign(message).ok()
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }

@@ -176,6 +176,17 @@ impl<'a> Claims<'a> {
         if let Some(client) = client {
             evidence = evidence.with_client(client);
         }
+        self.complete(evidence, terms, kind, window)
+    }
+
+    /// Adds what was granted, to whom it is bound and who acts, to what is known of the caller.
+    pub(crate) fn complete(
+        &self,
+        evidence: Evidence,
+        terms: &Terms<'_, 'a>,
+        kind: Kind,
+        window: &Window,
+    ) -> Result<Evidence, Fault> {
         let evidence = self.add_binding(self.add_grant(evidence, terms, kind, window)?)?;
         evidence
             .validate()

@@ -1,6 +1,6 @@
 //! What a developer is told about a token.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use portcullis_core::{ReasonCode, Timestamp};
 
@@ -28,6 +28,21 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// Of the checks of another kind of credential.
+    pub(crate) fn of_steps(
+        steps: Vec<ExplainedStep>,
+        reason: Option<ReasonCode>,
+        summary: &str,
+        facts: Vec<(&'static str, String)>,
+    ) -> Self {
+        Self {
+            steps,
+            reason,
+            summary: summary.into(),
+            facts,
+        }
+    }
+
     pub(crate) fn new(token: &str, inner: &Inner, now: Timestamp, outcome: &Outcome) -> Self {
         let (failed, reason, summary) = match outcome {
             Outcome::Accepted(_) => (None, None, "the token is accepted"),
@@ -53,23 +68,9 @@ impl Explanation {
                 reason::meaning(unavailable.reason()).unwrap_or_default(),
             ),
         };
-        let steps = Step::ALL
-            .into_iter()
-            .map(|step| ExplainedStep {
-                name: step.label(),
-                outcome: match failed {
-                    Some(failed) if step == failed => StepOutcome::Failed,
-                    Some(failed) if step > failed => StepOutcome::NotReached,
-                    _ => StepOutcome::Passed,
-                },
-            })
-            .collect();
-        Self {
-            steps,
-            reason,
-            summary: summary.into(),
-            facts: facts(token, inner, now),
-        }
+        let steps = Step::ALL.into_iter();
+        let steps = steps.map(|step| ExplainedStep::new(step.label(), &step, failed.as_ref()));
+        Self::of_steps(steps.collect(), reason, summary, facts(token, inner, now))
     }
 
     /// Whether the token is accepted.
@@ -127,6 +128,19 @@ pub struct ExplainedStep {
 }
 
 impl ExplainedStep {
+    /// A step, by where the checks ended.
+    pub(crate) fn new<S: Ord>(name: &'static str, step: &S, failed: Option<&S>) -> Self {
+        let outcome = match failed {
+            None => StepOutcome::Passed,
+            Some(failed) => match step.cmp(failed) {
+                Ordering::Less => StepOutcome::Passed,
+                Ordering::Equal => StepOutcome::Failed,
+                Ordering::Greater => StepOutcome::NotReached,
+            },
+        };
+        Self { name, outcome }
+    }
+
     /// What is checked.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,4 +1,4 @@
-//! How documents of an issuer are retrieved.
+//! How issuers are talked to.
 
 mod address;
 #[cfg(feature = "reqwest")]
@@ -6,37 +6,42 @@ mod reqwest_client;
 
 use std::{fmt, future::Future, pin::Pin};
 
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use portcullis_core::Secret;
+
 pub(crate) use self::address::{Reach, Shown, check_url};
 #[cfg(feature = "reqwest")]
 pub(crate) use self::reqwest_client::ReqwestClient;
 
-/// Retrieves the documents of issuers: discovery documents and key sets.
+/// Talks to issuers: retrieves discovery documents and key sets, and asks about tokens.
 ///
-/// With the feature `reqwest`, one is built in. Another is needed to go through a proxy, or
-/// to trust an authority of your own; it also makes tests that need no network.
+/// With the feature `reqwest`, one is built in. Another is needed to go through a proxy, to trust
+/// an authority of your own, or to show a certificate; it also makes tests that need no network.
 ///
 /// # What an implementation owes
 ///
+/// - It sends the method, the headers and the body that are asked for, and adds no credentials.
 /// - It follows no redirect. A response with any status is a response.
-/// - It reads at most [`GetRequest::max_bytes`] of a body, counted after decompression, and
+/// - It reads at most [`HttpRequest::max_bytes`] of a body, counted after decompression, and
 ///   answers an error when there is more.
-/// - Unless [`GetRequest::allows_local_network`], it connects to no address of the local
+/// - Unless [`HttpRequest::allows_local_network`], it connects to no address of the local
 ///   network, *after* name resolution: a name that a stranger controls may point anywhere.
 ///   For a URL with a literal address, the caller has looked already.
-/// - It sends no credentials and keeps no cookies.
+/// - It keeps no cookies, and writes neither headers nor bodies into logs or errors: there are
+///   tokens in them.
 ///
 /// Deadlines are not its business: the caller drops the future when the time is over.
 ///
 /// # Example
 ///
 /// ```
-/// use portcullis_jwt::{GetRequest, HttpClient, HttpError};
+/// use portcullis_jwt::{HttpClient, HttpError, HttpRequest};
 ///
 /// /// Knows one document by heart.
 /// struct Canned;
 ///
 /// impl HttpClient for Canned {
-///     async fn get(&self, request: &GetRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
+///     async fn send(&self, request: &HttpRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
 ///         if request.url() != "https://idp.example/keys" {
 ///             return Err(HttpError::new("no such host"));
 ///         }
@@ -45,37 +50,74 @@ pub(crate) use self::reqwest_client::ReqwestClient;
 /// }
 /// ```
 pub trait HttpClient: Send + Sync + 'static {
-    /// Sends a `GET` request and reads the response.
+    /// Sends a request and reads the response.
     ///
-    /// Only the status, the header `Cache-Control` and the body are used. The body matters
-    /// only where the status is 200.
+    /// Only the status, the headers `Cache-Control` and `Content-Type` and the body are used. The
+    /// body matters only where the status is 200.
     ///
     /// # Errors
     ///
     /// Says why there is no response.
-    fn get(
+    fn send(
         &self,
-        request: &GetRequest,
+        request: &HttpRequest,
     ) -> impl Future<Output = Result<http::Response<Vec<u8>>, HttpError>> + Send;
 }
 
-/// What an [`HttpClient`] is to retrieve, and within which limits.
+/// What an [`HttpClient`] is to send, and within which limits.
 ///
-/// `Debug` shows the URL without its query.
+/// `Debug` shows neither headers nor body, and the URL without its query.
 #[derive(Clone)]
-pub struct GetRequest {
+pub struct HttpRequest {
+    method: Method,
     url: Box<str>,
+    headers: HeaderMap,
+    body: Secret,
     max_bytes: usize,
     reach: Reach,
 }
 
-impl GetRequest {
-    pub(crate) fn new(url: &str, max_bytes: usize, reach: Reach) -> Self {
+impl HttpRequest {
+    /// A `GET` of a JSON document.
+    pub(crate) fn get(url: &str, max_bytes: usize, reach: Reach) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         Self {
+            method: Method::GET,
             url: url.into(),
+            headers,
+            body: Secret::new([]),
             max_bytes,
             reach,
         }
+    }
+
+    /// A `POST` of a form.
+    pub(crate) fn post(url: &str, form: String, max_bytes: usize, reach: Reach) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        Self {
+            method: Method::POST,
+            url: url.into(),
+            headers,
+            body: Secret::from(form),
+            max_bytes,
+            reach,
+        }
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// `GET` or `POST`.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
     }
 
     /// Where to. The scheme is `https`; or `http`, where the local network is allowed.
@@ -84,7 +126,19 @@ impl GetRequest {
         &self.url
     }
 
-    /// The most bytes that the body may have.
+    /// The headers to send, besides those of the connection.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body to send; empty for `GET`.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.body.expose()
+    }
+
+    /// The most bytes that the body of the response may have.
     #[must_use]
     pub fn max_bytes(&self) -> usize {
         self.max_bytes
@@ -103,13 +157,14 @@ impl GetRequest {
     }
 }
 
-impl fmt::Debug for GetRequest {
+impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GetRequest")
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
             .field("url", &format_args!("{}", Shown(&self.url)))
             .field("max_bytes", &self.max_bytes)
             .field("reach", &self.reach)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,17 +192,17 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// [`HttpClient`] behind `dyn`.
 pub(crate) trait DynHttpClient: Send + Sync + 'static {
-    fn get<'a>(
+    fn send<'a>(
         &'a self,
-        request: &'a GetRequest,
+        request: &'a HttpRequest,
     ) -> BoxFuture<'a, Result<http::Response<Vec<u8>>, HttpError>>;
 }
 
 impl<C: HttpClient> DynHttpClient for C {
-    fn get<'a>(
+    fn send<'a>(
         &'a self,
-        request: &'a GetRequest,
+        request: &'a HttpRequest,
     ) -> BoxFuture<'a, Result<http::Response<Vec<u8>>, HttpError>> {
-        Box::pin(HttpClient::get(self, request))
+        Box::pin(HttpClient::send(self, request))
     }
 }

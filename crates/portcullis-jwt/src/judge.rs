@@ -197,7 +197,7 @@ fn choose_issuer<'i>(
 }
 
 /// Checks the signature with the one key of the issuer that the header names. Says which.
-fn check_signature(
+pub(crate) fn check_signature(
     decoded: &Decoded<'_>,
     (position, issuer): (usize, &TrustedIssuer),
     (key_id, algorithm): (Option<Cow<'_, str>>, Algorithm),

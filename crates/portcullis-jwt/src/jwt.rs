@@ -128,7 +128,7 @@ impl Jwt {
     /// Every setting that cannot work.
     pub fn build(self, site: &Site) -> Result<JwtAuthenticator, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let audiences = self.audiences(site, &mut errors);
+        let audiences = audiences(self.audiences.as_ref(), site, &mut errors);
         self.check_times(&mut errors);
         self.check_issuers(&mut errors);
         let client = self.client();
@@ -154,35 +154,8 @@ impl Jwt {
         }))
     }
 
-    fn audiences(&self, site: &Site, errors: &mut ConfigErrors) -> Vec<Box<str>> {
-        let audiences = match (&self.audiences, site.resource()) {
-            (Some(audiences), _) => audiences.clone(),
-            (None, Some(resource)) => vec![resource.into()],
-            (None, None) => {
-                errors.push(ConfigError::new(
-                    "with_audience",
-                    "is not set, and the stack has no resource to take it from; set it, or set \
-                     the resource of the stack",
-                ));
-                Vec::new()
-            }
-        };
-        if audiences.iter().any(|audience| audience.is_empty()) {
-            errors.push(ConfigError::new(
-                "with_audience",
-                "is empty; give the identifier of this resource server",
-            ));
-        }
-        audiences
-    }
-
     fn check_times(&self, errors: &mut ConfigErrors) {
-        if self.leeway > MAX_LEEWAY {
-            errors.push(ConfigError::new(
-                "with_leeway",
-                "is longer than 60 s; shorten it, and set the clocks",
-            ));
-        }
+        check_leeway(self.leeway, errors);
         if self.max_lifetime.is_zero() {
             errors.push(ConfigError::new(
                 "with_max_lifetime",
@@ -220,6 +193,42 @@ impl Jwt {
                 None
             }
         }
+    }
+}
+
+/// The audiences that are set, or the resource of the stack.
+pub(crate) fn audiences(
+    set: Option<&Vec<Box<str>>>,
+    site: &Site,
+    errors: &mut ConfigErrors,
+) -> Vec<Box<str>> {
+    let audiences = match (set, site.resource()) {
+        (Some(audiences), _) => audiences.clone(),
+        (None, Some(resource)) => vec![resource.into()],
+        (None, None) => {
+            errors.push(ConfigError::new(
+                "with_audience",
+                "is not set, and the stack has no resource to take it from; set it, or set \
+                 the resource of the stack",
+            ));
+            Vec::new()
+        }
+    };
+    if audiences.iter().any(|audience| audience.is_empty()) {
+        errors.push(ConfigError::new(
+            "with_audience",
+            "is empty; give the identifier of this resource server",
+        ));
+    }
+    audiences
+}
+
+pub(crate) fn check_leeway(leeway: Duration, errors: &mut ConfigErrors) {
+    if leeway > MAX_LEEWAY {
+        errors.push(ConfigError::new(
+            "with_leeway",
+            "is longer than 60 s; shorten it, and set the clocks",
+        ));
     }
 }
 

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Instant};
 use arc_swap::{ArcSwapOption, Guard};
 
 pub(crate) use self::{
-    discovery::Place,
+    discovery::{Place, Sought},
     remote::{Obtained, RemoteKeys},
     retrieval::Retrieval,
     schedule::{Limits, Need},

@@ -1,4 +1,7 @@
-//! JWT access tokens for portcullis: an authenticator for resource servers.
+//! Access tokens for portcullis: authenticators for resource servers.
+//!
+//! [`Jwt`] reads tokens that say themselves what they are worth; [`Introspection`] asks about
+//! those that do not; [`Dpop`] has callers prove that a token is theirs.
 //!
 //! [`Jwt`] is the configuration; add it to a stack as an authenticator. It accepts
 //! access tokens of the configured issuers (RFC 9068), checks them with the
@@ -123,6 +126,7 @@ mod explanation;
 mod fault;
 mod header;
 mod http;
+pub mod introspection;
 mod issuer;
 mod json;
 mod judge;
@@ -140,7 +144,8 @@ pub use self::{
     authenticator::{JwtAuthenticator, Stats},
     dpop::{Dpop, DpopVerifier},
     explanation::{ExplainedStep, Explanation, StepOutcome},
-    http::{GetRequest, HttpClient, HttpError},
+    http::{HttpClient, HttpError, HttpRequest},
+    introspection::{ClientCredentials, Introspection, IntrospectionAuthenticator},
     issuer::Issuer,
     jwt::Jwt,
 };

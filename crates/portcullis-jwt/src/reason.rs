@@ -83,6 +83,14 @@ reasons! {
     DPOP_REPLAYED = "dpop_replayed", "the proof has been used before";
     DPOP_REPLAYS_FULL = "dpop_replays_full", "the store of used proofs has no room for another of this subject. Answered with 503";
     DPOP_REPLAYS_UNAVAILABLE = "dpop_replays_unavailable", "the store of used proofs cannot say whether this one has been used. Answered with 503";
+    INTROSPECTION_SIZE = "introspection_size", "the token is longer than 16 KiB";
+    INTROSPECTION_INACTIVE = "introspection_inactive", "the issuer says that the token is not active: it has expired, was revoked, is none, or is not for this server (RFC 7662 §2.2)";
+    INTROSPECTION_KIND = "introspection_kind", "the issuer does not say that it is an access token: `token_type` is neither `Bearer` nor `DPoP`, or `token_use` or `typ` names another kind. Issuers know of refresh tokens as well. For one that leaves `token_type` out, see `Introspection::allow_missing_token_type`";
+    INTROSPECTION_ISSUER = "introspection_issuer", "the `iss` of the answer is not the configured issuer, byte for byte";
+    INTROSPECTION_ANSWER = "introspection_answer", "the issuer's answer cannot be read; the log says why. Answered with 503, not with 401";
+    INTROSPECTION_CREDENTIALS = "introspection_credentials", "the issuer does not let this server ask: its `ClientCredentials` are refused. Answered with 503, not with 401";
+    INTROSPECTION_SIGNATURE = "introspection_signature", "the answer is not signed by the issuer, for this client, within the last minute (RFC 9701 §5). Answered with 503, not with 401";
+    INTROSPECTION_UNAVAILABLE = "introspection_unavailable", "the issuer cannot be asked, or does not answer in time; the log says why. Answered with 503, not with 401";
     CLAIM_TEXT = "jwt_claim_text", "a name in the claims is empty, longer than 2048 bytes or holds a control character";
 }
 
@@ -106,9 +114,9 @@ mod tests {
         let codes: HashSet<_> = TABLE.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes.len(), TABLE.len());
         assert!(
-            codes
+            codes.iter().all(|code| ["jwt_", "dpop_", "introspection_"]
                 .iter()
-                .all(|code| code.starts_with("jwt_") || code.starts_with("dpop_")),
+                .any(|prefix| code.starts_with(prefix))),
             "{codes:?}"
         );
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use portcullis_core::Clock as _;
-use portcullis_jwt::{GetRequest, HttpClient, HttpError, Issuer, Jwt};
+use portcullis_jwt::{HttpClient, HttpError, HttpRequest, Issuer, Jwt};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -98,7 +98,7 @@ async fn neither_logs_nor_debug_output_hold_a_token() {
 async fn a_client_learns_nothing_of_the_token() {
     struct Spy(Arc<Mutex<Vec<String>>>);
     impl HttpClient for Spy {
-        async fn get(&self, request: &GetRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
+        async fn send(&self, request: &HttpRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
             self.0.lock().unwrap().push(format!("{request:?}"));
             Err(HttpError::new("offline"))
         }

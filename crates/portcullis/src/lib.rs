@@ -87,10 +87,10 @@
 //!
 //! # Not yet
 //!
-//! Ready-made stores that several servers share (the trait is there), approvals; introspection of
-//! opaque tokens; a listener for TLS and the certificate headers of proxies (whoever has a certificate
-//! of the client can hand it to the gate); browser login, passkeys, device-bound cookies, risk scoring;
-//! outbound credentials, the leak guard, the operator's tool; another configuration without a restart.
+//! Ready-made stores that several servers share (the trait is there), approvals; a listener for TLS
+//! and the certificate headers of proxies (whoever has a certificate of the client can hand it to the
+//! gate); browser login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak
+//! guard, the operator's tool; another configuration without a restart.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis::jwt::{GetRequest, HttpClient, HttpError, Issuer, Jwt};
+use portcullis::jwt::{HttpClient, HttpError, HttpRequest, Issuer, Jwt};
 use portcullis_testing::{
     http_probe::ConnectionTrap,
     identity_provider::{Endpoint, IdentityProvider, Misbehaviour, SigningAlgorithm},
@@ -148,7 +148,7 @@ struct Keys {
 }
 
 impl HttpClient for Keys {
-    async fn get(&self, _: &GetRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
+    async fn send(&self, _: &HttpRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
         self.retrieved.fetch_add(1, Ordering::Relaxed);
         Ok(http::Response::new(self.document.clone().into_bytes()))
     }

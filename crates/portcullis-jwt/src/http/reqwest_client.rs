@@ -1,48 +1,64 @@
 //! The built-in client.
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use http::{HeaderName, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::{GetRequest, HttpClient, HttpError, Reach};
+use super::{HttpClient, HttpError, HttpRequest, Reach};
 
-/// Retrieves with reqwest and rustls, and trusts the authorities of the operating system.
+/// How long a connection is kept: less than most servers keep theirs.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Talks by reqwest and rustls, and trusts the authorities of the operating system.
 ///
 /// A client is made when it is first needed, one for each [`Reach`], so that no connection of
 /// one is ever used for another.
 #[derive(Default)]
 pub(crate) struct ReqwestClient {
+    /// How many connections are kept for later: none where requests are minutes apart.
+    idle: usize,
     public: OnceLock<Result<reqwest::Client, HttpError>>,
     public_or_local: OnceLock<Result<reqwest::Client, HttpError>>,
     local: OnceLock<Result<reqwest::Client, HttpError>>,
 }
 
 impl ReqwestClient {
+    /// Keeps connections, for whoever asks often.
+    pub(crate) fn pooled() -> Self {
+        Self {
+            idle: 8,
+            ..Self::default()
+        }
+    }
+
     fn for_reach(&self, reach: Reach) -> Result<&reqwest::Client, HttpError> {
         let cell = match reach {
             Reach::Public => &self.public,
             Reach::PublicOrLocal => &self.public_or_local,
             Reach::Local => &self.local,
         };
-        cell.get_or_init(|| build(reach).map_err(|error| describe(&error)))
+        cell.get_or_init(|| build(reach, self.idle).map_err(|error| describe(&error)))
             .as_ref()
             .map_err(Clone::clone)
     }
 }
 
 impl HttpClient for ReqwestClient {
-    async fn get(&self, request: &GetRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
+    async fn send(&self, request: &HttpRequest) -> Result<http::Response<Vec<u8>>, HttpError> {
         let client = self.for_reach(request.reach())?;
-        let mut response = client
-            .get(request.url())
-            .header(header::ACCEPT, "application/json")
-            .send()
-            .await
-            .map_err(|error| describe(&error))?;
+        let mut sent = client
+            .request(request.method().clone(), request.url())
+            .headers(request.headers().clone());
+        if !request.body().is_empty() {
+            sent = sent.body(request.body().to_vec());
+        }
+        let mut response = sent.send().await.map_err(|error| describe(&error))?;
         let mut answer = http::Response::new(Vec::new());
         *answer.status_mut() = response.status();
-        copy_header(&header::CACHE_CONTROL, &response, &mut answer);
+        for name in [header::CACHE_CONTROL, header::CONTENT_TYPE] {
+            copy_header(&name, &response, &mut answer);
+        }
         if response.status() != http::StatusCode::OK {
             return Ok(answer);
         }
@@ -71,7 +87,7 @@ impl fmt::Debug for ReqwestClient {
     }
 }
 
-fn build(reach: Reach) -> reqwest::Result<reqwest::Client> {
+fn build(reach: Reach, idle: usize) -> reqwest::Result<reqwest::Client> {
     let redirects = if portcullis_core::sabotaged!("jwks.redirect") {
         reqwest::redirect::Policy::default()
     } else {
@@ -89,8 +105,8 @@ fn build(reach: Reach) -> reqwest::Result<reqwest::Client> {
         .no_zstd()
         .no_deflate()
         .tls_backend_rustls()
-        // Retrievals are minutes apart.
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(idle)
+        .pool_idle_timeout(IDLE)
         .dns_resolver(Guarded(reach))
         .build()
 }
@@ -173,8 +189,8 @@ mod tests {
         let accepted = tokio::spawn(async move { drop(listener.accept().await) });
         let client = ReqwestClient::default();
         let url = format!("https://localhost:{port}/keys");
-        let request = GetRequest::new(&url, 1024, Reach::Public);
-        let error = client.get(&request).await.unwrap_err().to_string();
+        let request = HttpRequest::get(&url, 1024, Reach::Public);
+        let error = client.send(&request).await.unwrap_err().to_string();
         assert!(error.contains("resolves to no public address"), "{error}");
         assert!(!error.contains("localhost"), "{error}");
         assert!(!accepted.is_finished());

@@ -1,4 +1,4 @@
-//! Finding the key set of an issuer.
+//! Finding the key set of an issuer, and where tokens are asked about.
 
 use url::Url;
 
@@ -30,16 +30,43 @@ pub(super) fn metadata_urls(issuer: &Url) -> [Url; 2] {
     ]
 }
 
-/// The URL of the key set, from a metadata document that is really this issuer's.
+/// What is looked for in the metadata of an issuer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sought {
+    /// The key set.
+    Keys,
+    /// Where tokens are asked about (RFC 8414 §2).
+    Introspection,
+}
+
+impl Sought {
+    const fn member(self) -> &'static str {
+        match self {
+            Self::Keys => "jwks_uri",
+            Self::Introspection => "introspection_endpoint",
+        }
+    }
+
+    const fn absence(self) -> &'static str {
+        match self {
+            Self::Keys => "the metadata names no `jwks_uri`",
+            Self::Introspection => "the metadata names no `introspection_endpoint`",
+        }
+    }
+}
+
+/// The URL of what is sought, from a metadata document that is really this issuer's.
 ///
 /// The `issuer` in it equals the configured one byte for byte (RFC 8414 §3.3): otherwise an
 /// issuer could be made to vouch with the keys of another.
-pub(super) fn key_set_url(document: &str, issuer: &str) -> Result<Box<str>, &'static str> {
-    let (mut named, mut keys) = (None, None);
-    for_each_member(document, |name, raw| match name {
-        "issuer" => named = Some(raw),
-        "jwks_uri" => keys = Some(raw),
-        _ => {}
+pub(super) fn find(document: &str, issuer: &str, sought: Sought) -> Result<Box<str>, &'static str> {
+    let (mut named, mut place) = (None, None);
+    for_each_member(document, |name, raw| {
+        if name == "issuer" {
+            named = Some(raw);
+        } else if name == sought.member() {
+            place = Some(raw);
+        }
     })
     .map_err(|_| "the metadata is no JSON object, or one with a member twice")?;
     let named = named
@@ -48,10 +75,8 @@ pub(super) fn key_set_url(document: &str, issuer: &str) -> Result<Box<str>, &'st
     if named != issuer && !portcullis_core::sabotaged!("jwks.issuer_mismatch") {
         return Err("the `issuer` in the metadata is not the configured one, byte for byte");
     }
-    let keys = keys
-        .and_then(|raw| raw.text())
-        .ok_or("the metadata names no `jwks_uri`")?;
-    Ok(keys.into())
+    let place = place.and_then(|raw| raw.text()).ok_or(sought.absence())?;
+    Ok(place.into())
 }
 
 #[cfg(test)]
@@ -80,7 +105,7 @@ mod tests {
         let issuer = "https://idp.example";
         let document =
             |issuer: &str| format!(r#"{{"issuer":"{issuer}","jwks_uri":"https://idp.example/k"}}"#);
-        let found = key_set_url(&document(issuer), issuer).unwrap();
+        let found = find(&document(issuer), issuer, Sought::Keys).unwrap();
         assert_eq!(&*found, "https://idp.example/k");
         for other in [
             "https://idp.example/",
@@ -90,7 +115,10 @@ mod tests {
             "https://evil.example",
             "",
         ] {
-            assert!(key_set_url(&document(other), issuer).is_err(), "{other}");
+            assert!(
+                find(&document(other), issuer, Sought::Keys).is_err(),
+                "{other}"
+            );
         }
     }
 
@@ -106,7 +134,19 @@ mod tests {
             r#"{"issuer":["https://idp.example"],"jwks_uri":"https://idp.example/k"}"#,
             r#"{"issuer":"https://evil.example","issuer":"https://idp.example","jwks_uri":"x"}"#,
         ] {
-            assert!(key_set_url(document, issuer).is_err(), "{document}");
+            assert!(find(document, issuer, Sought::Keys).is_err(), "{document}");
         }
+    }
+
+    #[test]
+    fn each_member_is_found_by_its_name() {
+        let issuer = "https://idp.example";
+        let document = r#"{"issuer":"https://idp.example","jwks_uri":"https://idp.example/k",
+            "introspection_endpoint":"https://idp.example/i"}"#;
+        let found = find(document, issuer, Sought::Introspection).unwrap();
+        assert_eq!(&*found, "https://idp.example/i");
+        let without = r#"{"issuer":"https://idp.example","jwks_uri":"https://idp.example/k"}"#;
+        let problem = find(without, issuer, Sought::Introspection).unwrap_err();
+        assert_eq!(problem, "the metadata names no `introspection_endpoint`");
     }
 }

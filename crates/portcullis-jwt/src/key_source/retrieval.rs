@@ -9,12 +9,12 @@ use url::Url;
 
 use super::{
     cache_control,
-    discovery::{Place, key_set_url, metadata_urls},
+    discovery::{Place, Sought, find, metadata_urls},
     schedule::Limits,
 };
 use crate::{
     algorithm::Allowed,
-    http::{DynHttpClient, GetRequest, HttpError, Reach, Shown, check_url},
+    http::{DynHttpClient, HttpError, HttpRequest, Reach, Shown, check_url},
     key::{KeySet, UnusableSet},
 };
 
@@ -49,7 +49,7 @@ impl Retrieval {
     async fn retrieve(&self, previous: Option<&KeySet>) -> Result<(KeySet, Duration), Problem> {
         let place = match &self.place {
             Place::Known(url) => url.clone(),
-            Place::Discovered => self.discover().await?,
+            Place::Discovered => self.discover(Sought::Keys).await?,
         };
         let (document, lifetime) = self.document(&place).await?;
         let keys = KeySet::parse(&document, self.allowed, &self.issuer, previous)
@@ -59,13 +59,13 @@ impl Retrieval {
 
     /// Tries the two places of the metadata. If both fail, the first that answered at all
     /// says why.
-    async fn discover(&self) -> Result<Box<str>, Problem> {
+    pub(crate) async fn discover(&self, sought: Sought) -> Result<Box<str>, Problem> {
         let issuer = Url::parse(&self.issuer)
             .map_err(|_| Problem::Place(self.issuer.clone(), "is not an absolute URL"))?;
         let mut first_problem = None;
         for url in metadata_urls(&issuer) {
             let problem = match self.document(url.as_str()).await {
-                Ok((document, _)) => match key_set_url(&document, &self.issuer) {
+                Ok((document, _)) => match find(&document, &self.issuer, sought) {
                     Ok(place) => return Ok(place),
                     Err(problem) => Problem::Metadata(url.as_str().into(), problem),
                 },
@@ -84,10 +84,10 @@ impl Retrieval {
 
     async fn document(&self, url: &str) -> Result<(String, Duration), Problem> {
         let (_, reach) = self.reach_of(url)?;
-        let request = GetRequest::new(url, MAX_BYTES, reach);
+        let request = HttpRequest::get(url, MAX_BYTES, reach);
         let response = self
             .client
-            .get(&request)
+            .send(&request)
             .await
             .map_err(|error| Problem::Http(url.into(), error))?;
         if response.status() != StatusCode::OK {
@@ -110,7 +110,7 @@ impl Retrieval {
 
 /// Why a retrieval brought no keys.
 #[derive(Debug)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     Http(Box<str>, HttpError),
     Interrupted,
     Keys(Box<str>, UnusableSet),

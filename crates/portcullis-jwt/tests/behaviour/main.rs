@@ -16,6 +16,7 @@ mod discovery;
 mod explain;
 #[cfg(feature = "reqwest")]
 mod http_client;
+mod introspection;
 mod key_rotation;
 mod known_tokens;
 mod possession;

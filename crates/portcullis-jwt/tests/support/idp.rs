@@ -7,7 +7,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use portcullis_core::Site;
-use portcullis_jwt::{GetRequest, HttpClient, HttpError, Issuer, Jwt, JwtAuthenticator};
+use portcullis_jwt::{HttpClient, HttpError, HttpRequest, Issuer, Jwt, JwtAuthenticator};
 use tokio::sync::watch;
 
 use super::{
@@ -98,7 +98,7 @@ impl Network {
 }
 
 impl HttpClient for Network {
-    async fn get(&self, request: &GetRequest) -> Result<Response<Vec<u8>>, HttpError> {
+    async fn send(&self, request: &HttpRequest) -> Result<Response<Vec<u8>>, HttpError> {
         let page = {
             let mut state = self.state.lock().unwrap();
             state.requests.push(request.url().to_owned());

@@ -16,7 +16,6 @@ pub(crate) mod signer;
 use portcullis_core::{
     Authenticator, Check, Evidence, ReasonCode, RequestView, Timestamp, Verdict,
 };
-use portcullis_jwt::JwtAuthenticator;
 use std::sync::Arc;
 
 pub(crate) const ISSUER: &str = "https://idp.example";
@@ -39,12 +38,12 @@ pub(crate) fn parts(token: &str) -> http::request::Parts {
 }
 
 /// The answer of the synchronous look.
-pub(crate) fn check(auth: &JwtAuthenticator, token: &str, now: Timestamp) -> Check<Verdict> {
+pub(crate) fn check(auth: &impl Authenticator, token: &str, now: Timestamp) -> Check<Verdict> {
     auth.check(&RequestView::new(&parts(token), now))
 }
 
 /// The answer, with I/O where it is needed.
-pub(crate) async fn verdict(auth: &JwtAuthenticator, token: &str, now: Timestamp) -> Verdict {
+pub(crate) async fn verdict(auth: &impl Authenticator, token: &str, now: Timestamp) -> Verdict {
     let parts = parts(token);
     let view = RequestView::new(&parts, now);
     match auth.check(&view) {
@@ -54,7 +53,7 @@ pub(crate) async fn verdict(auth: &JwtAuthenticator, token: &str, now: Timestamp
 }
 
 /// A verdict that can be compared.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Answer {
     Accepted,
     NotMine,
@@ -62,7 +61,7 @@ pub(crate) enum Answer {
     Unavailable(ReasonCode),
 }
 
-pub(crate) async fn answer(auth: &JwtAuthenticator, token: &str, now: Timestamp) -> Answer {
+pub(crate) async fn answer(auth: &impl Authenticator, token: &str, now: Timestamp) -> Answer {
     to_answer(verdict(auth, token, now).await)
 }
 
@@ -77,7 +76,7 @@ pub(crate) fn to_answer(verdict: Verdict) -> Answer {
 }
 
 pub(crate) async fn evidence(
-    auth: &JwtAuthenticator,
+    auth: &impl Authenticator,
     token: &str,
     now: Timestamp,
 ) -> Arc<Evidence> {
