@@ -14,7 +14,7 @@ use portcullis::{
     PeerAddress, RequestView, Scopes, Secret, Stack, Verdict,
     api_keys::{ApiKeys, Grant, KeyRing},
     binding::BindingBuilder,
-    jwt::{Dpop, Issuer, Jwt},
+    jwt::{Dpop, Introspection, Issuer, Jwt},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
     revocation::MemoryRevocations,
@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     /// Who checks proofs of possession.
     pub(crate) dpop: Option<Dpop>,
     pub(crate) requires_sender_constraint: bool,
+    /// Who asks about opaque tokens.
+    pub(crate) introspection: Option<Introspection>,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
@@ -130,6 +132,7 @@ impl Settings {
             step_up: None,
             dpop: None,
             requires_sender_constraint: false,
+            introspection: None,
             audit: RecordingAudit::new(),
         }
     }
@@ -150,6 +153,9 @@ impl Settings {
             .add_authenticator(api_keys)
             .add_authenticator(PlugIn(self.plug_in.map(Arc::new)))
             .add_anonymous_route("/public");
+        if let Some(introspection) = self.introspection {
+            stack = stack.add_authenticator(introspection);
+        }
         if let Some(revocations) = self.revocations {
             stack = stack.with_revocations(revocations);
         }

@@ -25,15 +25,17 @@ mod targets;
 
 use engine::{Target, run};
 use targets::{
-    audit_log, authorization, claims, forwarded, key_set, path, session, token, trace_parent,
+    audit_log, authorization, claims, forwarded, introspection, key_set, path, session, token,
+    trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 9] = [
+const TARGETS: [&Target; 10] = [
     &audit_log::TARGET,
     &authorization::TARGET,
     &claims::TARGET,
     &forwarded::TARGET,
+    &introspection::TARGET,
     &key_set::TARGET,
     &path::TARGET,
     &session::TARGET,
@@ -59,6 +61,11 @@ fn claims() {
 #[test]
 fn forwarded() {
     run(&forwarded::TARGET);
+}
+
+#[test]
+fn introspection() {
+    run(&introspection::TARGET);
 }
 
 #[test]

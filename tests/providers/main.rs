@@ -10,6 +10,7 @@
 )]
 
 mod gate;
+mod introspection;
 mod openbao;
 mod possession;
 

@@ -76,6 +76,20 @@ impl Provider {
         assert_eq!(response.status(), 200);
     }
 
+    /// The key of the resource server `resource-key`, as PEM.
+    pub async fn resource_key(&self) -> String {
+        let response = self.send("GET", "/test/resource-key", &[], &[]).await;
+        assert_eq!(response.status(), 200);
+        String::from_utf8(response.body().to_vec()).unwrap()
+    }
+
+    /// Has an application take a token back (RFC 7009).
+    pub async fn revoke(&self, client: &str, token: &str) {
+        let form = [("token", token), ("client_id", client)];
+        let response = self.send("POST", "/token/revocation", &[], &form).await;
+        assert_eq!(response.status(), 200, "{:?}", response.body());
+    }
+
     /// An access token by client credentials (RFC 6749 §4.4) for a resource (RFC 8707).
     pub async fn machine_token(&self, name: &str, resource: &str) -> String {
         let form = [

@@ -7,6 +7,7 @@ mod cache;
 mod exchange;
 mod frames;
 mod heads;
+mod introspection;
 mod issuers;
 mod jwt_claims;
 mod jwt_headers;
@@ -39,6 +40,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     times::play(harness).await;
     jwt_keys::play(harness).await;
     retrieval::play(harness).await;
+    introspection::play(harness).await;
     cache::play(harness).await;
     places::play(harness).await;
     possession::play(harness).await;

@@ -2,10 +2,11 @@
 //
 // Clients are named after the algorithm that their access tokens are signed with: `machine-…`
 // for client credentials, `app-…` for the authorization code flow with PKCE. No person is there:
-// whoever `login_hint` names is logged in, and has consented.
+// whoever `login_hint` names is logged in, and has consented. Tokens for a resource whose path
+// begins with `/opaque` are opaque; `resource-…` are the resource servers that ask about them.
 import { createServer } from 'node:http';
 
-import { exportJWK, generateKeyPair } from 'jose';
+import { exportJWK, exportPKCS8, generateKeyPair } from 'jose';
 import Provider from 'oidc-provider';
 
 const port = Number(process.argv[2]);
@@ -26,6 +27,32 @@ async function makeKeys() {
   });
   return Promise.all(made);
 }
+
+// The resource server that proves itself with a key of its own; `/test/resource-key` tells it.
+const resourceKey = await generateKeyPair('ES256', { extractable: true });
+
+async function resourceServers() {
+  const base = { grant_types: [], redirect_uris: [], response_types: [] };
+  const secret = 'a secret: of nobody & else';
+  return [
+    { ...base, client_id: 'resource-basic', client_secret: secret },
+    {
+      ...base,
+      client_id: 'resource-post',
+      client_secret: secret,
+      token_endpoint_auth_method: 'client_secret_post',
+    },
+    {
+      ...base,
+      client_id: 'resource-key',
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+      jwks: { keys: [{ ...(await exportJWK(resourceKey.publicKey)), alg: 'ES256', use: 'sig' }] },
+      introspection_signed_response_alg: 'ES256',
+    },
+  ];
+}
+const resources = await resourceServers();
 
 function clients() {
   return Object.keys(algorithms).flatMap((name) => [
@@ -51,7 +78,7 @@ function clients() {
 // The first key of an algorithm signs, so new keys stand in front of the old ones.
 function makeProvider() {
   return new Provider(issuer, {
-    clients: clients(),
+    clients: [...clients(), ...resources],
     jwks: { keys },
     cookies: { keys: ['cookies of a test'] },
     scopes: ['openid', ...scope.split(' ')],
@@ -75,14 +102,24 @@ function makeProvider() {
       clientCredentials: { enabled: true },
       dPoP: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_ctx, client) => client.clientId.startsWith('resource-'),
+      },
+      jwtIntrospection: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource, client) => ({
           scope,
           audience: resource,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: algorithms[client.clientId.split('-')[1]] } },
+          ...(new URL(resource).pathname.startsWith('/opaque')
+            ? { accessTokenFormat: 'opaque' }
+            : {
+                accessTokenFormat: 'jwt',
+                jwt: { sign: { alg: algorithms[client.clientId.split('-')[1]] } },
+              }),
         }),
       },
     },
@@ -106,6 +143,8 @@ createServer(async (request, response) => {
       keys = [...(await makeKeys()), ...keys];
       provider = makeProvider();
       response.end();
+    } else if (request.url === '/test/resource-key') {
+      response.end(await exportPKCS8(resourceKey.privateKey));
     } else if (request.url.startsWith('/interaction/')) {
       await interact(provider, request, response);
     } else {

@@ -5,6 +5,7 @@ pub(crate) mod audit_log;
 pub(crate) mod authorization;
 pub(crate) mod claims;
 pub(crate) mod forwarded;
+pub(crate) mod introspection;
 pub(crate) mod key_set;
 pub(crate) mod path;
 pub(crate) mod session;
