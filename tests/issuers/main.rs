@@ -11,6 +11,7 @@
 mod auth0;
 mod cognito;
 mod entra;
+mod google;
 mod keycloak;
 mod okta;
 mod openbao;

@@ -23,6 +23,7 @@ pub struct Description {
     scheme: Option<&'static str>,
     headers: Vec<HeaderName>,
     authorization_servers: Vec<Box<str>>,
+    issuers: Vec<Box<str>>,
 }
 
 impl Description {
@@ -35,6 +36,7 @@ impl Description {
             scheme: Some("Bearer"),
             headers: vec![http::header::AUTHORIZATION],
             authorization_servers: Vec::new(),
+            issuers: Vec::new(),
         }
     }
 
@@ -56,6 +58,7 @@ impl Description {
             scheme: None,
             headers: vec![header],
             authorization_servers: Vec::new(),
+            issuers: Vec::new(),
         }
     }
 
@@ -67,10 +70,18 @@ impl Description {
     }
 
     /// One more authorization server whose tokens are accepted, by its issuer identifier. It
-    /// is published in the resource metadata (RFC 9728), and the same one twice in a stack is
-    /// a configuration error.
+    /// is published in the resource metadata (RFC 9728), and the same one twice in a stack, under
+    /// one name, is a configuration error.
     pub fn add_authorization_server(mut self, issuer: impl Into<Box<str>>) -> Self {
         self.authorization_servers.push(issuer.into());
+        self
+    }
+
+    /// One more issuer whose subjects are vouched for, of which clients are not told: they cannot
+    /// get such a credential themselves, as with what a proxy says. Needed where another
+    /// authenticator of the stack may declare the issuer as its own.
+    pub fn add_issuer(mut self, issuer: impl Into<Box<str>>) -> Self {
+        self.issuers.push(issuer.into());
         self
     }
 
@@ -91,6 +102,13 @@ impl Description {
     #[must_use]
     pub fn headers(&self) -> &[HeaderName] {
         &self.headers
+    }
+
+    /// Whether subjects of this issuer are vouched for, whether or not clients are told.
+    #[must_use]
+    pub fn declares(&self, issuer: &str) -> bool {
+        let mut declared = self.authorization_servers.iter().chain(&self.issuers);
+        declared.any(|own| **own == *issuer)
     }
 
     /// The authorization servers whose tokens are accepted.

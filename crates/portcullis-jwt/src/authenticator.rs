@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use futures_util::future::join_all;
+use http::HeaderName;
 use portcullis_core::{
     Authenticator, Check, Clock, Description, Evidence, NotReady, Rejection, RequestView,
     Timestamp, Verdict, sabotaged,
@@ -23,8 +24,6 @@ use crate::{
     token_cache::{Known, TokenCache},
 };
 
-/// The name in records.
-const NAME: &str = "jwt";
 /// How often one request waits for keys: for the first ones, then for one that they lack.
 /// A third time makes up for a retrieval that ended while it was looking.
 const MAX_WAITS: usize = 3;
@@ -37,8 +36,49 @@ pub struct JwtAuthenticator {
     inner: Arc<Inner>,
 }
 
+/// Where the tokens come from.
+#[derive(Debug)]
+pub(crate) enum Carrier {
+    /// `Authorization`, as access tokens.
+    Authorization,
+    /// A header of its own, in which a proxy says who has logged in to it, and those in which it
+    /// says the same without a signature.
+    Proxy(HeaderName, &'static [HeaderName]),
+}
+
+impl Carrier {
+    /// The name in records.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Authorization => "jwt",
+            Self::Proxy(..) => "proxy_assertion",
+        }
+    }
+
+    /// The token of a request, if it has one.
+    fn find<'a>(&self, request: &RequestView<'a>) -> Result<&'a str, Verdict> {
+        let name = match self {
+            Self::Authorization => return request.access_token().ok_or(Verdict::Absent),
+            Self::Proxy(name, _) => name,
+        };
+        if !request.headers().contains_key(name) {
+            return Err(Verdict::Absent);
+        }
+        let value = if sabotaged!("jwt.assertion_single") {
+            request.headers().get(name)
+        } else {
+            request.single_header(name)
+        };
+        let text = value.and_then(|value| value.to_str().ok());
+        text.ok_or(Verdict::Reject(Rejection::invalid_request(
+            reason::ASSERTION_TWICE,
+        )))
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Inner {
+    pub(crate) carrier: Carrier,
     pub(crate) issuers: Vec<TrustedIssuer>,
     pub(crate) rules: Rules,
     pub(crate) cache: Option<TokenCache>,
@@ -232,17 +272,35 @@ impl JwtAuthenticator {
 
 impl Authenticator for JwtAuthenticator {
     fn describe(&self) -> Description {
-        self.inner
-            .issuers
-            .iter()
-            .fold(Description::bearer(NAME), |description, issuer| {
-                description.add_authorization_server(issuer.name.clone())
-            })
+        let name = self.inner.carrier.name();
+        match &self.inner.carrier {
+            Carrier::Authorization => {
+                let description = Description::bearer(name);
+                self.inner
+                    .issuers
+                    .iter()
+                    .fold(description, |description, issuer| {
+                        description.add_authorization_server(issuer.name.clone())
+                    })
+            }
+            // Nobody gets these tokens but from the proxy, so clients are not told of it.
+            Carrier::Proxy(header, others) => {
+                let mut description = Description::header(name, header.clone());
+                for other in *others {
+                    description = description.add_header(other.clone());
+                }
+                for issuer in &self.inner.issuers {
+                    description = description.add_issuer(issuer.name.clone());
+                }
+                description
+            }
+        }
     }
 
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
-        let Some(token) = request.access_token() else {
-            return Check::Done(Verdict::Absent);
+        let token = match self.inner.carrier.find(request) {
+            Ok(token) => token,
+            Err(verdict) => return Check::Done(verdict),
         };
         if !token::is_jwt_shaped(token) {
             return Check::Done(Verdict::NotMine);
@@ -269,8 +327,9 @@ impl Authenticator for JwtAuthenticator {
     }
 
     async fn verify(&self, request: &RequestView<'_>) -> Verdict {
-        let Some(token) = request.access_token() else {
-            return Verdict::Absent;
+        let token = match self.inner.carrier.find(request) {
+            Ok(token) => token,
+            Err(verdict) => return verdict,
         };
         let outcome = self.decide(token, request.now()).await;
         self.verdict(token, outcome)
@@ -279,7 +338,10 @@ impl Authenticator for JwtAuthenticator {
     async fn ready(&self) -> Result<(), NotReady> {
         let remotes = self.remotes().map(async |(issuer, remote)| {
             remote.ready().await.map_err(|problem| {
-                NotReady::new(NAME, format!("no keys of {:?}: {problem}", issuer.name))
+                NotReady::new(
+                    self.inner.carrier.name(),
+                    format!("no keys of {:?}: {problem}", issuer.name),
+                )
             })
         });
         join_all(remotes).await.into_iter().collect()

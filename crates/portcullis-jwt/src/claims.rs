@@ -148,8 +148,11 @@ impl<'a> Claims<'a> {
         kind: Kind,
         window: &Window,
     ) -> Result<Evidence, Fault> {
-        let subject = self
-            .sub
+        let subject = match terms.provided {
+            Some(provided) => provided.subject(self),
+            None => self.sub,
+        };
+        let subject = subject
             .and_then(Raw::text)
             .filter(|subject| !subject.is_empty())
             .ok_or(Fault::new(Step::Subject, reason::SUB))?;
@@ -158,7 +161,8 @@ impl<'a> Claims<'a> {
             None => self.client(kind),
         };
         let without_client = Fault::new(Step::Client, reason::CLIENT_ID);
-        if client.is_none() && !sabotaged!("jwt.client_id") {
+        let omits_client = terms.provided.is_some_and(Provided::omits_client);
+        if client.is_none() && !omits_client && !sabotaged!("jwt.client_id") {
             return Err(without_client);
         }
         if !terms.takes(client.as_deref()) && !sabotaged!("jwt.client_list") {

@@ -102,7 +102,6 @@ mod cache;
 mod credentials;
 mod endpoint;
 mod explanation;
-mod flights;
 mod settings;
 mod signed;
 

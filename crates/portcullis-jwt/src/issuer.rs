@@ -112,6 +112,15 @@ impl Issuer {
     }
 
     /// More issuers of which everything else is the same.
+    /// The same issuer with another profile; `None`, if it has one already.
+    pub(crate) fn into_profile(mut self, profile: Profile) -> Option<Self> {
+        if self.profile.is_some() {
+            return None;
+        }
+        self.profile = Some(profile);
+        Some(self)
+    }
+
     pub(crate) fn with_other_names(mut self, names: impl IntoIterator<Item = Box<str>>) -> Self {
         self.other_names = names.into_iter().collect();
         self

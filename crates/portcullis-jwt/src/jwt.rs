@@ -11,7 +11,7 @@ use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator, Site, entrop
 
 use crate::{
     HttpClient, Issuer, JwtAuthenticator,
-    authenticator::Inner,
+    authenticator::{Carrier, Inner},
     claims::Rules,
     http::{DynHttpClient, Shown},
     token_cache::TokenCache,
@@ -62,6 +62,11 @@ impl Jwt {
     /// a token of another.
     pub fn add_issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    pub(crate) fn with_only_issuer(mut self, issuer: Issuer) -> Self {
+        self.issuers = vec![issuer];
         self
     }
 
@@ -127,6 +132,14 @@ impl Jwt {
     ///
     /// Every setting that cannot work.
     pub fn build(self, site: &Site) -> Result<JwtAuthenticator, ConfigErrors> {
+        self.build_for(site, Carrier::Authorization)
+    }
+
+    pub(crate) fn build_for(
+        self,
+        site: &Site,
+        carrier: Carrier,
+    ) -> Result<JwtAuthenticator, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let audiences = audiences(self.audiences.as_ref(), site, &mut errors);
         self.check_times(&mut errors);
@@ -142,6 +155,7 @@ impl Jwt {
         }
         errors.into_result(())?;
         Ok(JwtAuthenticator::new(Inner {
+            carrier,
             issuers,
             rules: Rules {
                 audiences,

@@ -117,13 +117,16 @@
 //!   AWS-LC computes.
 //! - `reqwest` (default): a built-in [`HttpClient`].
 
+pub mod alb;
 mod algorithm;
+pub mod assertion;
 mod authenticator;
 mod backend;
 mod claims;
 pub mod dpop;
 mod explanation;
 mod fault;
+mod flights;
 mod header;
 mod http;
 pub mod introspection;
@@ -140,7 +143,9 @@ mod token;
 mod token_cache;
 
 pub use self::{
+    alb::{AlbAuthenticator, AlbUserClaims},
     algorithm::Algorithm,
+    assertion::ProxyAssertion,
     authenticator::{JwtAuthenticator, Stats},
     dpop::{Dpop, DpopVerifier},
     explanation::{ExplainedStep, Explanation, StepOutcome},

@@ -3,15 +3,17 @@
 mod auth0;
 mod cognito;
 mod entra;
+mod google;
 mod keycloak;
 mod okta;
 mod openbao;
+mod proxy;
 
 use std::borrow::Cow;
 
 use portcullis_core::{EvidenceKind, Scopes, sabotaged};
 
-pub(crate) use self::entra::EntraVersion;
+pub(crate) use self::{entra::EntraVersion, proxy::Proxy};
 use crate::{
     claims::{Claims, MAX_AUDIENCES, Terms},
     fault::{Fault, Step},
@@ -29,9 +31,12 @@ pub(crate) enum Profile {
     Auth0,
     Cognito,
     Entra(EntraVersion),
+    Google,
     Keycloak,
     Okta,
     OpenBao,
+    /// What a proxy says of who has logged in to it.
+    Proxy(Proxy),
 }
 
 impl Profile {
@@ -43,9 +48,11 @@ impl Profile {
             Self::Entra(EntraVersion::V1) => "Issuer::entra_v1",
             Self::Entra(EntraVersion::V2) => "Issuer::entra",
             Self::Entra(EntraVersion::V2Tenants) => "Issuer::entra_tenants",
+            Self::Google => "Issuer::google",
             Self::Keycloak => "Issuer::keycloak",
             Self::Okta => "Issuer::okta",
             Self::OpenBao => "Issuer::openbao",
+            Self::Proxy(proxy) => proxy.setting(),
         }
     }
 
@@ -55,9 +62,12 @@ impl Profile {
             Self::Auth0 => auth0::problem_of(name),
             Self::Cognito => cognito::problem_of(name),
             Self::Entra(version) => version.problem_of(name),
+            // Its name is not the user's to choose.
+            Self::Google => None,
             Self::Keycloak => keycloak::problem_of(name),
             Self::Okta => okta::problem_of(name),
             Self::OpenBao => openbao::problem_of(name),
+            Self::Proxy(proxy) => proxy.problem_of(name),
         }
     }
 
@@ -65,13 +75,21 @@ impl Profile {
     pub(crate) fn takes_key(&self, key_issuer: Option<&str>, name: &str) -> bool {
         match self {
             Self::Entra(version) => version.takes_key(key_issuer, name),
-            Self::Auth0 | Self::Cognito | Self::Keycloak | Self::Okta | Self::OpenBao => true,
+            _ => true,
         }
     }
 
     /// Whether its tokens go without `typ` in the header.
     pub(crate) const fn omits_typ(&self) -> bool {
-        matches!(self, Self::Cognito | Self::Okta | Self::OpenBao)
+        matches!(
+            self,
+            Self::Cognito | Self::Okta | Self::OpenBao | Self::Proxy(_)
+        )
+    }
+
+    /// Whether its tokens go without a client: a user logged in to a proxy, and to no client.
+    pub(crate) const fn omits_client(&self) -> bool {
+        matches!(self, Self::Proxy(_))
     }
 
     /// Whether its tokens go without `aud`, so that their client says for whom they are. The
@@ -88,6 +106,7 @@ impl Profile {
             let claim = match name {
                 "appid" => &mut claims.appid,
                 "cid" => &mut claims.cid,
+                "common_name" => &mut claims.common_name,
                 "cognito:groups" => &mut claims.cognito_groups,
                 "groups" => &mut claims.groups,
                 "idtyp" => &mut claims.idtyp,
@@ -99,6 +118,7 @@ impl Profile {
                 "tid" => &mut claims.tid,
                 "token_use" => &mut claims.token_use,
                 "typ" => &mut claims.typ,
+                "type" => &mut claims.kind,
                 "uid" => &mut claims.uid,
                 "uti" => &mut claims.uti,
                 "ver" => &mut claims.ver,
@@ -120,8 +140,11 @@ struct ProviderClaims<'a> {
     appid: Option<Raw<'a>>,
     cid: Option<Raw<'a>>,
     cognito_groups: Option<Raw<'a>>,
+    common_name: Option<Raw<'a>>,
     groups: Option<Raw<'a>>,
     idtyp: Option<Raw<'a>>,
+    /// `type`.
+    kind: Option<Raw<'a>>,
     oid: Option<Raw<'a>>,
     permissions: Option<Raw<'a>>,
     realm_access: Option<Raw<'a>>,
@@ -153,7 +176,9 @@ impl<'a> Provided<'a> {
             Profile::Auth0 => auth0::check_kind(claims, kind),
             Profile::Cognito => cognito::check_kind(&self.claims),
             Profile::Entra(version) => version.check_kind(&self.claims, claims, terms),
+            Profile::Google => google::check_kind(claims, kind),
             Profile::Keycloak => keycloak::check_kind(&self.claims, claims, kind),
+            Profile::Proxy(proxy) => proxy.check_kind(&self.claims, claims, kind),
             Profile::Okta => okta::check_kind(&self.claims, claims),
             Profile::OpenBao => claims.check_kind(kind),
         }
@@ -165,8 +190,9 @@ impl<'a> Provided<'a> {
             Profile::Auth0 => claims.client_id.or(claims.azp),
             Profile::Cognito => claims.client_id,
             Profile::Entra(version) => version.client(&self.claims, claims),
-            Profile::Keycloak => claims.azp,
+            Profile::Google | Profile::Keycloak => claims.azp,
             Profile::Okta => self.claims.cid,
+            Profile::Proxy(proxy) => proxy.client(&self.claims, claims),
             Profile::OpenBao => claims.sub,
         }
         .and_then(Raw::text)
@@ -176,9 +202,7 @@ impl<'a> Provided<'a> {
     pub(crate) fn scope_claims(&self, claims: &Claims<'a>) -> (Option<Raw<'a>>, Option<Raw<'a>>) {
         match self.profile {
             Profile::Entra(_) | Profile::Okta => (None, claims.scp),
-            Profile::Auth0 | Profile::Cognito | Profile::Keycloak | Profile::OpenBao => {
-                (claims.scope, None)
-            }
+            _ => (claims.scope, None),
         }
     }
 
@@ -186,11 +210,19 @@ impl<'a> Provided<'a> {
     pub(crate) fn token_id(&self) -> Option<Raw<'a>> {
         match self.profile {
             Profile::Entra(_) => self.claims.uti,
-            Profile::Auth0
-            | Profile::Cognito
-            | Profile::Keycloak
-            | Profile::Okta
-            | Profile::OpenBao => None,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn omits_client(&self) -> bool {
+        self.profile.omits_client()
+    }
+
+    /// The claim that names the subject.
+    pub(crate) fn subject(&self, claims: &Claims<'a>) -> Option<Raw<'a>> {
+        match self.profile {
+            Profile::Proxy(proxy) => proxy.subject(&self.claims, claims),
+            _ => claims.sub,
         }
     }
 
@@ -202,7 +234,8 @@ impl<'a> Provided<'a> {
             Profile::Entra(_) => entra::is_client(&self.claims, claims),
             Profile::Keycloak => keycloak::is_client(claims, client),
             Profile::Okta => okta::is_client(&self.claims, claims, client),
-            Profile::OpenBao => true,
+            Profile::Google | Profile::OpenBao => true,
+            Profile::Proxy(proxy) => proxy.is_client(&self.claims, claims),
         };
         match is_client {
             true => EvidenceKind::Client,
@@ -224,7 +257,8 @@ impl<'a> Provided<'a> {
             Profile::Cognito => add_list(self.claims.cognito_groups, prefix, &mut roles)?,
             Profile::Entra(_) => add_list(self.claims.roles, prefix, &mut roles)?,
             Profile::Keycloak => keycloak::add_roles(&self.claims, prefix, &mut roles)?,
-            Profile::Okta | Profile::OpenBao => {
+            Profile::Google => {}
+            Profile::Okta | Profile::OpenBao | Profile::Proxy(_) => {
                 add_list(self.claims.groups, prefix, &mut roles)?;
             }
         }

@@ -26,6 +26,7 @@
 pub mod auth0;
 pub mod cognito;
 pub mod entra;
+pub mod google;
 pub mod keycloak;
 pub mod okta;
 pub mod openbao;

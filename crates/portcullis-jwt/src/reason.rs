@@ -39,6 +39,9 @@ reasons! {
     KEYCLOAK_TYP = "jwt_keycloak_typ", "the claim `typ` is neither `Bearer`, nor `DPoP` with a `cnf`: Keycloak signs ID tokens and others with the same keys";
     TOKEN_USE = "jwt_token_use", "the claim `token_use` is not `access`: Amazon Cognito signs ID tokens as well";
     OKTA_KIND = "jwt_okta_kind", "the token is no access token of Okta: it names no client in `cid`, it is for that client, or it has a claim of ID tokens";
+    GOOGLE_KIND = "jwt_google_kind", "the token is not one that a service account of Google got for itself: `azp` is not its `sub`, or it has a claim of a person's login";
+    ASSERTION_KIND = "jwt_assertion_kind", "the header of the proxy holds another kind of token: an access token, or a session of Cloudflare that is of no application (`type` is not `app`)";
+    ASSERTION_TWICE = "jwt_assertion_twice", "the header of the proxy is there more than once, or is no text";
     ALG = "jwt_alg", "the header's `alg` is missing, not supported, or not one of `Issuer::with_algorithms`";
     KID = "jwt_kid", "the header's `kid` is no string, empty, or longer than 256 bytes";
     KID_MISSING = "jwt_kid_missing", "the header has no `kid`, and more than one key of the issuer is for this `alg`";
@@ -91,6 +94,17 @@ reasons! {
     INTROSPECTION_CREDENTIALS = "introspection_credentials", "the issuer does not let this server ask: its `ClientCredentials` are refused. Answered with 503, not with 401";
     INTROSPECTION_SIGNATURE = "introspection_signature", "the answer is not signed by the issuer, for this client, within the last minute (RFC 9701 §5). Answered with 503, not with 401";
     INTROSPECTION_UNAVAILABLE = "introspection_unavailable", "the issuer cannot be asked, or does not answer in time; the log says why. Answered with 503, not with 401";
+    ALB_MALFORMED = "alb_malformed", "`x-amzn-oidc-data` is longer than 16 KiB, is not three segments of base64url, or its header or claims are no JSON object with every member once";
+    ALB_ALG = "alb_alg", "its `alg` is not `ES256`";
+    ALB_SIGNER = "alb_signer", "its `signer` is not the ARN of the load balancer: anybody can have one that signs";
+    ALB_ISSUER = "alb_issuer", "its `iss` is not the configured issuer, byte for byte";
+    ALB_CLIENT = "alb_client", "its `client` is none of `AlbUserClaims::with_clients`";
+    ALB_KEY_ID = "alb_key_id", "its `kid` is not a UUID";
+    ALB_EXPIRED = "alb_expired", "its `exp` is missing, is no time, or has come, also with the leeway";
+    ALB_SUBJECT = "alb_subject", "its `sub` is missing or empty, or a name in it holds a control character";
+    ALB_KEY_UNKNOWN = "alb_key_unknown", "there is no key of its `kid`";
+    ALB_KEYS_UNAVAILABLE = "alb_keys_unavailable", "the key of its `kid` cannot be retrieved; the log says why. Answered with 503, not with 401";
+    ALB_SIGNATURE = "alb_signature", "its signature is not that of the key";
     CLAIM_TEXT = "jwt_claim_text", "a name in the claims is empty, longer than 2048 bytes or holds a control character";
 }
 
@@ -114,9 +128,11 @@ mod tests {
         let codes: HashSet<_> = TABLE.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes.len(), TABLE.len());
         assert!(
-            codes.iter().all(|code| ["jwt_", "dpop_", "introspection_"]
+            codes
                 .iter()
-                .any(|prefix| code.starts_with(prefix))),
+                .all(|code| ["jwt_", "dpop_", "introspection_", "alb_"]
+                    .iter()
+                    .any(|prefix| code.starts_with(prefix))),
             "{codes:?}"
         );
     }

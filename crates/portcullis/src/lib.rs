@@ -106,6 +106,7 @@ mod endpoints;
 mod exchange;
 #[cfg(feature = "axum")]
 pub mod extract;
+pub mod forwarded_user;
 mod frame;
 mod gcra;
 pub mod guide;

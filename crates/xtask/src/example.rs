@@ -1,7 +1,7 @@
 //! `cargo xtask example NAME`: an example, with the server of others that it needs.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +10,9 @@ use crate::setup;
 
 /// Examples whose callers come with tokens of an OpenID provider.
 const NEED_A_PROVIDER: [&str; 2] = ["dpop-agent", "oidc-resource-server"];
+/// Examples that stand behind a proxy, whose configuration they bring.
+const NEED_A_PROXY: [&str; 1] = ["behind-sso-proxy"];
+const CADDY: &str = "tests/counterparts/servers/venv/bin/caddy";
 const PROVIDER: &str = "tests/counterparts/oidc-provider";
 const READY: &str = "ready at ";
 
@@ -26,6 +29,10 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<bool, String> {
     }
     let mut example = process::cargo();
     example.args(["run", "--locked", "-p", &format!("example-{name}"), "--"]);
+    if NEED_A_PROXY.contains(&name) {
+        setup::ready()?;
+        return behind_proxy(name, example.args(arguments));
+    }
     if !NEED_A_PROVIDER.contains(&name) {
         return process::succeeds(example.args(arguments));
     }
@@ -33,6 +40,52 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<bool, String> {
     let provider = Provider::start()?;
     println!("the OpenID provider is ready at {}", provider.issuer);
     process::succeeds(example.args(["--issuer", &provider.issuer]).args(arguments))
+}
+
+/// Runs an example with a Caddy in front of it.
+fn behind_proxy(name: &str, example: &mut Command) -> Result<bool, String> {
+    let agent = format!("127.0.0.1:{}", free_port()?);
+    let port = free_port()?.to_string();
+    let secret = secret()?;
+    let mut command = Command::new(process::root().join(CADDY));
+    command
+        .current_dir(process::root().join("examples").join(name))
+        .args("run --adapter caddyfile --config Caddyfile".split(' '))
+        .env("AGENT", &agent)
+        .env("PROXY_PORT", &port)
+        .env("PROXY_SECRET", &secret)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    let process = command
+        .spawn()
+        .map_err(|error| process::cannot_start(&command, &error))?;
+    let _proxy = Running(process);
+    process::succeeds(
+        example
+            .args(["--listen", &agent, "--public"])
+            .arg(format!("http://127.0.0.1:{port}/"))
+            .env("PROXY_SECRET", secret),
+    )
+}
+
+/// Random digits, which proxy and agent share for one run.
+fn secret() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(|error| format!("there is no randomness: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A program that ends with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn names() -> Result<String, String> {
@@ -50,7 +103,7 @@ fn names() -> Result<String, String> {
 
 /// A provider that runs. It ends with this.
 struct Provider {
-    process: Child,
+    _process: Running,
     issuer: String,
 }
 
@@ -70,7 +123,7 @@ impl Provider {
         let output = process.stdout.take();
         // From here on it ends with this, whatever goes wrong.
         let mut this = Self {
-            process,
+            _process: Running(process),
             issuer: String::new(),
         };
         let lines = output
@@ -86,15 +139,7 @@ impl Provider {
     }
 }
 
-impl Drop for Provider {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// One that was free a moment ago: the provider has to know its own before it listens.
+/// One that was free a moment ago: who it is for has to know it before it listens.
 fn free_port() -> Result<u16, String> {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())

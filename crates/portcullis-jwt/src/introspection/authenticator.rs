@@ -18,10 +18,9 @@ use super::{
     cache::Answers,
     endpoint::Endpoint,
     explanation::{Unasked, explain},
-    flights::Flights,
     signed::{self, Signed},
 };
-use crate::{Explanation, judge::Moment, reason, token};
+use crate::{Explanation, flights::Flights, judge::Moment, reason, token};
 
 /// The name in records.
 const NAME: &str = "introspection";
@@ -33,7 +32,7 @@ const NAME: &str = "introspection";
 #[derive(Clone, Debug)]
 pub struct IntrospectionAuthenticator {
     inner: Arc<Inner>,
-    flights: Flights,
+    flights: Flights<Outcome>,
 }
 
 #[derive(Debug)]

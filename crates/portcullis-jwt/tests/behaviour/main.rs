@@ -11,6 +11,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alb;
+mod assertions;
 mod configuration;
 mod discovery;
 mod explain;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::{
+    encoding::{AsDer as _, PublicKeyX509Der},
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
@@ -11,7 +12,10 @@ use aws_lc_rs::{
         RsaEncoding, RsaKeyPair,
     },
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 
 use super::{AUDIENCE, ISSUER, NOW};
@@ -103,6 +107,16 @@ impl Signer {
         jwk["alg"] = json!(self.alg);
         jwk["use"] = json!("sig");
         jwk
+    }
+
+    /// The public key as PEM, where it is of P-256.
+    pub(crate) fn pem(&self) -> String {
+        let Pair::Ec(pair) = &self.pair else {
+            panic!("not a key of a curve")
+        };
+        let document: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let text = STANDARD.encode(document.as_ref());
+        format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
     }
 
     pub(crate) fn signature(&self, message: &[u8]) -> Vec<u8> {

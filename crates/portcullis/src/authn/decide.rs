@@ -180,6 +180,11 @@ impl Authenticate {
         self.consumed.contains(name)
     }
 
+    /// The headers that are taken away.
+    pub(crate) fn consumed(&self) -> &[HeaderName] {
+        &self.consumed
+    }
+
     /// Whether there is a credential, in one place and in a place where it may be.
     fn presented(&self, request: &RequestView<'_>) -> Result<bool, ReasonCode> {
         let authorization = request

@@ -62,8 +62,9 @@ pub(super) fn authorization_servers(descriptions: &[Description]) -> Vec<&str> {
 
 /// The issuers that are declared, and not by this one.
 pub(super) fn foreign_issuers(declared: &[&str], description: &Description) -> Vec<Box<str>> {
-    let is_own = |issuer: &str| description.authorization_servers().any(|own| own == issuer);
-    let foreign = declared.iter().filter(|issuer| !is_own(issuer));
+    let foreign = declared
+        .iter()
+        .filter(|issuer| !description.declares(issuer));
     foreign.map(|issuer| Box::from(*issuer)).collect()
 }
 

@@ -180,7 +180,8 @@ impl PerimeterBuilder {
         self
     }
 
-    /// Lets a header through that would be removed, because here it names no caller.
+    /// Lets a header through that would be removed, because here it names no caller, or because
+    /// an authenticator behind this layer reads it. (A stack sees that by itself.)
     pub fn without_identity_header(mut self, name: HeaderName) -> Self {
         self.settings.identity_headers.keep(name);
         self
@@ -268,6 +269,14 @@ impl PerimeterSettings {
     fn note(&mut self, setting: &'static str, result: Result<(), String>) {
         if let Err(problem) = result {
             self.errors.push(ConfigError::new(setting, problem));
+        }
+    }
+
+    /// Lets the headers through that an authenticator reads, each in its one spelling. The
+    /// authenticator's layer takes them away.
+    pub(crate) fn keep_credentials<'n>(&mut self, names: impl IntoIterator<Item = &'n HeaderName>) {
+        for name in names {
+            self.identity_headers.keep(name.clone());
         }
     }
 

@@ -139,10 +139,11 @@ impl StackBuilder<Complete> {
             .settings
             .assemble(&self.ambient, time.clone(), resource);
         let authn = keep(authn, &mut errors);
-        let perimeter = keep(
-            self.perimeter.assemble(&self.ambient, resource),
-            &mut errors,
-        );
+        let mut perimeter = self.perimeter;
+        if let Some(authn) = &authn {
+            perimeter.keep_credentials(authn.step.consumed());
+        }
+        let perimeter = keep(perimeter.assemble(&self.ambient, resource), &mut errors);
         if self.binding.is_some() && self.session.is_none() {
             errors.push(ConfigError::new(
                 "with_binding",

@@ -1,10 +1,11 @@
-//! One question for each token at a time.
+//! One question for each key at a time.
 //!
 //! Whoever comes while it is asked waits for the same answer. The question belongs to all who
 //! wait: one that goes away takes nothing from the others, and with the last one it ends.
 
 use std::{
     collections::HashMap,
+    fmt,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,28 +17,24 @@ use futures_util::{
 };
 use portcullis_core::sabotaged;
 
-use super::answer::Outcome;
+type Question<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-type Question = Pin<Box<dyn Future<Output = Outcome> + Send>>;
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Flights {
-    running: Arc<Mutex<Running>>,
+pub(crate) struct Flights<T: Clone> {
+    running: Arc<Mutex<Running<T>>>,
 }
 
-#[derive(Debug, Default)]
-struct Running {
+struct Running<T: Clone> {
     next: u64,
-    questions: HashMap<u128, (u64, WeakShared<Question>)>,
+    questions: HashMap<u128, (u64, WeakShared<Question<T>>)>,
 }
 
-impl Flights {
+impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// The answer to the question of this key: to the one that is being asked, or to this.
-    pub(super) fn join(
+    pub(crate) fn join(
         &self,
         key: u128,
-        question: impl Future<Output = Outcome> + Send + 'static,
-    ) -> Shared<Question> {
+        question: impl Future<Output = T> + Send + 'static,
+    ) -> Shared<Question<T>> {
         let mut running = lock(&self.running);
         let asked = running.questions.get(&key);
         if let Some(asked) = asked.and_then(|(_, question)| question.upgrade())
@@ -52,7 +49,7 @@ impl Flights {
             key,
             number,
         };
-        let question: Question = Box::pin(async move {
+        let question: Question<T> = Box::pin(async move {
             // Dropped with the question, however that ends.
             let _landing = landing;
             question.await
@@ -70,14 +67,42 @@ impl Flights {
     }
 }
 
+impl<T: Clone> Clone for Flights<T> {
+    fn clone(&self) -> Self {
+        Self {
+            running: Arc::clone(&self.running),
+        }
+    }
+}
+
+impl<T: Clone> Default for Flights<T> {
+    fn default() -> Self {
+        let running = Running {
+            next: 0,
+            questions: HashMap::new(),
+        };
+        Self {
+            running: Arc::new(Mutex::new(running)),
+        }
+    }
+}
+
+impl<T: Clone> fmt::Debug for Flights<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights")
+            .field("running", &lock(&self.running).questions.len())
+            .finish()
+    }
+}
+
 /// Takes a question off the list when it is over.
-struct Landing {
-    running: Arc<Mutex<Running>>,
+struct Landing<T: Clone> {
+    running: Arc<Mutex<Running<T>>>,
     key: u128,
     number: u64,
 }
 
-impl Drop for Landing {
+impl<T: Clone> Drop for Landing<T> {
     fn drop(&mut self) {
         let mut running = lock(&self.running);
         let is_this = |(number, _): &(u64, _)| *number == self.number;
@@ -87,7 +112,7 @@ impl Drop for Landing {
     }
 }
 
-fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+fn lock<T: Clone>(running: &Mutex<Running<T>>) -> MutexGuard<'_, Running<T>> {
     // It is whole between any two statements.
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -96,25 +121,15 @@ fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use portcullis_core::ReasonCode;
     use tokio::sync::oneshot;
 
     use super::*;
-
-    const REASON: ReasonCode = ReasonCode::new("a_reason");
-
-    fn reason(outcome: &Outcome) -> Option<ReasonCode> {
-        match outcome {
-            Outcome::Failed(reason) => Some(*reason),
-            _ => None,
-        }
-    }
 
     /// A question that counts when it is asked, and ends when it is told to.
     fn question(
         asked: &Arc<AtomicUsize>,
     ) -> (
-        impl Future<Output = Outcome> + Send + 'static + use<>,
+        impl Future<Output = u32> + Send + 'static + use<>,
         oneshot::Sender<()>,
     ) {
         let asked = Arc::clone(asked);
@@ -122,7 +137,7 @@ mod tests {
         let question = async move {
             asked.fetch_add(1, Ordering::Relaxed);
             let _ = told.await;
-            Outcome::Failed(REASON)
+            7
         };
         (question, tell)
     }
@@ -142,9 +157,7 @@ mod tests {
         tell.send(()).unwrap();
         tell_other.send(()).unwrap();
         let (first, second, other) = waiting.await.unwrap();
-        for outcome in [first, second, other] {
-            assert_eq!(reason(&outcome), Some(REASON));
-        }
+        assert_eq!([first, second, other], [7; 3]);
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         assert_eq!(flights.len(), 0);
     }
@@ -159,7 +172,7 @@ mod tests {
         let second = flights.join(1, std::future::pending());
         drop(first);
         tell.send(()).unwrap();
-        assert_eq!(reason(&second.await), Some(REASON));
+        assert_eq!(second.await, 7);
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
@@ -176,7 +189,7 @@ mod tests {
         let (second, tell) = question(&asked);
         let second = flights.join(1, second);
         tell.send(()).unwrap();
-        assert_eq!(reason(&second.await), Some(REASON));
+        assert_eq!(second.await, 7);
         assert_eq!(asked.load(Ordering::Relaxed), 2);
     }
 }
