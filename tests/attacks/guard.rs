@@ -14,7 +14,8 @@ use portcullis::{
     PeerAddress, RequestView, Scopes, Secret, Stack, Verdict,
     api_keys::{ApiKeys, Grant, KeyRing},
     binding::BindingBuilder,
-    jwt::{Dpop, Introspection, Issuer, Jwt},
+    forwarded_user::ForwardedUser,
+    jwt::{AlbUserClaims, Dpop, Introspection, Issuer, Jwt, ProxyAssertion},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
     revocation::MemoryRevocations,
@@ -60,6 +61,10 @@ pub(crate) struct Settings {
     pub(crate) requires_sender_constraint: bool,
     /// Who asks about opaque tokens.
     pub(crate) introspection: Option<Introspection>,
+    /// Single sign-on in front of the gate.
+    pub(crate) assertion: Option<ProxyAssertion>,
+    pub(crate) alb: Option<AlbUserClaims>,
+    pub(crate) forwarded_user: Option<ForwardedUser>,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
@@ -133,6 +138,9 @@ impl Settings {
             dpop: None,
             requires_sender_constraint: false,
             introspection: None,
+            assertion: None,
+            alb: None,
+            forwarded_user: None,
             audit: RecordingAudit::new(),
         }
     }
@@ -153,6 +161,15 @@ impl Settings {
             .add_authenticator(api_keys)
             .add_authenticator(PlugIn(self.plug_in.map(Arc::new)))
             .add_anonymous_route("/public");
+        if let Some(assertion) = self.assertion {
+            stack = stack.add_authenticator(assertion);
+        }
+        if let Some(alb) = self.alb {
+            stack = stack.add_authenticator(alb);
+        }
+        if let Some(forwarded_user) = self.forwarded_user {
+            stack = stack.add_authenticator(forwarded_user);
+        }
         if let Some(introspection) = self.introspection {
             stack = stack.add_authenticator(introspection);
         }

@@ -13,6 +13,14 @@ pub fn openbao(root_token: &str) -> Counterpart {
         .with_ready_url("http://127.0.0.1:{port}/v1/sys/health")
 }
 
+/// Caddy with a configuration that listens at `PROXY_PORT` of its environment.
+pub fn caddy(caddyfile: &str) -> Counterpart {
+    program("caddy")
+        .with_version_args(["version"])
+        .add_args(["run", "--adapter", "caddyfile", "--config", caddyfile])
+        .with_ready_port()
+}
+
 /// The OpenID provider, in the Node runtime that its lock file pins.
 pub fn oidc_provider() -> Counterpart {
     Counterpart::new(node())

@@ -3,6 +3,7 @@
 mod auth0;
 mod cognito;
 mod entra;
+mod google;
 mod keycloak;
 mod okta;
 mod openbao;
@@ -22,6 +23,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     cognito::play(harness).await;
     okta::play(harness).await;
     openbao::play(harness).await;
+    google::play(harness).await;
 }
 
 async fn clients(harness: &mut Harness) {

@@ -16,6 +16,7 @@ mod jwt_signatures;
 mod jwt_spelling;
 mod places;
 mod possession;
+mod proxies;
 mod quotas;
 mod records;
 mod retrieval;
@@ -44,6 +45,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     cache::play(harness).await;
     places::play(harness).await;
     possession::play(harness).await;
+    proxies::play(harness).await;
     heads::play(harness).await;
     sizes::play(harness).await;
     wire::play(harness).await;
