@@ -178,7 +178,10 @@ impl JwtAuthenticator {
         match outcome {
             Outcome::Accepted(accepted) => Verdict::Accept(self.remember(token, accepted)),
             Outcome::NotMine(_) => Verdict::NotMine,
-            Outcome::Faulty(fault) => Verdict::Reject(Rejection::invalid_token(fault.reason)),
+            Outcome::Faulty(fault) => {
+                reason::note(fault.reason);
+                Verdict::Reject(Rejection::invalid_token(fault.reason))
+            }
             Outcome::Unavailable(unavailable) => Verdict::Unavailable(unavailable),
         }
     }

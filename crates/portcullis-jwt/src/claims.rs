@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) audiences: Vec<Box<str>>,
     pub(crate) leeway: Duration,
     pub(crate) max_lifetime: Duration,
+    /// How old a token may be, whatever it says itself.
+    pub(crate) max_age: Option<Duration>,
 }
 
 /// What the tokens of one issuer are held against.

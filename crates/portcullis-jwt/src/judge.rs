@@ -143,6 +143,8 @@ pub(crate) fn judge(
     let window = claims.window(rules)?;
     window.check(moment.now)?;
     window.check_lifetime(rules.max_lifetime)?;
+    let window = window.cut(rules.max_age);
+    window.check(moment.now)?;
     let omits_audience = issuer.profile.as_ref().is_some_and(Profile::omits_audience);
     if claims.aud.is_some() || !omits_audience {
         claims.check_audience(rules)?;

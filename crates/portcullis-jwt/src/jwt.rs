@@ -19,6 +19,8 @@ use crate::{
 
 /// The longest leeway, as in the FAPI 2.0 Security Profile.
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
+/// The shortest age: a token has to come from the issuer first.
+const MIN_AGE: Duration = Duration::from_secs(10);
 const DEFAULT_CACHE: NonZeroUsize = match NonZeroUsize::new(4096) {
     Some(capacity) => capacity,
     None => NonZeroUsize::MIN,
@@ -34,6 +36,7 @@ pub struct Jwt {
     audiences: Option<Vec<Box<str>>>,
     leeway: Duration,
     max_lifetime: Duration,
+    max_age: Option<Duration>,
     cache: Option<NonZeroUsize>,
     client: Option<Arc<dyn DynHttpClient>>,
 }
@@ -53,6 +56,7 @@ impl Jwt {
             audiences: None,
             leeway: Duration::from_secs(30),
             max_lifetime: Duration::from_hours(24),
+            max_age: None,
             cache: Some(DEFAULT_CACHE),
             client: None,
         }
@@ -98,6 +102,17 @@ impl Jwt {
     /// longer is refused, however good its signature: it could not be waited out.
     pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = lifetime;
+        self
+    }
+
+    /// How long after `iat` a token is taken, whatever its `exp` says: for issuers whose tokens live
+    /// longer than you like. The client gets another, as it does for one that has expired. Off by
+    /// default; the leeway comes on top.
+    ///
+    /// Where only some operations want a young token, a requirement of the step-up layer asks for
+    /// that: `Requirement::with_max_token_age` of `portcullis`.
+    pub fn with_max_token_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
         self
     }
 
@@ -161,6 +176,7 @@ impl Jwt {
                 audiences,
                 leeway: self.leeway,
                 max_lifetime: self.max_lifetime,
+                max_age: self.max_age,
             },
             cache,
             clock: Arc::clone(site.clock()),
@@ -170,6 +186,13 @@ impl Jwt {
 
     fn check_times(&self, errors: &mut ConfigErrors) {
         check_leeway(self.leeway, errors);
+        if self.max_age.is_some_and(|age| age < MIN_AGE) {
+            errors.push(ConfigError::new(
+                "with_max_token_age",
+                "is shorter than 10 s, within which clients could not use a token; give a longer \
+                 time",
+            ));
+        }
         if self.max_lifetime.is_zero() {
             errors.push(ConfigError::new(
                 "with_max_lifetime",
@@ -265,6 +288,7 @@ impl fmt::Debug for Jwt {
             .field("audiences", &audiences)
             .field("leeway", &self.leeway)
             .field("max_lifetime", &self.max_lifetime)
+            .field("max_age", &self.max_age)
             .field("cache", &self.cache)
             .finish_non_exhaustive()
     }

@@ -104,6 +104,8 @@ pub(crate) struct Window {
     issued_at: Timestamp,
     expires_at: Timestamp,
     leeway: Duration,
+    /// Whether it ends because of its age, before the issuer would have it end.
+    is_cut: bool,
 }
 
 impl Window {
@@ -118,7 +120,18 @@ impl Window {
             issued_at,
             expires_at,
             leeway,
+            is_cut: false,
         }
+    }
+
+    /// The same, but no longer than this after the token was issued.
+    pub(crate) fn cut(mut self, max_age: Option<Duration>) -> Self {
+        let end = max_age.map(|age| self.issued_at + age);
+        if let Some(end) = end.filter(|end| *end < self.expires_at) {
+            self.expires_at = end;
+            self.is_cut = true;
+        }
+        self
     }
 
     pub(crate) const fn issued_at(&self) -> Timestamp {
@@ -148,7 +161,10 @@ impl Window {
 
     /// Whether the token is valid at `now`.
     pub(crate) fn check(&self, now: Timestamp) -> Result<(), Fault> {
-        if now >= self.end() && !sabotaged!("jwt.exp") {
+        if now >= self.end() && self.is_cut && !sabotaged!("jwt.token_age") {
+            return Err(Fault::new(Step::Lifetime, reason::TOKEN_AGE));
+        }
+        if now >= self.end() && !self.is_cut && !sabotaged!("jwt.exp") {
             return Err(Fault::new(Step::Expiry, reason::EXPIRED));
         }
         let latest_start = now + self.leeway;
@@ -253,6 +269,14 @@ mod tests {
         assert_eq!(reason(seconds(2000)), None);
         assert_eq!(reason(Timestamp::from_unix_millis(2_029_999)), None);
         assert_eq!(reason(seconds(2030)), Some(reason::EXPIRED));
+        let old = Duration::from_secs(500);
+        let cut = window.cut(Some(old));
+        let reason_of_cut = |now| cut.check(now).err().map(|fault| fault.reason);
+        assert_eq!(reason_of_cut(Timestamp::from_unix_millis(1_529_999)), None);
+        assert_eq!(reason_of_cut(seconds(1530)), Some(reason::TOKEN_AGE));
+        assert_eq!(cut.end(), seconds(1530));
+        assert_eq!(window.cut(None), window);
+        assert_eq!(window.cut(Some(Duration::from_secs(1000))), window);
         let without_nbf = Window::new(None, seconds(1000), seconds(2000), Duration::ZERO);
         let reason = |now| without_nbf.check(now).err().map(|fault| fault.reason);
         assert_eq!(reason(seconds(999)), Some(reason::ISSUED_IN_FUTURE));

@@ -147,6 +147,7 @@ pub use crate::{
     frame::{BodyError, RequestBody, ResponseBody, ResponseFuture},
     peer::PeerAddress,
     principal::{ActorView, Principal},
+    resource::ResourceDetails,
     session::Session,
     stack::{Gate, GateHandle, Stack},
 };

@@ -144,6 +144,8 @@ reasons! {
     TOKEN_IN_COOKIE = "token_in_cookie";
     /// There is a token in the query.
     TOKEN_IN_QUERY = "token_in_query";
+    /// The credential was issued too long ago for what is asked for.
+    TOKEN_TOO_OLD = "token_too_old";
     /// The handler answered 101, and upgrades are off.
     UPGRADE_REFUSED = "upgrade_refused";
     /// The URI is longer than the limit.

@@ -1,5 +1,7 @@
 //! Who we are: the resource identifier, and the metadata that follows from it.
 
+mod details;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use http::{HeaderValue, Method, StatusCode, header::ALLOW, request::Parts};
 use portcullis_core::{ConfigError, ProofDescription, Scopes};
 use url::{Host, Url};
 
+pub use self::details::ResourceDetails;
 use crate::{
     exchange::{Exchange, Slot},
     frame::{Decision, Step},
@@ -101,6 +104,7 @@ pub(crate) struct Published<'a> {
     pub(crate) proof: Option<&'a ProofDescription>,
     /// Whether every credential has to be bound to a key.
     pub(crate) requires_proof: bool,
+    pub(crate) details: &'a ResourceDetails,
 }
 
 impl Metadata {
@@ -133,8 +137,9 @@ impl Metadata {
         };
         let document = format!(
             "{{\"resource\":\"{}\",\"authorization_servers\":[{servers}],\
-             \"bearer_methods_supported\":[\"header\"]{scopes}{proof}}}",
+             \"bearer_methods_supported\":[\"header\"]{scopes}{proof}{}}}",
             resource.identifier,
+            published.details.members(),
         );
         Some(Self {
             url: resource.metadata_url().into(),
@@ -245,18 +250,21 @@ mod tests {
     fn the_document_is_json_with_the_resource_byte_for_byte() {
         let resource = Resource::parse("https://A.example/mcp").unwrap();
         let scopes = Scopes::parse("notes.read").unwrap();
+        let details = ResourceDetails::new().with_name("Notes");
         let published = |authorization_servers| Published {
             authorization_servers,
             scopes: &scopes,
             proof: None,
             requires_proof: false,
+            details: &details,
         };
         let metadata = Metadata::new(&resource, &published(&["https://idp.example"])).unwrap();
         assert_eq!(
             metadata.document,
             "{\"resource\":\"https://A.example/mcp\",\
              \"authorization_servers\":[\"https://idp.example\"],\
-             \"bearer_methods_supported\":[\"header\"],\"scopes_supported\":[\"notes.read\"]}",
+             \"bearer_methods_supported\":[\"header\"],\"scopes_supported\":[\"notes.read\"],\
+             \"resource_name\":\"Notes\"}",
         );
         assert!(metadata.answer(&Method::GET, WELL_KNOWN).is_some());
         assert!(
@@ -281,7 +289,8 @@ mod tests {
             let document = String::from_utf8(metadata.document.to_vec()).unwrap();
             let expected = format!(
                 ",\"dpop_signing_alg_values_supported\":[\"ES256\",\"EdDSA\"],\
-                 \"dpop_bound_access_tokens_required\":{requires_proof}}}"
+                 \"dpop_bound_access_tokens_required\":{requires_proof},\
+                 \"resource_name\":\"Notes\"}}"
             );
             assert!(document.ends_with(&expected), "{document}");
         }

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use portcullis::Clock as _;
+use portcullis::{
+    Clock as _,
+    step_up::{Requirement, StepUpLayer},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    guard::Guard,
+    guard::{Guard, Settings},
     harness::{Expected, Harness},
 };
 
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("J16", types).await;
     harness.row("J17", edges).await;
+    harness.row("own:token age", ages).await;
 }
 
 async fn types(harness: &mut Harness) {
@@ -204,4 +208,51 @@ async fn edges(harness: &mut Harness) {
     harness
         .attack("of an hour ago", &guard, guard.bearer(&token), &expired)
         .await;
+}
+
+/// Tokens that their issuer has live longer than this server likes.
+async fn ages(harness: &mut Harness) {
+    let mut settings = Settings::fixed();
+    settings.jwt = settings.jwt.with_max_token_age(Duration::from_secs(600));
+    let guard = settings.build();
+    let long = || guard.token().with_lifetime(Duration::from_secs(7200));
+    let old = Expected::invalid_token(&["jwt_token_age"]);
+    let young = long().with_age(Duration::from_secs(629)).mint();
+    harness
+        .control("just young enough", &guard, guard.bearer(&young))
+        .await;
+    let token = long().with_age(Duration::from_secs(630)).mint();
+    harness
+        .attack("just too old", &guard, guard.bearer(&token), &old)
+        .await;
+    // Also one that has been known since it was young.
+    guard.clock.advance(Duration::from_secs(1));
+    harness
+        .attack("grown too old", &guard, guard.bearer(&young), &old)
+        .await;
+
+    // For one route only.
+    let mut settings = Settings::fixed();
+    let requirement = Requirement::new().with_max_token_age(Duration::from_secs(60));
+    settings.step_up = Some(StepUpLayer::builder().add_route_requirement("/pay", requirement));
+    let guard = settings.build();
+    let old = Expected::invalid_token(&["token_too_old"]);
+    let aged = |seconds| {
+        let token = guard.token().with_age(Duration::from_secs(seconds));
+        token.mint()
+    };
+    harness
+        .control("young", &guard, guard.bearer_at("/pay", &aged(90)))
+        .await;
+    harness
+        .control("old, elsewhere", &guard, guard.bearer(&aged(91)))
+        .await;
+    harness
+        .attack("old", &guard, guard.bearer_at("/pay", &aged(91)), &old)
+        .await;
+    // A key was issued once, and stands.
+    guard.clock.advance(Duration::from_secs(91));
+    let key = guard.bearer_at("/pay", guard.good_key());
+    let stands = Expected::status(403, &["token_too_old"]);
+    harness.attack("an api key", &guard, key, &stands).await;
 }

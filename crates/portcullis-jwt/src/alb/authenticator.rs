@@ -114,6 +114,7 @@ impl Inner {
 }
 
 fn rejected(reason: ReasonCode) -> Verdict {
+    reason::note(reason);
     Verdict::Reject(Rejection::invalid_token(reason))
 }
 

@@ -21,6 +21,7 @@ fn rules() -> Rules {
         audiences: vec!["https://api.example".into(), "urn:other".into()],
         leeway: Duration::from_secs(30),
         max_lifetime: Duration::from_secs(3600),
+        max_age: None,
     }
 }
 

@@ -88,6 +88,8 @@ impl DpopVerifier {
     }
 
     fn rejected(&self, fault: Fault, now: Timestamp) -> ProofVerdict {
+        let (Fault::Proof(code) | Fault::Key(code) | Fault::Nonce(code)) = fault;
+        reason::note(code);
         let rejection = match fault {
             Fault::Proof(reason) => ProofRejection::invalid_proof(reason),
             Fault::Key(reason) => ProofRejection::invalid_token(reason),

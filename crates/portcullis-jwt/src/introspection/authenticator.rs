@@ -9,8 +9,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Authenticator, Check, Clock, Description, NotReady, Rejection, RequestView, Secret, Timestamp,
-    Unavailable, Verdict, sabotaged,
+    Authenticator, Check, Clock, Description, NotReady, ReasonCode, Rejection, RequestView, Secret,
+    Timestamp, Unavailable, Verdict, sabotaged,
 };
 
 use super::{
@@ -145,11 +145,16 @@ fn verdict(outcome: Outcome, now: Timestamp) -> Verdict {
         // An answer never outlives what it is about.
         Outcome::Active(evidence, window) => match check_window(&window, now) {
             Ok(()) => Verdict::Accept(evidence),
-            Err(fault) => Verdict::Reject(Rejection::invalid_token(fault.reason)),
+            Err(fault) => rejected(fault.reason),
         },
-        Outcome::Refused(fault) => Verdict::Reject(Rejection::invalid_token(fault.reason)),
+        Outcome::Refused(fault) => rejected(fault.reason),
         Outcome::Failed(reason) => Verdict::Unavailable(Unavailable::new(reason)),
     }
+}
+
+fn rejected(reason: ReasonCode) -> Verdict {
+    reason::note(reason);
+    Verdict::Reject(Rejection::invalid_token(reason))
 }
 
 impl Authenticator for IntrospectionAuthenticator {
@@ -165,8 +170,7 @@ impl Authenticator for IntrospectionAuthenticator {
             Ok(()) => {}
             Err(Unasked::NotMine) => return Check::Done(Verdict::NotMine),
             Err(Unasked::TooLong) => {
-                let rejection = Rejection::invalid_token(reason::INTROSPECTION_SIZE);
-                return Check::Done(Verdict::Reject(rejection));
+                return Check::Done(rejected(reason::INTROSPECTION_SIZE));
             }
         }
         match self.inner.known(self.inner.answers.key(token)) {

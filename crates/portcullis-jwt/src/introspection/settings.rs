@@ -269,6 +269,7 @@ impl Introspection {
                     audiences,
                     leeway: self.leeway,
                     max_lifetime: Duration::MAX,
+                    max_age: None,
                 },
                 clients: self.clients.map(Into::into),
                 allows_missing_audience: self.allows_missing_audience,

@@ -21,7 +21,7 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     challenge::{Challenges, Source},
     frame::Steps,
-    resource::{Metadata, Published, Resource},
+    resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
     time::Time,
 };
@@ -38,6 +38,7 @@ pub struct AuthnBuilder {
 #[derive(Default)]
 pub(crate) struct AuthnSettings {
     pub(crate) resource: Option<Box<str>>,
+    details: ResourceDetails,
     authenticators: Vec<Planned>,
     anonymous: AnonymousRoutes,
     scopes: Option<Box<str>>,
@@ -103,6 +104,13 @@ macro_rules! authn_setters {
         /// for trying things out it may be `http://localhost:3000/`.
         pub fn with_resource(mut self, url: impl Into<Box<str>>) -> Self {
             self.settings.resource = Some(url.into());
+            self
+        }
+
+        /// What the resource metadata says beside what follows from the rest: a name and pages for
+        /// people.
+        pub fn with_resource_details(mut self, details: $crate::ResourceDetails) -> Self {
+            self.settings.with_details(details);
             self
         }
 
@@ -197,6 +205,10 @@ impl AuthnSettings {
         self.anonymous.add(route);
     }
 
+    pub(crate) fn with_details(&mut self, details: ResourceDetails) {
+        self.details = details;
+    }
+
     pub(crate) fn with_scopes(&mut self, scopes: Box<str>) {
         self.scopes = Some(scopes);
     }
@@ -239,6 +251,7 @@ impl AuthnSettings {
         resource: Option<&Resource>,
     ) -> Result<Assembled, ConfigErrors> {
         let mut errors = ConfigErrors::default();
+        self.details.check(&mut errors);
         let scopes = keep(parse_scopes(self.scopes.as_deref()), &mut errors).unwrap_or_default();
         for route in self.anonymous.iter() {
             if !route.starts_with('/') || route.contains('*') {
@@ -281,6 +294,7 @@ impl AuthnSettings {
             scopes: &scopes,
             proof: proof.as_ref(),
             requires_proof: self.requires_sender_constraint,
+            details: &self.details,
         };
         let metadata = resource.and_then(|resource| Metadata::new(resource, &published));
         let challenges = keep(

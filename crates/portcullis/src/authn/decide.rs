@@ -277,6 +277,12 @@ impl Authenticate {
     }
 
     fn reject(&self, link: &Link, rejection: Rejection, is_bound: bool) -> Refusal {
+        tracing::debug!(
+            target: "portcullis",
+            authenticator = link.name,
+            reason = %rejection.reason(),
+            "the credential is refused",
+        );
         let refusal = match rejection.kind() {
             RejectionKind::InvalidRequest => self.invalid_request(rejection.reason()),
             // Also any kind that this layer does not know.

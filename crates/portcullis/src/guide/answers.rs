@@ -62,6 +62,7 @@
 //! | `step_up_missing` | 500 | `authorize` |
 //! | `token_in_cookie` | 400 | `authn` |
 //! | `token_in_query` | 400 | `authn` |
+//! | `token_too_old` | 401 403 | `step_up` |
 //! | `upgrade_refused` | 500 | `perimeter` |
 //! | `uri_too_long` | 414 | `perimeter` |
 //!

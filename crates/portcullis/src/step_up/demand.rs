@@ -35,6 +35,8 @@ pub(super) enum Shortfall {
     AuthTooOld,
     /// A scope was not granted, and nothing else is lacking.
     Scope,
+    /// The credential was issued too long ago, or does not say when.
+    TokenTooOld,
     /// The credential is bound to no key.
     Unconstrained,
 }
@@ -67,14 +69,29 @@ impl Demand {
 
     /// Whether a caller meets the requirement. Allocates nothing.
     ///
-    /// A credential of another kind comes first, then strength: where it is lacking as well as a scope, one challenge can ask for
-    /// both, and where it cannot be had, a scope would be of no use.
+    /// A credential of another kind comes first, then strength: where it is lacking as well as a
+    /// scope, one challenge can ask for both, and where it cannot be had, a scope would be of no use.
+    /// A younger token comes last: whoever gets one for another reason has it.
     pub(super) fn check(&self, evidence: &Evidence, now: Timestamp) -> Result<(), Shortfall> {
         self.check_constraint(evidence)?;
         self.check_acr(evidence)?;
         self.check_amr(evidence)?;
         self.check_age(evidence, now)?;
-        self.check_scopes(evidence)
+        self.check_scopes(evidence)?;
+        self.check_token_age(evidence, now)
+    }
+
+    fn check_token_age(&self, evidence: &Evidence, now: Timestamp) -> Result<(), Shortfall> {
+        let Some(max_age) = self.requirement.max_token_age else {
+            return Ok(());
+        };
+        // One that lies ahead has been refused by whoever read it, or is within the leeway.
+        let is_young = evidence
+            .issued_at()
+            .is_some_and(|issued| now.saturating_since(issued) <= max_age + LEEWAY);
+        (is_young || portcullis_core::sabotaged!("step_up.token_age"))
+            .then_some(())
+            .ok_or(Shortfall::TokenTooOld)
     }
 
     /// A principal's confirmation has been met: `authn` lets nobody in otherwise.
@@ -139,6 +156,7 @@ impl Shortfall {
             Self::AuthTimeMissing => reason::AUTH_TIME_MISSING,
             Self::AuthTooOld => reason::AUTH_TOO_OLD,
             Self::Scope => reason::SCOPE_MISSING,
+            Self::TokenTooOld => reason::TOKEN_TOO_OLD,
             Self::Unconstrained => reason::SENDER_CONSTRAINT_MISSING,
         }
     }
@@ -276,6 +294,27 @@ mod tests {
         assert_eq!(check(recent(), &silent), Err(Shortfall::AuthTimeMissing));
         // Where no age is asked for, none is needed.
         assert_eq!(check(Requirement::new(), &at(31)), Ok(()));
+    }
+
+    #[test]
+    fn a_token_is_as_old_as_it_says() {
+        let young = || Requirement::new().with_max_token_age(Duration::from_secs(60));
+        let at = |seconds: i64| {
+            alice().with_issued_at(Timestamp::from_unix_seconds(NOW.unix_seconds() + seconds))
+        };
+        for seconds in [0, -60, -90, 30] {
+            assert_eq!(check(young(), &at(seconds)), Ok(()), "{seconds}");
+        }
+        for seconds in [-91, -1_000_000] {
+            let lacking = check(young(), &at(seconds));
+            assert_eq!(lacking, Err(Shortfall::TokenTooOld), "{seconds}");
+        }
+        // That the user was there a moment ago does not make the token young.
+        let there = at(-91).with_auth_time(NOW);
+        assert_eq!(check(young(), &there), Err(Shortfall::TokenTooOld));
+        assert_eq!(check(young(), &alice()), Err(Shortfall::TokenTooOld));
+        let scoped = young().with_scopes("a");
+        assert_eq!(check(scoped, &at(-91)), Err(Shortfall::Scope));
     }
 
     #[test]

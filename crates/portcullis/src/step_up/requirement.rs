@@ -34,6 +34,7 @@ pub struct Requirement {
     pub(super) acr_hints: Vec<Box<str>>,
     pub(super) amr: Vec<Box<str>>,
     pub(super) max_age: Option<Duration>,
+    pub(super) max_token_age: Option<Duration>,
     pub(super) is_constrained: bool,
     problems: Vec<String>,
 }
@@ -128,6 +129,24 @@ impl Requirement {
         self
     }
 
+    /// How long ago the credential may have been issued (`iat`). Counted in whole seconds, with 30 for
+    /// clocks that differ.
+    ///
+    /// A stolen token is of little use where the stakes are high, and a client that has another way
+    /// to get one, such as a refresh token, needs no person for it. A caller with an older one is told
+    /// that it is not valid here. A credential that does not say when it was issued fails.
+    pub fn with_max_token_age(mut self, age: Duration) -> Self {
+        if age < Duration::from_secs(10) {
+            self.problem(
+                "has a maximum token age below 10 seconds, within which clients could not use a \
+                 token; raise it",
+            );
+        } else {
+            self.max_token_age = Some(Duration::from_secs(age.as_secs()));
+        }
+        self
+    }
+
     /// Asks for a credential that is bound to a key or a certificate of its sender (RFC 9449, RFC
     /// 8705): one that nobody else could use. A caller with another is told to get such a one.
     pub fn with_sender_constraint(mut self) -> Self {
@@ -143,6 +162,7 @@ impl Requirement {
             && self.acr.is_empty()
             && self.amr.is_empty()
             && self.max_age.is_none()
+            && self.max_token_age.is_none()
     }
 
     pub(super) fn problems(&self) -> impl Iterator<Item = &str> {
@@ -194,6 +214,10 @@ impl Requirement {
             acr_hints,
             amr,
             max_age: [self.max_age, other.max_age].into_iter().flatten().min(),
+            max_token_age: [self.max_token_age, other.max_token_age]
+                .into_iter()
+                .flatten()
+                .min(),
             is_constrained: self.is_constrained || other.is_constrained,
             problems: Vec::new(),
         })
@@ -228,7 +252,8 @@ mod tests {
             .add_acr("x")
             .add_acr("y")
             .add_amr("pwd")
-            .with_max_age(Duration::from_secs(60));
+            .with_max_age(Duration::from_secs(60))
+            .with_max_token_age(Duration::from_secs(20));
         let two = Requirement::new()
             .with_scopes("b c")
             .add_acr("z")
@@ -241,7 +266,8 @@ mod tests {
             .add_acr("y")
             .add_amr("pwd")
             .add_amr("otp")
-            .with_max_age(Duration::from_secs(30));
+            .with_max_age(Duration::from_secs(30))
+            .with_max_token_age(Duration::from_secs(20));
         assert_eq!(one.and(&two), Ok(both));
         let none = Requirement::new();
         assert_eq!(none.and(&one).as_ref(), Ok(&one));

@@ -102,7 +102,9 @@ impl Requirements {
         // is bound to nothing, however often it is asked for.
         let can_help = match shortfall {
             Shortfall::Scope => true,
-            Shortfall::Unconstrained => evidence.kind() != EvidenceKind::Standing,
+            Shortfall::TokenTooOld | Shortfall::Unconstrained => {
+                evidence.kind() != EvidenceKind::Standing
+            }
             _ => evidence.kind() == EvidenceKind::User,
         };
         if !can_help {
@@ -119,6 +121,10 @@ impl Requirements {
                 StatusCode::FORBIDDEN,
                 challenges.map(|own| own.insufficient_scope(wanted.scopes)),
             ),
+            Shortfall::TokenTooOld => (
+                StatusCode::UNAUTHORIZED,
+                challenges.map(|own| Arc::clone(own.invalid_token(is_bound(evidence)))),
+            ),
             Shortfall::Unconstrained => (
                 StatusCode::UNAUTHORIZED,
                 challenges.map(Challenges::unconstrained),
@@ -130,6 +136,12 @@ impl Requirements {
         };
         refuse(status, shortfall.reason(), lines)
     }
+}
+
+/// Whether a credential comes with a proof, so that it is spoken of under that scheme.
+fn is_bound(evidence: &Evidence) -> bool {
+    let confirmation = evidence.confirmation();
+    confirmation.is_some_and(|confirmation| confirmation.jwk_thumbprint().is_some())
 }
 
 impl fmt::Debug for Requirements {

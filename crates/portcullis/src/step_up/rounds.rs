@@ -64,7 +64,10 @@ impl Rounds {
         let Some(issued_at) = evidence.issued_at() else {
             return false;
         };
-        let is_strength = !matches!(shortfall, Shortfall::Scope | Shortfall::Unconstrained);
+        let is_strength = !matches!(
+            shortfall,
+            Shortfall::Scope | Shortfall::TokenTooOld | Shortfall::Unconstrained
+        );
         let key = self.hasher.hash_one((
             ptr::from_ref(demand).addr(),
             (!is_strength).then_some(shortfall),
