@@ -54,6 +54,7 @@
 //! through [`Authenticator::verify`].
 
 mod already_hashed;
+pub mod api_keys;
 mod audit;
 mod authenticator;
 mod clock;

@@ -35,8 +35,7 @@ impl Entry {
             invalid("the id of a key is 15 letters and digits; give it as it was issued".into())
         })?;
         let grant = stored.grant();
-        grant
-            .validate()
+        check_grant(grant)
             .map_err(|problem| invalid(format!("key `{}`: {problem}", id.as_str())))?;
 
         let of = |issued_at, not_after| evidence(grant, issuer, stored.id(), issued_at, not_after);
@@ -120,6 +119,24 @@ pub(super) fn judge(
         Ok(evidence) => Verdict::Accept(evidence),
         Err(reason) => Verdict::Reject(Rejection::invalid_token(reason)),
     }
+}
+
+/// Refuses what could never be used or could be mistaken for another. Empty and unprintable
+/// names are found by `Evidence::validate`.
+fn check_grant(grant: &Grant) -> Result<(), &'static str> {
+    if grant.not_before().is_some_and(|start| grant.is_over(start)) {
+        return Err("the key ends before it begins; move `with_expires_at` later");
+    }
+    if grant
+        .user()
+        .is_some_and(|user| user.starts_with("application:"))
+    {
+        return Err(
+            "the user's name begins with `application:`, as subjects of applications do; \
+             use `for_application` or another name",
+        );
+    }
+    Ok(())
 }
 
 fn evidence(

@@ -133,18 +133,14 @@ mod authenticator;
 mod entry;
 mod error;
 mod format;
-mod grant;
 mod hash;
 mod issued_key;
 mod ring;
-mod stored_key;
 #[cfg(test)]
 mod tests;
 
 pub use authenticator::{ApiKeyAuthenticator, ApiKeys};
 pub use error::{KeyError, KeyErrorKind};
-pub use grant::Grant;
-pub use hash::{InvalidKeyHash, KeyHash};
 pub use issued_key::IssuedKey;
+pub use portcullis_core::api_keys::{Grant, InvalidKeyHash, KeyHash, StoredKey, Superseded};
 pub use ring::KeyRing;
-pub use stored_key::{StoredKey, Superseded};

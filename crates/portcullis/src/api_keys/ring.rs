@@ -14,7 +14,7 @@ use portcullis_core::{
 };
 
 use super::{
-    Grant, IssuedKey, KeyHash, StoredKey,
+    Grant, IssuedKey, KeyHash, StoredKey, Superseded,
     entry::{self, Entry},
     error::{KeyError, KeyErrorKind},
     format::{Format, KeyId, ParseError},
@@ -174,7 +174,7 @@ impl KeyRing {
                 ));
             }
             let (text, hash) = self.shared.cut(id)?;
-            let stored = stored.rotated(hash, now, now + overlap);
+            let stored = rotated(&stored, hash, now, now + overlap);
             let (id, entry) = Entry::new(stored.clone(), &self.shared.issuer)?;
             entries.insert(id, Arc::new(entry));
             Ok(IssuedKey::new(text, stored))
@@ -345,6 +345,20 @@ impl Shared {
              building the authenticator says which and how to mend it",
         ))
     }
+}
+
+/// The same key with a new secret. The present one works until `until`.
+fn rotated(stored: &StoredKey, hash: KeyHash, now: Timestamp, until: Timestamp) -> StoredKey {
+    let rotated = StoredKey::new(stored.id(), hash, stored.grant().clone()).with_issued_at(now);
+    // A secret whose time has run out at once need not be kept.
+    if until <= now {
+        return rotated;
+    }
+    let mut old = Superseded::new(stored.hash().clone(), until);
+    if let Some(time) = stored.issued_at() {
+        old = old.with_issued_at(time);
+    }
+    rotated.with_superseded(old)
 }
 
 fn insert(entries: &mut Entries, (id, entry): (KeyId, Entry)) -> Result<(), KeyError> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use portcullis_core::{Scopes, Timestamp};
+use crate::{Scopes, Timestamp};
 
 /// What the subject of a key without a user begins with.
 const APPLICATION: &str = "application:";
@@ -16,7 +16,7 @@ const APPLICATION: &str = "application:";
 /// # Example
 ///
 /// ```
-/// use portcullis::{Scopes, Timestamp, api_keys::Grant};
+/// use portcullis_core::{Scopes, Timestamp, api_keys::Grant};
 ///
 /// let nightly = Grant::for_application("reporting")
 ///     .with_user("alice")
@@ -25,7 +25,7 @@ const APPLICATION: &str = "application:";
 /// assert_eq!(nightly.application(), Some("reporting"));
 /// assert_eq!(nightly.user(), Some("alice"));
 /// assert_eq!(nightly.subject(), "alice");
-/// # Ok::<(), portcullis::InvalidScope>(())
+/// # Ok::<(), portcullis_core::InvalidScope>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use]
@@ -136,30 +136,14 @@ impl Grant {
     }
 
     /// Whether the key has ended at `now`.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| now >= end)
     }
 
     /// Whether the key has yet to begin at `now`.
-    pub(super) fn is_early(&self, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_early(&self, now: Timestamp) -> bool {
         self.not_before.is_some_and(|start| now < start)
-    }
-
-    /// Refuses what could never be used or could be mistaken for another. Empty and
-    /// unprintable names are found by `Evidence::validate`.
-    pub(super) fn validate(&self) -> Result<(), &'static str> {
-        if self.not_before.is_some_and(|start| self.is_over(start)) {
-            return Err("the key ends before it begins; move `with_expires_at` later");
-        }
-        if self
-            .user()
-            .is_some_and(|user| user.starts_with(APPLICATION))
-        {
-            return Err(
-                "the user's name begins with `application:`, as subjects of applications do; \
-                 use `for_application` or another name",
-            );
-        }
-        Ok(())
     }
 }

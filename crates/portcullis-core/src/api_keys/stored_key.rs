@@ -1,20 +1,19 @@
 //! A key as it is kept: plain data, to be written to a database and read back.
 
-use portcullis_core::Timestamp;
+use crate::Timestamp;
 
 use super::{Grant, KeyHash};
 
 /// A key as it is kept, without its secret: plain data, to be written to a database and read
 /// back.
 ///
-/// It is what [`KeyRing::issue`](super::KeyRing::issue) and
-/// [`KeyRing::rotate`](super::KeyRing::rotate) return to be written, and what
-/// [`KeyRing::add_keys`](super::KeyRing::add_keys) takes.
+/// It is what `KeyRing::issue` and `KeyRing::rotate` of `portcullis` return to be written, and
+/// what `KeyRing::add_keys` takes.
 ///
 /// # Example
 ///
 /// ```
-/// use portcullis::{Timestamp, api_keys::{Grant, KeyHash, StoredKey, Superseded}};
+/// use portcullis_core::{Timestamp, api_keys::{Grant, KeyHash, StoredKey, Superseded}};
 ///
 /// // One row of a table, read back.
 /// let hash = KeyHash::from_hex(&"ab".repeat(32))?;
@@ -23,7 +22,7 @@ use super::{Grant, KeyHash};
 ///     .with_issued_at(Timestamp::from_unix_seconds(1_767_225_600))
 ///     .with_superseded(Superseded::new(older, Timestamp::from_unix_seconds(1_767_312_000)));
 /// assert_eq!(key.grant().user(), Some("alice"));
-/// # Ok::<(), portcullis::api_keys::InvalidKeyHash>(())
+/// # Ok::<(), portcullis_core::api_keys::InvalidKeyHash>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -92,22 +91,6 @@ impl StoredKey {
     #[must_use]
     pub fn superseded(&self) -> Option<&Superseded> {
         self.superseded.as_ref()
-    }
-
-    /// The same key with a new secret. The present one works until `until`.
-    pub(super) fn rotated(self, hash: KeyHash, now: Timestamp, until: Timestamp) -> Self {
-        let superseded = Superseded {
-            hash: self.hash,
-            issued_at: self.issued_at,
-            until,
-        };
-        Self {
-            hash,
-            issued_at: Some(now),
-            // A secret whose time has run out at once need not be kept.
-            superseded: (until > now).then_some(superseded),
-            ..self
-        }
     }
 }
 
