@@ -9,6 +9,7 @@
 //!   proves nothing. Only `portcullis` turns evidence into a `Principal`.
 //! - A [`ProofVerifier`] says whether the sender of a credential that is bound to a key holds it.
 //! - An [`AuditSink`] is given a [`Record`] of each decision, with a stable [`ReasonCode`].
+//! - An [`ApiKeyStore`](api_keys::ApiKeyStore) keeps API keys.
 //! - Time comes from a [`Clock`], which a test can replace; randomness from [`entropy`].
 //!
 //! # Writing an authenticator
@@ -63,6 +64,7 @@ mod description;
 pub mod entropy;
 mod evidence;
 mod hash;
+mod layout;
 mod peer_certificate;
 mod possession;
 mod reason;

@@ -1,14 +1,15 @@
 //! A key as it is kept: plain data, to be written to a database and read back.
 
-use crate::Timestamp;
+use crate::{Revision, Timestamp};
 
 use super::{Grant, KeyHash};
 
 /// A key as it is kept, without its secret: plain data, to be written to a database and read
 /// back.
 ///
-/// It is what `KeyRing::issue` and `KeyRing::rotate` of `portcullis` return to be written, and
-/// what `KeyRing::add_keys` takes.
+/// It is what an [`ApiKeyStore`](super::ApiKeyStore) keeps; and what `KeyRing::issue` and
+/// `KeyRing::rotate` of `portcullis` return to be written, and `KeyRing::add_keys` takes. In one
+/// piece it is kept as [bytes](Self::to_bytes).
 ///
 /// # Example
 ///
@@ -32,6 +33,9 @@ pub struct StoredKey {
     grant: Grant,
     issued_at: Option<Timestamp>,
     superseded: Option<Superseded>,
+    revoked_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    revision: Revision,
 }
 
 impl StoredKey {
@@ -43,7 +47,16 @@ impl StoredKey {
             grant,
             issued_at: None,
             superseded: None,
+            revoked_at: None,
+            last_used_at: None,
+            revision: Revision::default(),
         }
+    }
+
+    /// The hash of the key with its present secret.
+    pub fn with_hash(mut self, hash: KeyHash) -> Self {
+        self.hash = hash;
+        self
     }
 
     /// Whom the key speaks for, what it may do, and when.
@@ -61,6 +74,30 @@ impl StoredKey {
     /// The secret before the present one, which works for a while yet.
     pub fn with_superseded(mut self, superseded: Superseded) -> Self {
         self.superseded = Some(superseded);
+        self
+    }
+
+    /// Without a secret before the present one.
+    pub fn without_superseded(mut self) -> Self {
+        self.superseded = None;
+        self
+    }
+
+    /// When the key was revoked. None of its secrets is good any more, whatever this time is.
+    pub fn with_revoked_at(mut self, time: Timestamp) -> Self {
+        self.revoked_at = Some(time);
+        self
+    }
+
+    /// When the key was last used, as far as a store has been told.
+    pub fn with_last_used_at(mut self, time: Timestamp) -> Self {
+        self.last_used_at = Some(time);
+        self
+    }
+
+    /// Which state of the key this is. The default is that of a key that is in no store yet.
+    pub fn with_revision(mut self, revision: Revision) -> Self {
+        self.revision = revision;
         self
     }
 
@@ -91,6 +128,25 @@ impl StoredKey {
     #[must_use]
     pub fn superseded(&self) -> Option<&Superseded> {
         self.superseded.as_ref()
+    }
+
+    /// When the key was revoked.
+    #[must_use]
+    pub fn revoked_at(&self) -> Option<Timestamp> {
+        self.revoked_at
+    }
+
+    /// When the key was last used, at the latest that the store has been told: by default
+    /// within five minutes.
+    #[must_use]
+    pub fn last_used_at(&self) -> Option<Timestamp> {
+        self.last_used_at
+    }
+
+    /// Which state of the key this is.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     BindingReference, EndReason, FamilyKey, Revision, SessionData, SessionId, SessionKey,
     SessionRecord, SessionState, Sessions, StoreError,
 };
-use crate::{EvidenceKind, Timestamp};
+use crate::{
+    EvidenceKind, Timestamp,
+    layout::{Problem, Rest, makes_no_sense, whole, write_counted, write_time, write_time_if},
+};
 
 /// The version that is written. Another layout of the bytes is another version; what was
 /// written as an earlier one stays readable.
@@ -47,7 +50,7 @@ impl SessionRecord {
     ///
     /// The bytes are of another version, or are not what was written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSessionBytes> {
-        whole(bytes, read_record)
+        whole(bytes, VERSION, read_record).map_err(InvalidSessionBytes)
     }
 }
 
@@ -74,7 +77,7 @@ impl Sessions {
     ///
     /// The bytes are of another version, or are not what was written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSessionBytes> {
-        whole(bytes, |rest| {
+        let read = |rest: &mut Rest<'_>| {
             let revision = Revision::from_u64(rest.u64()?);
             let count = rest.u64()?;
             // Not collected into a vector of that length: the number may be anything.
@@ -82,7 +85,8 @@ impl Sessions {
                 .map(|_| read_record(rest))
                 .collect::<Result<_, _>>()?;
             Ok(Self { revision, records })
-        })
+        };
+        whole(bytes, VERSION, read).map_err(InvalidSessionBytes)
     }
 }
 
@@ -90,25 +94,9 @@ impl Sessions {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct InvalidSessionBytes(Problem);
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Problem {
-    Field(&'static str),
-    TooLong,
-    TooShort,
-    Version(u8),
-}
-
 impl fmt::Display for InvalidSessionBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Problem::Field(name) => write!(f, "the {name} of a stored session makes no sense"),
-            Problem::TooLong => f.write_str("a stored session is longer than it says"),
-            Problem::TooShort => f.write_str("a stored session is cut short"),
-            Problem::Version(found) => write!(
-                f,
-                "a stored session has version {found}, and this program reads version {VERSION}"
-            ),
-        }
+        self.0.describe("session", VERSION, f)
     }
 }
 
@@ -152,8 +140,7 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
     write_time(bytes, record.ends_at);
     bytes.extend(record.idle().as_secs().to_be_bytes());
     for time in [record.authenticated_at, record.barred_until] {
-        bytes.push(u8::from(time.is_some()));
-        write_time(bytes, time.unwrap_or(Timestamp::UNIX_EPOCH));
+        write_time_if(bytes, time);
     }
     let binding = &record.binding;
     // None of them can be zero, so zero says that there is none.
@@ -169,14 +156,13 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
         bytes.extend((data.iter().count() as u64).to_be_bytes());
         for (name, value) in data.iter() {
             for part in [name.as_bytes(), value] {
-                bytes.extend((part.len() as u64).to_be_bytes());
-                bytes.extend(part);
+                write_counted(bytes, part);
             }
         }
     }
 }
 
-fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, InvalidSessionBytes> {
+fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, Problem> {
     let key = SessionKey::from_u128(rest.u128()?);
     let family = FamilyKey::from_u128(rest.u128()?);
     let id = SessionId::from_u128(rest.u128()?);
@@ -216,7 +202,7 @@ fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, InvalidSessionBytes
     Ok(record)
 }
 
-fn read_binding(rest: &mut Rest<'_>) -> Result<BindingReference, InvalidSessionBytes> {
+fn read_binding(rest: &mut Rest<'_>) -> Result<BindingReference, Problem> {
     let mut half = || {
         let part = u32::try_from(rest.u64()?).map_err(|_| makes_no_sense("network"))?;
         Ok(std::num::NonZeroU32::new(part))
@@ -231,12 +217,12 @@ fn read_binding(rest: &mut Rest<'_>) -> Result<BindingReference, InvalidSessionB
     })
 }
 
-fn read_data(rest: &mut Rest<'_>) -> Result<Arc<SessionData>, InvalidSessionBytes> {
+fn read_data(rest: &mut Rest<'_>) -> Result<Arc<SessionData>, Problem> {
     let count = rest.u64()?;
     let mut data = SessionData::new();
     let mut last: Option<&str> = None;
     for _ in 0..count {
-        let name = std::str::from_utf8(rest.counted()?).map_err(|_| makes_no_sense("data"))?;
+        let name = rest.text("data")?;
         // As they were written, so that one session is written in one way only.
         if last.is_some_and(|last| last >= name) {
             return Err(makes_no_sense("data"));
@@ -245,90 +231,6 @@ fn read_data(rest: &mut Rest<'_>) -> Result<Arc<SessionData>, InvalidSessionByte
         data.insert(name, rest.counted()?);
     }
     Ok(Arc::new(data))
-}
-
-fn write_time(bytes: &mut Vec<u8>, time: Timestamp) {
-    bytes.extend(time.unix_millis().to_be_bytes());
-}
-
-/// Reads all there is, after the version.
-fn whole<T>(
-    bytes: &[u8],
-    read: impl FnOnce(&mut Rest<'_>) -> Result<T, InvalidSessionBytes>,
-) -> Result<T, InvalidSessionBytes> {
-    let mut rest = Rest(bytes);
-    match rest.u8()? {
-        VERSION => {}
-        found => return Err(InvalidSessionBytes(Problem::Version(found))),
-    }
-    let value = read(&mut rest)?;
-    if rest.0.is_empty() {
-        Ok(value)
-    } else {
-        Err(InvalidSessionBytes(Problem::TooLong))
-    }
-}
-
-const fn makes_no_sense(field: &'static str) -> InvalidSessionBytes {
-    InvalidSessionBytes(Problem::Field(field))
-}
-
-/// What has not been read yet.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], InvalidSessionBytes> {
-        let (head, rest) = self
-            .0
-            .split_first_chunk()
-            .ok_or(InvalidSessionBytes(Problem::TooShort))?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn u8(&mut self) -> Result<u8, InvalidSessionBytes> {
-        self.array().map(u8::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, InvalidSessionBytes> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn u128(&mut self) -> Result<u128, InvalidSessionBytes> {
-        self.array().map(u128::from_be_bytes)
-    }
-
-    fn time(&mut self) -> Result<Timestamp, InvalidSessionBytes> {
-        let millis = self.array().map(i64::from_be_bytes)?;
-        Ok(Timestamp::from_unix_millis(millis))
-    }
-
-    fn flag(&mut self, field: &'static str) -> Result<bool, InvalidSessionBytes> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(makes_no_sense(field)),
-        }
-    }
-
-    fn time_if(&mut self, field: &'static str) -> Result<Option<Timestamp>, InvalidSessionBytes> {
-        match (self.flag(field)?, self.time()?) {
-            (true, time) => Ok(Some(time)),
-            (false, Timestamp::UNIX_EPOCH) => Ok(None),
-            (false, _) => Err(makes_no_sense(field)),
-        }
-    }
-
-    /// Bytes behind their number.
-    fn counted(&mut self) -> Result<&'a [u8], InvalidSessionBytes> {
-        let len = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
-        let (head, rest) = self
-            .0
-            .split_at_checked(len)
-            .ok_or(InvalidSessionBytes(Problem::TooShort))?;
-        self.0 = rest;
-        Ok(head)
-    }
 }
 
 #[cfg(test)]

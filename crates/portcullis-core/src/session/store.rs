@@ -278,8 +278,8 @@ impl Sessions {
     }
 }
 
-/// Which state of an owner's sessions is meant. That of nobody is the default, until a store
-/// has forgotten somebody.
+/// Which state of something that is kept is meant: of an owner's sessions, or of an API key. That
+/// of nothing is the default; of sessions, until a store has forgotten somebody.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Revision(u64);
 
@@ -319,9 +319,9 @@ pub enum Change {
 pub enum Commit {
     /// All changes were made.
     Done,
-    /// None was: the owner's sessions have another revision.
+    /// None was: what is kept has another revision, because somebody else has changed it.
     Conflict,
-    /// None was: the store is full, and never makes room by ending a session that lives.
+    /// None was: the store is full, and never makes room by what still counts.
     Full,
 }
 
