@@ -8,6 +8,7 @@ use std::sync::{
 use portcullis_core::{
     Change, Check, Commit, OwnerKey, Revision, RevocationStore, RevokedKey, SessionId, SessionKey,
     SessionRecord, SessionStore, Sessions, StoreError, Timestamp,
+    api_keys::{ApiKeyStore, StoredKey},
 };
 
 /// A session store that fails while it is told to, and otherwise does what the one inside it
@@ -216,5 +217,98 @@ impl<S: RevocationStore> RevocationStore for FaultyRevocations<S> {
 
     fn is_volatile(&self) -> bool {
         self.0.store.is_volatile()
+    }
+}
+
+/// A store of API keys that fails while it is told to, and otherwise does what the one inside it
+/// does. Clones are the same store.
+///
+/// It never answers at once, as a store that asks a server never does.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::{Secret, api_keys::{ApiKeys, KeyRegistry, MemoryApiKeys}};
+/// use portcullis_testing::faulty_store::FaultyApiKeys;
+///
+/// let store = FaultyApiKeys::new(MemoryApiKeys::default());
+/// let keys = KeyRegistry::new("acme", &Secret::new([7; 32]), store.clone());
+/// let authenticator = ApiKeys::from_registry(keys);
+/// store.set_failing(true); // from now on, nobody is let in with a key
+/// # let _ = authenticator;
+/// ```
+#[derive(Debug, Default)]
+pub struct FaultyApiKeys<S>(Arc<Inner<S>>);
+
+impl<S: ApiKeyStore> FaultyApiKeys<S> {
+    /// A store that does not fail yet.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Inner::new(store)))
+    }
+
+    /// Whether everything that is asked from now on is an error.
+    pub fn set_failing(&self, is_failing: bool) {
+        self.0.is_failing.store(is_failing, Ordering::Relaxed);
+    }
+
+    /// Whether changes from now on are made and answered with an error all the same, as by a
+    /// server whose answer got lost.
+    pub fn set_losing_answers(&self, loses_answers: bool) {
+        self.0.loses_answers.store(loses_answers, Ordering::Relaxed);
+    }
+
+    /// How often it was asked for something.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.0.store
+    }
+
+    fn answer(&self, commit: Result<Commit, StoreError>) -> Result<Commit, StoreError> {
+        if self.0.loses_answers.load(Ordering::Relaxed) {
+            return Err(StoreError::new("the answer got lost"));
+        }
+        commit
+    }
+}
+
+impl<S> Clone for FaultyApiKeys<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: ApiKeyStore> ApiKeyStore for FaultyApiKeys<S> {
+    async fn load(&self, id: &str) -> Result<Option<Arc<StoredKey>>, StoreError> {
+        self.0.ask()?.load(id).await
+    }
+
+    async fn list(
+        &self,
+        owner: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredKey>, StoreError> {
+        self.0.ask()?.list(owner, after, limit).await
+    }
+
+    async fn put(&self, key: StoredKey) -> Result<Commit, StoreError> {
+        let commit = self.0.ask()?.put(key).await;
+        self.answer(commit)
+    }
+
+    async fn remove(&self, id: &str, expected: Revision) -> Result<Commit, StoreError> {
+        let commit = self.0.ask()?.remove(id, expected).await;
+        self.answer(commit)
+    }
+
+    async fn touch(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
+        self.0.ask()?.touch(id, at).await
     }
 }

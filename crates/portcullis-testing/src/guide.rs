@@ -235,5 +235,6 @@
 //! # A plug-in of your own
 //!
 //! An authenticator, or a store, is proved by one line: the contract is a module of tests.
-//! See [`authenticator_contract!`](crate::authenticator_contract) and
-//! [`session_store_contract!`](crate::session_store_contract).
+//! See [`authenticator_contract!`](crate::authenticator_contract),
+//! [`session_store_contract!`](crate::session_store_contract) and
+//! [`api_key_store_contract!`](crate::api_key_store_contract).

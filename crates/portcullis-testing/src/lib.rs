@@ -11,6 +11,7 @@
 //! | have keys that tokens are bound to, and proofs, good and bad | [`dpop::ProofKey`] |
 //! | prove an authenticator of your own | [`authenticator_contract!`] |
 //! | prove a session store of your own | [`session_store_contract!`] |
+//! | prove a store of API keys | [`api_key_store_contract!`] |
 //! | prove a store of revocations, or of one-time credentials | [`revocation_store_contract!`], [`replay_store_contract!`] |
 //! | have a store that fails | [`faulty_store`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
@@ -77,6 +78,7 @@
 //!
 //! Without tokens, [`mock_auth::MockAuth`] takes the place of the authenticator.
 
+pub mod api_key_contract;
 pub mod audit;
 pub mod clock;
 pub mod contract;

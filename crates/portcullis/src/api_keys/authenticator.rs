@@ -1,4 +1,6 @@
-//! The keys of a ring as the credential of a request.
+//! Keys as the credential of a request.
+
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, header};
 use portcullis_core::{
@@ -6,20 +8,30 @@ use portcullis_core::{
     Rejection, RequestView, Site, Verdict,
 };
 
-use super::KeyRing;
+use super::{KeyRegistry, KeyRing, registered::Registered};
 
 const NAME: &str = "api_keys";
+/// How long the last use of a key that was written down stays so.
+const LAST_USE: Duration = Duration::from_secs(300);
 const REPEATED: ReasonCode = ReasonCode::new("api_key_repeated");
 
-/// Takes the keys of a [`KeyRing`] as the credential of a request: from
+/// Takes the keys of a [`KeyRing`] or a [`KeyRegistry`] as the credential of a request: from
 /// `Authorization: Bearer`, or from a header of their own.
 ///
 /// See the [module](super) for examples.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ApiKeys {
-    ring: KeyRing,
+    source: Source,
     header: Option<HeaderName>,
+    last_use: Option<Duration>,
+}
+
+/// Where the keys are.
+#[derive(Clone, Debug)]
+enum Source {
+    Registry(KeyRegistry),
+    Ring(KeyRing),
 }
 
 impl ApiKeys {
@@ -28,7 +40,23 @@ impl ApiKeys {
     ///
     /// Keep a clone of the ring to issue, rotate and revoke keys.
     pub fn new(ring: KeyRing) -> Self {
-        Self { ring, header: None }
+        Self::of(Source::Ring(ring))
+    }
+
+    /// The keys of a store, in `Authorization: Bearer`. Credentials there with another prefix
+    /// are left to other authenticators.
+    ///
+    /// Keep a clone of the registry to issue, list, rotate and revoke keys.
+    pub fn from_registry(registry: KeyRegistry) -> Self {
+        Self::of(Source::Registry(registry))
+    }
+
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            header: None,
+            last_use: Some(LAST_USE),
+        }
     }
 
     /// Keys in a header of their own instead, such as `x-api-key`: for clients that cannot
@@ -40,18 +68,47 @@ impl ApiKeys {
         self.header = Some(header);
         self
     }
+
+    /// How long the last use of a key that is written down stays so, although it is used again:
+    /// 5 minutes by default. Each server writes for each key at most once in this while. A ring
+    /// has no store, and writes nothing.
+    pub fn with_last_use_interval(mut self, interval: Duration) -> Self {
+        self.last_use = Some(interval);
+        self
+    }
+
+    /// Writes down no use of a key.
+    pub fn without_last_use(mut self) -> Self {
+        self.last_use = None;
+        self
+    }
 }
 
 impl IntoAuthenticator for ApiKeys {
     type Authenticator = ApiKeyAuthenticator;
 
     fn into_authenticator(self, _site: &Site) -> Result<ApiKeyAuthenticator, ConfigErrors> {
-        let mut errors = self.ring.errors();
+        let mut errors = match &self.source {
+            Source::Registry(registry) => registry.errors(),
+            Source::Ring(ring) => ring.errors(),
+        };
         if let Some(problem) = self.header.as_ref().and_then(header_problem) {
             errors.push(ConfigError::new("ApiKeys::with_header", problem));
         }
+        if self.last_use.is_some_and(|interval| interval.is_zero()) {
+            errors.push(ConfigError::new(
+                "ApiKeys::with_last_use_interval",
+                "is zero, so each request would write to the store; give it a while, such as a \
+                 minute",
+            ));
+        }
         errors.into_result(ApiKeyAuthenticator {
-            ring: self.ring,
+            keys: match self.source {
+                Source::Registry(registry) => {
+                    Keys::Registered(Arc::new(Registered::new(registry, self.last_use)))
+                }
+                Source::Ring(ring) => Keys::Ring(ring),
+            },
             header: self.header,
         })
     }
@@ -60,24 +117,31 @@ impl IntoAuthenticator for ApiKeys {
 /// The authenticator that [`ApiKeys`] configures.
 #[derive(Clone, Debug)]
 pub struct ApiKeyAuthenticator {
-    ring: KeyRing,
+    keys: Keys,
     header: Option<HeaderName>,
 }
 
+#[derive(Clone, Debug)]
+enum Keys {
+    Registered(Arc<Registered>),
+    Ring(KeyRing),
+}
+
 impl ApiKeyAuthenticator {
-    fn judge(&self, request: &RequestView<'_>) -> Verdict {
+    /// What was presented, or the verdict about a request without it.
+    fn text<'a>(&self, request: &RequestView<'a>) -> Result<&'a [u8], Verdict> {
         let text = match &self.header {
             None => request.bearer().map(str::as_bytes),
             Some(name) => {
                 let mut values = request.headers().get_all(name).iter();
                 let first = values.next();
                 if values.next().is_some() {
-                    return Verdict::Reject(Rejection::invalid_request(REPEATED));
+                    return Err(Verdict::Reject(Rejection::invalid_request(REPEATED)));
                 }
                 first.map(|value| value.as_bytes())
             }
         };
-        text.map_or(Verdict::Absent, |text| self.ring.judge(text, request.now()))
+        text.ok_or(Verdict::Absent)
     }
 }
 
@@ -89,10 +153,22 @@ impl Authenticator for ApiKeyAuthenticator {
         }
     }
 
-    /// Answers a restricted request like any other: one hash of seventy bytes costs less than
-    /// reading the request did.
+    /// Answers a restricted request like any other, if the store can say at once: one hash of
+    /// seventy bytes costs less than reading the request did.
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
-        Check::Done(self.judge(request))
+        match (self.text(request), &self.keys) {
+            (Err(verdict), _) => Check::Done(verdict),
+            (Ok(text), Keys::Registered(keys)) => keys.check(text, request),
+            (Ok(text), Keys::Ring(ring)) => Check::Done(ring.judge(text, request.now())),
+        }
+    }
+
+    async fn verify(&self, request: &RequestView<'_>) -> Verdict {
+        match (self.text(request), &self.keys) {
+            (Err(verdict), _) => verdict,
+            (Ok(text), Keys::Registered(keys)) => keys.verify(text, request.now()).await,
+            (Ok(text), Keys::Ring(ring)) => ring.judge(text, request.now()),
+        }
     }
 }
 

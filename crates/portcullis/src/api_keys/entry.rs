@@ -1,10 +1,8 @@
-//! A key in the ring, and the decision about one that was presented.
+//! What a key is answered with, and the decision about one that was presented.
 
 use std::sync::Arc;
 
-use portcullis_core::{
-    Evidence, EvidenceKind, ReasonCode, Rejection, RevocationKey, Timestamp, Verdict, sabotaged,
-};
+use portcullis_core::{Evidence, EvidenceKind, ReasonCode, RevocationKey, Timestamp, sabotaged};
 
 use super::{
     Grant, KeyHash, StoredKey, Superseded,
@@ -14,21 +12,29 @@ use super::{
 
 const EXPIRED: ReasonCode = ReasonCode::new("api_key_expired");
 const NOT_YET_VALID: ReasonCode = ReasonCode::new("api_key_not_yet_valid");
+const REVOKED: ReasonCode = ReasonCode::new("api_key_revoked");
 const SECRET: ReasonCode = ReasonCode::new("api_key_secret");
 const SUPERSEDED: ReasonCode = ReasonCode::new("api_key_superseded");
-const UNKNOWN: ReasonCode = ReasonCode::new("api_key_unknown");
+pub(super) const UNKNOWN: ReasonCode = ReasonCode::new("api_key_unknown");
 
-/// A key in the ring, with the evidence that each of its secrets is answered with.
+/// What a key is answered with: derived once, so that no request has to.
 pub(super) struct Entry {
-    stored: StoredKey,
+    stored: Arc<StoredKey>,
     evidence: Arc<Evidence>,
     /// What the secret before the present one is answered with.
     superseded: Option<Arc<Evidence>>,
 }
 
+/// Which of its secrets a key was presented with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Match {
+    Present,
+    Superseded,
+}
+
 impl Entry {
-    /// Checks a key and derives its evidence once, so that no request has to.
-    pub(super) fn new(stored: StoredKey, issuer: &str) -> Result<(KeyId, Self), KeyError> {
+    /// Checks a key and derives its evidence.
+    pub(super) fn new(stored: Arc<StoredKey>, issuer: &str) -> Result<(KeyId, Self), KeyError> {
         let invalid = |problem: String| KeyError::new(KeyErrorKind::Invalid, problem);
         // The id is not shown before it is known to be one: it could be a whole key.
         let id = KeyId::parse(stored.id()).ok_or_else(|| {
@@ -59,66 +65,90 @@ impl Entry {
         Ok((id, entry))
     }
 
-    pub(super) fn stored(&self) -> &StoredKey {
+    /// Whether there can be such a key.
+    pub(super) fn check(stored: &StoredKey, issuer: &str) -> Result<KeyId, KeyError> {
+        Self::new(Arc::new(stored.clone()), issuer).map(|(id, _)| id)
+    }
+
+    pub(super) fn stored(&self) -> &Arc<StoredKey> {
         &self.stored
     }
 
-    /// The evidence for a secret that matched, if its time is now.
-    fn accept(
-        &self,
-        evidence: &Arc<Evidence>,
-        ends: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<Arc<Evidence>, ReasonCode> {
-        let grant = self.stored.grant();
-        if grant.is_over(now) && !sabotaged!("api_key.expiry") {
-            return Err(EXPIRED);
+    /// The evidence for the secret that matched.
+    pub(super) fn evidence(&self, matched: Match) -> Arc<Evidence> {
+        let old = self.superseded.as_ref();
+        Arc::clone(match matched {
+            Match::Present => &self.evidence,
+            Match::Superseded => old.unwrap_or(&self.evidence),
+        })
+    }
+
+    /// Whether what was derived is that of this key as well, which was read again.
+    pub(super) fn is_of(&self, stored: &Arc<StoredKey>) -> bool {
+        if Arc::ptr_eq(&self.stored, stored) {
+            return true;
         }
-        if grant.is_early(now) {
-            return Err(NOT_YET_VALID);
-        }
-        if ends.is_some_and(|end| now >= end) && !sabotaged!("api_key.overlap") {
-            return Err(SUPERSEDED);
-        }
-        Ok(Arc::clone(evidence))
+        let terms = |key: &StoredKey| {
+            let old = key.superseded().map(|old| (old.issued_at(), old.until()));
+            (key.issued_at(), old)
+        };
+        self.stored.id() == stored.id()
+            && self.stored.grant() == stored.grant()
+            && terms(&self.stored) == terms(stored)
     }
 }
 
-/// Decides about a key that was presented, given the entry of its id and its hash.
+/// Decides about a key that was presented, given what is kept under its id, and its hash.
 ///
 /// An unknown id does the same work as a known one: `nobody`, a hash that is nobody's, stands
 /// for each hash that is not there, and no comparison is skipped. The hash itself is computed
 /// before this is called, whatever the id.
 pub(super) fn judge(
-    entry: Option<&Entry>,
+    stored: Option<&StoredKey>,
     presented: &[u8; 32],
     nobody: &KeyHash,
     now: Timestamp,
-) -> Verdict {
-    let superseded = entry.and_then(|entry| entry.stored.superseded());
-    let is_present = entry
-        .map_or(nobody, |entry| entry.stored.hash())
-        .matches(presented);
+) -> Result<Match, ReasonCode> {
+    let superseded = stored.and_then(StoredKey::superseded);
+    let is_present = stored.map_or(nobody, StoredKey::hash).matches(presented);
     let is_superseded = superseded
         .map_or(nobody, Superseded::hash)
         .matches(presented);
 
-    let decided = match entry {
-        None => Err(UNKNOWN),
-        Some(entry) if is_present || sabotaged!("api_key.secret") => {
-            entry.accept(&entry.evidence, None, now)
+    match (stored, superseded) {
+        (None, _) => Err(UNKNOWN),
+        (Some(stored), _) if is_present || sabotaged!("api_key.secret") => {
+            check_times(stored, None, now)?;
+            Ok(Match::Present)
         }
-        Some(entry) => match (&entry.superseded, is_superseded) {
-            (Some(evidence), true) => {
-                entry.accept(evidence, superseded.map(Superseded::until), now)
-            }
-            _ => Err(SECRET),
-        },
-    };
-    match decided {
-        Ok(evidence) => Verdict::Accept(evidence),
-        Err(reason) => Verdict::Reject(Rejection::invalid_token(reason)),
+        (Some(stored), Some(old)) if is_superseded => {
+            check_times(stored, Some(old.until()), now)?;
+            Ok(Match::Superseded)
+        }
+        _ => Err(SECRET),
     }
+}
+
+/// Whether the time of a secret that matched is now.
+fn check_times(
+    stored: &StoredKey,
+    ends: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), ReasonCode> {
+    let grant = stored.grant();
+    if stored.revoked_at().is_some() && !sabotaged!("api_key.revoked") {
+        return Err(REVOKED);
+    }
+    if grant.is_over(now) && !sabotaged!("api_key.expiry") {
+        return Err(EXPIRED);
+    }
+    if grant.is_early(now) && !sabotaged!("api_key.begin") {
+        return Err(NOT_YET_VALID);
+    }
+    if ends.is_some_and(|end| now >= end) && !sabotaged!("api_key.overlap") {
+        return Err(SUPERSEDED);
+    }
+    Ok(())
 }
 
 /// Refuses what could never be used or could be mistaken for another. Empty and unprintable
@@ -184,14 +214,18 @@ mod tests {
             .with_superseded(
                 Superseded::new(KeyHash::from_bytes(OLD), at(160)).with_issued_at(at(90)),
             );
-        Entry::new(stored, "keys").unwrap().1
+        entry(stored)
+    }
+
+    fn entry(stored: StoredKey) -> Entry {
+        Entry::new(Arc::new(stored), "keys").unwrap().1
     }
 
     fn outcome(entry: Option<&Entry>, presented: [u8; 32], now: Timestamp) -> &'static str {
-        match judge(entry, &presented, &KeyHash::from_bytes(NOBODY), now) {
-            Verdict::Accept(_) => "accept",
-            Verdict::Reject(rejection) => rejection.reason().as_str(),
-            other => panic!("{other:?}"),
+        let stored = entry.map(|entry| &**entry.stored());
+        match judge(stored, &presented, &KeyHash::from_bytes(NOBODY), now) {
+            Ok(_) => "accept",
+            Err(reason) => reason.as_str(),
         }
     }
 
@@ -224,7 +258,7 @@ mod tests {
         assert_eq!(outcome(None, NOBODY, at(150)), "api_key_unknown");
         assert_eq!(outcome(None, PRESENT, at(150)), "api_key_unknown");
         let stored = StoredKey::new(ID, KeyHash::from_bytes(PRESENT), Grant::for_user("alice"));
-        let (_, never_rotated) = Entry::new(stored, "keys").unwrap();
+        let never_rotated = entry(stored);
         assert_eq!(
             outcome(Some(&never_rotated), NOBODY, at(0)),
             "api_key_secret"
@@ -246,16 +280,51 @@ mod tests {
         let grant = Grant::for_user("alice").with_expires_at(at(200));
         let stored = StoredKey::new(ID, KeyHash::from_bytes(PRESENT), grant)
             .with_superseded(Superseded::new(KeyHash::from_bytes(OLD), at(300)));
-        let (_, entry) = Entry::new(stored, "keys").unwrap();
+        let entry = entry(stored);
         assert_eq!(outcome(Some(&entry), OLD, at(200)), "api_key_expired");
         assert_eq!(entry.superseded.unwrap().not_after(), Some(at(200)));
+    }
+
+    #[test]
+    fn a_revoked_key_is_over_with_all_its_secrets() {
+        let revoked = (*rotated().stored).clone().with_revoked_at(at(999));
+        let revoked = entry(revoked);
+        for (presented, now, expected) in [
+            (PRESENT, at(150), "api_key_revoked"),
+            (OLD, at(150), "api_key_revoked"),
+            (PRESENT, at(200), "api_key_revoked"),
+            // Whoever has not the secret is not told.
+            ([9; 32], at(150), "api_key_secret"),
+        ] {
+            assert_eq!(outcome(Some(&revoked), presented, now), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn what_was_derived_is_used_for_the_same_terms_only() {
+        let entry = rotated();
+        let again = || (*entry.stored).clone();
+        assert!(entry.is_of(&Arc::new(again())));
+        assert!(entry.is_of(&Arc::new(again().with_last_used_at(at(1)))));
+        let old = || Superseded::new(KeyHash::from_bytes(OLD), at(160));
+        for other in [
+            again().with_grant(Grant::for_application("other")),
+            again().with_issued_at(at(151)),
+            again().without_superseded(),
+            again().with_superseded(old()),
+            again().with_superseded(
+                Superseded::new(KeyHash::from_bytes(OLD), at(161)).with_issued_at(at(90)),
+            ),
+        ] {
+            assert!(!entry.is_of(&Arc::new(other)));
+        }
     }
 
     #[test]
     fn says_whose_key_it_is() {
         let of = |grant| {
             let stored = StoredKey::new(ID, KeyHash::from_bytes(PRESENT), grant);
-            let evidence = Entry::new(stored, "keys").unwrap().1.evidence;
+            let evidence = entry(stored).evidence(Match::Present);
             assert_eq!(evidence.kind(), EvidenceKind::Standing);
             assert_eq!(evidence.issuer(), "keys");
             assert_eq!(evidence.token_id(), None);
@@ -299,10 +368,10 @@ mod tests {
         ] {
             let stored = StoredKey::new(id, KeyHash::from_bytes(PRESENT), grant);
             let shown = format!("{stored:?}");
-            let error = Entry::new(stored, "keys").err().expect(&shown);
+            let error = Entry::check(&stored, "keys").err().expect(&shown);
             assert_eq!(error.kind(), KeyErrorKind::Invalid, "{shown}");
         }
         let stored = StoredKey::new(ID, KeyHash::from_bytes(PRESENT), times(100, 101));
-        assert!(Entry::new(stored, "keys").is_ok());
+        assert!(Entry::check(&stored, "keys").is_ok());
     }
 }

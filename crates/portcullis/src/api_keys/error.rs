@@ -1,13 +1,23 @@
-//! Why a key could not be issued, loaded or rotated.
+//! Why a key could not be issued, loaded, rotated or revoked.
 
 use std::{fmt, io};
 
-/// Why a key could not be issued, loaded or rotated. Nothing was changed then.
+use portcullis_core::StoreError;
+
+/// Why a key could not be issued, loaded, rotated or revoked. Nothing was changed then, unless it
+/// is a store that [cannot say](KeyErrorKind::StoreUnavailable).
 #[derive(Debug)]
 pub struct KeyError {
     kind: KeyErrorKind,
     problem: Box<str>,
-    source: Option<io::Error>,
+    source: Option<Source>,
+}
+
+/// What it comes from.
+#[derive(Debug)]
+enum Source {
+    Randomness(io::Error),
+    Store(StoreError),
 }
 
 impl KeyError {
@@ -23,7 +33,15 @@ impl KeyError {
         Self {
             kind: KeyErrorKind::NoRandomness,
             problem: "the operating system gave no random bytes".into(),
-            source: Some(source),
+            source: Some(Source::Randomness(source)),
+        }
+    }
+
+    pub(super) fn store(source: StoreError) -> Self {
+        Self {
+            kind: KeyErrorKind::StoreUnavailable,
+            problem: "the store of keys cannot say".into(),
+            source: Some(Source::Store(source)),
         }
     }
 
@@ -42,7 +60,10 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
+        self.source.as_ref().map(|source| match source {
+            Source::Randomness(error) => error as _,
+            Source::Store(error) => error as _,
+        })
     }
 }
 
@@ -50,16 +71,25 @@ impl std::error::Error for KeyError {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum KeyErrorKind {
+    /// Others change the key all the time. Try again.
+    Conflict,
     /// There is a key with this id already.
     Duplicate,
     /// The key has expired, or would have before its first use.
     Expired,
+    /// The store has no room for another key.
+    Full,
     /// The key could never be used, or could be mistaken for another.
     Invalid,
-    /// The ring's own settings are wrong; building the authenticator names each.
+    /// The prefix or the pepper is wrong. Building the authenticator says the same.
     Misconfigured,
     /// The operating system gave no random bytes.
     NoRandomness,
+    /// The key has been revoked.
+    Revoked,
+    /// The store cannot say whether it did. Issued, the key may be there, and nobody has its
+    /// text; rotated, it may have the new secret, and the old one works for the overlap.
+    StoreUnavailable,
     /// There is no key with this id.
     Unknown,
 }

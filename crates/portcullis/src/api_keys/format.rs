@@ -2,7 +2,9 @@
 
 use std::io;
 
-use portcullis_core::{Secret, entropy};
+use portcullis_core::{ReasonCode, Rejection, Secret, Verdict, entropy};
+
+const MALFORMED: ReasonCode = ReasonCode::new("api_key_malformed");
 
 /// Characters of a key's public id: 88 bits.
 pub(super) const ID: usize = 15;
@@ -129,6 +131,15 @@ pub(super) enum ParseError {
     Foreign,
     /// It begins like a key but is none: cut off, mistyped or made up.
     Malformed,
+}
+
+impl From<ParseError> for Verdict {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Foreign => Self::NotMine,
+            ParseError::Malformed => Self::Reject(Rejection::invalid_token(MALFORMED)),
+        }
+    }
 }
 
 fn checksum(body: &[u8]) -> [u8; CHECKSUM] {

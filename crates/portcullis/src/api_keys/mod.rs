@@ -30,42 +30,62 @@
 //! # Ok::<(), portcullis::api_keys::KeyError>(())
 //! ```
 //!
-//! Keys that outlive the process are in your database, with an issuer, scopes and an end, and
-//! are rotated while both secrets work for a day:
+//! Keys that outlive the process, or that several servers share, are in a store:
 //!
 //! ```
 //! use std::time::Duration;
 //!
 //! use http::HeaderName;
-//! use portcullis::{Scopes, Secret, Timestamp};
-//! use portcullis::api_keys::{ApiKeys, Grant, KeyHash, KeyRing, StoredKey};
+//! use portcullis::{Clock as _, Scopes, Secret, SystemClock};
+//! use portcullis::api_keys::{ApiKeys, Grant, KeyRegistry, MemoryApiKeys};
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let pepper = Secret::new([7; 32]);
-//! # let now = Timestamp::from_unix_seconds(1_767_225_600);
+//! # let now = SystemClock::new().now();
+//! // An `ApiKeyStore` of yours takes the place of the one in memory.
+//! let keys = KeyRegistry::new("acmelive", &pepper, MemoryApiKeys::default())
+//!     .with_issuer("https://keys.example");
+//! let authenticator = ApiKeys::from_registry(keys.clone())
+//!     .with_header(HeaderName::from_static("x-api-key"))
+//!     .with_last_use_interval(Duration::from_secs(3600));
+//!
 //! let grant = Grant::for_application("reporting")
 //!     .with_user("alice")
 //!     .with_scopes(Scopes::parse("notes.read")?)
-//!     .with_expires_at(Timestamp::from_unix_seconds(1_798_761_600));
-//! // A row: the id, the hash, and what the grant is made of.
-//! let row = StoredKey::new("0123456789ABCde", KeyHash::from_hex(&"ab".repeat(32))?, grant);
+//!     .with_expires_at(now + Duration::from_secs(90 * 86_400));
+//! let issued = keys.issue(grant, now).await?;
+//! // Show `issued.expose()` once. It is kept nowhere.
 //!
-//! let keys = KeyRing::new("acmelive", &pepper)
-//!     .with_issuer("https://keys.example")
-//!     .add_keys([row]);
-//! let authenticator =
-//!     ApiKeys::new(keys.clone()).with_header(HeaderName::from_static("x-api-key"));
-//!
-//! let rotated = keys.rotate("0123456789ABCde", Duration::from_secs(86_400), now)?;
-//! // Write `rotated.stored()` to its row, then show `rotated.expose()` once.
-//! assert_eq!(rotated.stored().id(), "0123456789ABCde");
-//! assert!(rotated.stored().superseded().is_some());
-//!
-//! keys.revoke("0123456789ABCde")?;
+//! for key in keys.list("alice", None, 100).await? {
+//!     println!("{} used at {:?}", key.id(), key.last_used_at());
+//! }
+//! // Both secrets work for a day.
+//! let rotated = keys.rotate(issued.stored().id(), Duration::from_secs(86_400), now).await?;
+//! keys.revoke(rotated.stored().id(), now).await?;
 //! # use portcullis::IntoAuthenticator as _;
-//! # let site = portcullis::Site::new(std::sync::Arc::new(portcullis::SystemClock::new()));
+//! # let site = portcullis::Site::new(std::sync::Arc::new(SystemClock::new()));
 //! # authenticator.into_authenticator(&site)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! # A ring or a registry?
+//!
+//! A [`KeyRing`] is a table in memory, for keys that stand in a configuration or that the program
+//! writes down itself; its calls wait for nobody. A [`KeyRegistry`] asks an [`ApiKeyStore`] for
+//! each key that is presented, so that a change by one server holds for all, and has the last use
+//! of each key written there. What a store keeps of a key is the same plain data, a [`StoredKey`],
+//! in fields or as [bytes](StoredKey::to_bytes).
+//!
+//! | | ring | registry |
+//! |---|---|---|
+//! | issued, rotated, revoked | here, and you write it down | in the store |
+//! | listed | all of them | by owner, page by page |
+//! | a revoked key | is forgotten | stays in the list, until it is removed |
+//! | last use | is not noted | is noted, by default every 5 minutes |
+//! | another server's changes | when the ring is told | with the next request |
+//! | a store that is down | | 503 |
 //!
 //! # The form of a key
 //!
@@ -95,13 +115,17 @@
 //! | a credential with another prefix | not mine | |
 //! | the own header twice | reject, `invalid_request` | `api_key_repeated` |
 //! | another length, character or checksum | reject, `invalid_token` | `api_key_malformed` |
-//! | an id that is not in the ring | reject, `invalid_token` | `api_key_unknown` |
+//! | an id that nobody has | reject, `invalid_token` | `api_key_unknown` |
 //! | the id of a key, and not its secret | reject, `invalid_token` | `api_key_secret` |
 //! | a key at or after its end | reject, `invalid_token` | `api_key_expired` |
 //! | a key before its begin | reject, `invalid_token` | `api_key_not_yet_valid` |
 //! | the old secret, at or after the end of the overlap | reject, `invalid_token` | `api_key_superseded` |
+//! | a key that is revoked | reject, `invalid_token` | `api_key_revoked` |
+//! | a key whose row in the store makes no sense | reject, `invalid_token` | `api_key_unusable` |
+//! | a key, while the store cannot say | unavailable | `api_key_store_unavailable` |
 //!
-//! Times are looked at only once a secret has matched. A secret is good before its end, not
+//! Times, and whether a key is revoked, are looked at only once a secret has matched: who has not
+//! got it is told nothing about the key. A secret is good before its end, not
 //! at it. What is accepted is evidence of the kind
 //! [`Standing`](portcullis_core::EvidenceKind::Standing): its client is the application, its
 //! subject the user, or, for a key without a user, `application:` and the application's
@@ -121,7 +145,9 @@
 //!   second ring with the new pepper and another prefix, add both, move the holders over,
 //!   and drop the first.
 //! - A ring knows of a revocation or rotation by another server only when it is told:
-//!   [`KeyRing::replace_all`].
+//!   [`KeyRing::replace_all`]. A registry asks its store for each request.
+//! - A sender that is refused too often is let in with a good key, if the store can say at once
+//!   that it is good. One that has to be asked is not asked for him.
 //! - Revoking a key here refuses later requests. To have it permitted nothing more in an answer
 //!   that runs, revoke it at the gate as well, by its issuer and id: [`Revocation::credential`].
 //! - A key is a bearer secret: whoever reads it can use it. Give it an end, few scopes, and
@@ -135,12 +161,28 @@ mod error;
 mod format;
 mod hash;
 mod issued_key;
+mod known;
+mod memory;
+mod mint;
+mod registered;
+mod registry;
 mod ring;
+mod store;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{ApiKeyAuthenticator, ApiKeys};
-pub use error::{KeyError, KeyErrorKind};
-pub use issued_key::IssuedKey;
-pub use portcullis_core::api_keys::{Grant, InvalidKeyHash, KeyHash, StoredKey, Superseded};
-pub use ring::KeyRing;
+pub use portcullis_core::{
+    Commit, Revision, StoreError,
+    api_keys::{
+        ApiKeyStore, Grant, InvalidKeyBytes, InvalidKeyHash, KeyHash, StoredKey, Superseded,
+    },
+};
+
+pub use self::{
+    authenticator::{ApiKeyAuthenticator, ApiKeys},
+    error::{KeyError, KeyErrorKind},
+    issued_key::IssuedKey,
+    memory::MemoryApiKeys,
+    registry::KeyRegistry,
+    ring::KeyRing,
+};

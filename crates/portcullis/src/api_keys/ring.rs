@@ -8,20 +8,15 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use portcullis_core::{
-    ConfigError, ConfigErrors, Evidence, EvidenceKind, ReasonCode, Rejection, Secret, Timestamp,
-    Verdict,
-};
+use portcullis_core::{ConfigError, ConfigErrors, Rejection, Secret, Timestamp, Verdict};
 
 use super::{
-    Grant, IssuedKey, KeyHash, StoredKey, Superseded,
+    Grant, IssuedKey, StoredKey,
     entry::{self, Entry},
     error::{KeyError, KeyErrorKind},
-    format::{Format, KeyId, ParseError},
-    hash::Pepper,
+    format::KeyId,
+    mint::{Mint, issuer_problem},
 };
-
-const MALFORMED: ReasonCode = ReasonCode::new("api_key_malformed");
 
 type Entries = HashMap<KeyId, Arc<Entry>>;
 
@@ -44,13 +39,7 @@ pub struct KeyRing {
 }
 
 struct Shared {
-    format: Format,
-    pepper: Pepper,
-    /// Whether both were good. Otherwise they are stand-ins that nothing may be issued with.
-    is_sound: bool,
-    issuer: Box<str>,
-    /// A hash that is nobody's, to compare with where there is none.
-    nobody: KeyHash,
+    mint: Mint,
     entries: ArcSwap<Entries>,
     /// Held while `entries` is changed, and only then.
     writing: Mutex<()>,
@@ -65,25 +54,12 @@ impl KeyRing {
     ///
     /// A mistake is kept until the authenticator is built; no key can be issued till then.
     pub fn new(prefix: &str, pepper: &Secret) -> Self {
-        let mut errors = ConfigErrors::default();
-        let format = Format::new(prefix);
-        let pepper = Pepper::new(pepper);
-        let is_sound = format.is_ok() && pepper.is_ok();
-        let problems = [format.as_ref().err(), pepper.as_ref().err()];
-        for problem in problems.into_iter().flatten() {
-            errors.push(ConfigError::new("KeyRing::new", *problem));
-        }
-        let format = format.unwrap_or_else(|_| Format::missing());
         Self {
             shared: Arc::new(Shared {
-                issuer: format!("api-keys:{}", format.prefix()).into(),
-                format,
-                pepper: pepper.unwrap_or_else(|_| Pepper::missing()),
-                is_sound,
-                nobody: KeyHash::from_bytes([0; 32]),
+                mint: Mint::new("KeyRing::new", prefix, pepper),
                 entries: ArcSwap::default(),
                 writing: Mutex::default(),
-                errors: Mutex::new(errors),
+                errors: Mutex::default(),
             }),
         }
     }
@@ -98,18 +74,15 @@ impl KeyRing {
     /// Call it before the ring is cloned.
     pub fn with_issuer(mut self, issuer: impl Into<Box<str>>) -> Self {
         let issuer = issuer.into();
-        let problem = match Evidence::new(EvidenceKind::Standing, &*issuer, "-").validate() {
-            Err(error) => Some(format!("{error}; name the issuer as a URL or a short name")),
-            Ok(()) => match Arc::get_mut(&mut self.shared) {
-                None => Some("the ring is shared already; call it before the first clone".into()),
-                Some(shared) => {
-                    shared.issuer = issuer;
-                    // The evidence of keys that are there already names the old issuer.
-                    let refused = shared.replace_all(shared.snapshot()).err();
-                    refused.map(|error| error.to_string())
-                }
-            },
-        };
+        let problem = issuer_problem(&issuer).or_else(|| match Arc::get_mut(&mut self.shared) {
+            None => Some("the ring is shared already; call it before the first clone".into()),
+            Some(shared) => {
+                shared.mint.set_issuer(issuer);
+                // The evidence of keys that are there already names the old issuer.
+                let refused = shared.replace_all(shared.snapshot()).err();
+                refused.map(|error| error.to_string())
+            }
+        });
         self.keep_error("KeyRing::with_issuer", problem)
     }
 
@@ -133,18 +106,9 @@ impl KeyRing {
     /// The grant is over at `now` or could never be used, the ring is misconfigured, or there
     /// is no randomness.
     pub fn issue(&self, grant: Grant, now: Timestamp) -> Result<IssuedKey, KeyError> {
-        self.shared.check_sound()?;
-        if grant.is_over(now) {
-            return Err(KeyError::new(
-                KeyErrorKind::Expired,
-                "the key would end before its first use; move `with_expires_at` later",
-            ));
-        }
-        let id = KeyId::random().map_err(KeyError::no_randomness)?;
-        let (text, hash) = self.shared.cut(id)?;
-        let stored = StoredKey::new(id.as_str(), hash, grant).with_issued_at(now);
-        self.insert(stored.clone())?;
-        Ok(IssuedKey::new(text, stored))
+        let issued = self.shared.mint.issue(grant, now)?;
+        self.insert(issued.stored().clone())?;
+        Ok(issued)
     }
 
     /// Gives a key a new secret and returns the new text. The present secret goes on
@@ -163,21 +127,15 @@ impl KeyRing {
         overlap: Duration,
         now: Timestamp,
     ) -> Result<IssuedKey, KeyError> {
-        self.shared.check_sound()?;
-        let id = KeyId::parse(id).ok_or_else(unknown)?;
+        let id = KeyId::parse(id);
+        let mint = &self.shared.mint;
         self.shared.change(|entries| {
-            let stored = entries.get(&id).ok_or_else(unknown)?.stored().clone();
-            if stored.grant().is_over(now) {
-                return Err(KeyError::new(
-                    KeyErrorKind::Expired,
-                    "the key has expired; issue another, or replace it with a later end first",
-                ));
-            }
-            let (text, hash) = self.shared.cut(id)?;
-            let stored = rotated(&stored, hash, now, now + overlap);
-            let (id, entry) = Entry::new(stored.clone(), &self.shared.issuer)?;
+            let entry = id.and_then(|id| entries.get(&id)).ok_or_else(unknown)?;
+            let stored = StoredKey::clone(entry.stored());
+            let issued = mint.rotate(stored, overlap, now)?;
+            let (id, entry) = self.shared.entry(issued.stored().clone())?;
             entries.insert(id, Arc::new(entry));
-            Ok(IssuedKey::new(text, stored))
+            Ok(issued)
         })
     }
 
@@ -200,7 +158,7 @@ impl KeyRing {
     ///
     /// There is a key with this id already, or this one could never be used.
     pub fn insert(&self, stored: StoredKey) -> Result<(), KeyError> {
-        let new = Entry::new(stored, &self.shared.issuer)?;
+        let new = self.shared.entry(stored)?;
         self.shared.change(|entries| insert(entries, new))
     }
 
@@ -212,7 +170,7 @@ impl KeyRing {
     /// There is no key with this id, so that what was revoked does not come back; or this one
     /// could never be used.
     pub fn replace(&self, stored: StoredKey) -> Result<(), KeyError> {
-        let (id, entry) = Entry::new(stored, &self.shared.issuer)?;
+        let (id, entry) = self.shared.entry(stored)?;
         self.shared.change(|entries| {
             let place = entries.get_mut(&id).ok_or_else(unknown)?;
             *place = Arc::new(entry);
@@ -236,7 +194,9 @@ impl KeyRing {
     pub fn find(&self, id: &str) -> Option<StoredKey> {
         let id = KeyId::parse(id)?;
         let entries = self.shared.entries.load();
-        entries.get(&id).map(|entry| entry.stored().clone())
+        entries
+            .get(&id)
+            .map(|entry| StoredKey::clone(entry.stored()))
     }
 
     /// All keys as they are now, in no order.
@@ -247,7 +207,9 @@ impl KeyRing {
 
     /// What the setters did wrong.
     pub(super) fn errors(&self) -> ConfigErrors {
-        lock(&self.shared.errors).clone()
+        let mut errors = self.shared.mint.errors().clone();
+        errors.extend(lock(&self.shared.errors).clone());
+        errors
     }
 
     /// Decides about a text that was presented as a key.
@@ -255,19 +217,21 @@ impl KeyRing {
     /// Allocates nothing: the snapshot is borrowed, the hash is computed on the stack, and
     /// the evidence is shared.
     pub(super) fn judge(&self, text: &[u8], now: Timestamp) -> Verdict {
-        let shared = &*self.shared;
-        let id = match shared.format.parse(text) {
+        let mint = &self.shared.mint;
+        let id = match mint.parse(text) {
             Ok(id) => id,
-            Err(ParseError::Foreign) => return Verdict::NotMine,
-            Err(ParseError::Malformed) => {
-                return Verdict::Reject(Rejection::invalid_token(MALFORMED));
-            }
+            Err(error) => return error.into(),
         };
         // Before the look-up, so that nothing depends on whether the id is known.
-        let presented = shared.pepper.hash(text);
-        let entries = shared.entries.load();
-        let entry = entries.get(&id).map(|entry| &**entry);
-        entry::judge(entry, &presented, &shared.nobody, now)
+        let presented = mint.hash(text);
+        let entries = self.shared.entries.load();
+        let entry = entries.get(&id);
+        let stored = entry.map(|entry| &**entry.stored());
+        match (entry, entry::judge(stored, &presented, mint.nobody(), now)) {
+            (Some(entry), Ok(matched)) => Verdict::Accept(entry.evidence(matched)),
+            (_, Err(reason)) => Verdict::Reject(Rejection::invalid_token(reason)),
+            (None, Ok(_)) => Verdict::Reject(Rejection::invalid_token(entry::UNKNOWN)),
+        }
     }
 
     fn keep_error(self, setting: &str, problem: Option<String>) -> Self {
@@ -282,8 +246,8 @@ impl fmt::Debug for KeyRing {
     /// Without the pepper and the hashes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRing")
-            .field("prefix", &self.shared.format.prefix())
-            .field("issuer", &self.shared.issuer)
+            .field("prefix", &self.shared.mint.prefix())
+            .field("issuer", &self.shared.mint.issuer())
             .field("keys", &self.shared.entries.load().len())
             .finish_non_exhaustive()
     }
@@ -316,49 +280,20 @@ impl Shared {
         &self,
         keys: impl IntoIterator<Item = StoredKey>,
     ) -> Result<Vec<(KeyId, Entry)>, KeyError> {
-        keys.into_iter()
-            .map(|stored| Entry::new(stored, &self.issuer))
-            .collect()
+        keys.into_iter().map(|stored| self.entry(stored)).collect()
     }
 
     fn snapshot(&self) -> Vec<StoredKey> {
         let entries = self.entries.load();
         entries
             .values()
-            .map(|entry| entry.stored().clone())
+            .map(|entry| StoredKey::clone(entry.stored()))
             .collect()
     }
 
-    fn cut(&self, id: KeyId) -> Result<(Secret, KeyHash), KeyError> {
-        let text = self.format.cut(id).map_err(KeyError::no_randomness)?;
-        let hash = KeyHash::from_bytes(self.pepper.hash(text.expose()));
-        Ok((text, hash))
+    fn entry(&self, stored: StoredKey) -> Result<(KeyId, Entry), KeyError> {
+        Entry::new(Arc::new(stored), self.mint.issuer())
     }
-
-    fn check_sound(&self) -> Result<(), KeyError> {
-        if self.is_sound {
-            return Ok(());
-        }
-        Err(KeyError::new(
-            KeyErrorKind::Misconfigured,
-            "the prefix or the pepper of the ring is wrong; \
-             building the authenticator says which and how to mend it",
-        ))
-    }
-}
-
-/// The same key with a new secret. The present one works until `until`.
-fn rotated(stored: &StoredKey, hash: KeyHash, now: Timestamp, until: Timestamp) -> StoredKey {
-    let rotated = StoredKey::new(stored.id(), hash, stored.grant().clone()).with_issued_at(now);
-    // A secret whose time has run out at once need not be kept.
-    if until <= now {
-        return rotated;
-    }
-    let mut old = Superseded::new(stored.hash().clone(), until);
-    if let Some(time) = stored.issued_at() {
-        old = old.with_issued_at(time);
-    }
-    rotated.with_superseded(old)
 }
 
 fn insert(entries: &mut Entries, (id, entry): (KeyId, Entry)) -> Result<(), KeyError> {
@@ -372,11 +307,11 @@ fn insert(entries: &mut Entries, (id, entry): (KeyId, Entry)) -> Result<(), KeyE
     Ok(())
 }
 
-fn unknown() -> KeyError {
+pub(super) fn unknown() -> KeyError {
     KeyError::new(KeyErrorKind::Unknown, "there is no key with this id")
 }
 
 /// Nothing is ever half-changed under a lock here, so a thread that panicked left no harm.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

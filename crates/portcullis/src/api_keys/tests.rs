@@ -2,8 +2,10 @@
 
 mod changes;
 mod presented;
+mod registry;
 mod rotation;
 mod stored;
+mod uses;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +16,9 @@ use portcullis_core::{
 };
 
 use super::{
-    ApiKeyAuthenticator, ApiKeys, Grant, IssuedKey, KeyErrorKind, KeyHash, KeyRing, StoredKey,
-    Superseded, format::sealed, hash::HASHED,
+    ApiKeyAuthenticator, ApiKeyStore, ApiKeys, Commit, Grant, IssuedKey, KeyErrorKind, KeyHash,
+    KeyRegistry, KeyRing, MemoryApiKeys, Revision, StoreError, StoredKey, Superseded,
+    format::sealed, hash::HASHED,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
