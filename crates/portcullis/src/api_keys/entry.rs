@@ -10,11 +10,12 @@ use super::{
     format::KeyId,
 };
 
-const EXPIRED: ReasonCode = ReasonCode::new("api_key_expired");
-const NOT_YET_VALID: ReasonCode = ReasonCode::new("api_key_not_yet_valid");
-const REVOKED: ReasonCode = ReasonCode::new("api_key_revoked");
+pub(super) const EXPIRED: ReasonCode = ReasonCode::new("api_key_expired");
+pub(super) const NOT_YET_VALID: ReasonCode = ReasonCode::new("api_key_not_yet_valid");
+pub(super) const REVOKED: ReasonCode = ReasonCode::new("api_key_revoked");
 const SECRET: ReasonCode = ReasonCode::new("api_key_secret");
-const SUPERSEDED: ReasonCode = ReasonCode::new("api_key_superseded");
+pub(super) const SUPERSEDED: ReasonCode = ReasonCode::new("api_key_superseded");
+pub(super) const UNUSABLE: ReasonCode = ReasonCode::new("api_key_unusable");
 pub(super) const UNKNOWN: ReasonCode = ReasonCode::new("api_key_unknown");
 
 /// What a key is answered with: derived once, so that no request has to.

@@ -4,7 +4,7 @@ use std::io;
 
 use portcullis_core::{ReasonCode, Rejection, Secret, Verdict, entropy};
 
-const MALFORMED: ReasonCode = ReasonCode::new("api_key_malformed");
+pub(super) const MALFORMED: ReasonCode = ReasonCode::new("api_key_malformed");
 
 /// Characters of a key's public id: 88 bits.
 pub(super) const ID: usize = 15;
@@ -99,22 +99,56 @@ impl Format {
         let rest = text
             .strip_prefix(self.lead.as_bytes())
             .ok_or(ParseError::Foreign)?;
-        parse_rest(text, rest).ok_or(ParseError::Malformed)
+        parse_rest(text, rest).map_err(ParseError::Malformed)
     }
 }
 
-/// `rest` is the part of `text` after the prefix and its `_`.
-fn parse_rest(text: &[u8], rest: &[u8]) -> Option<KeyId> {
-    let (id, rest) = rest.split_first_chunk::<ID>()?;
-    let [b'_', rest @ ..] = rest else {
-        return None;
+/// Whether a text has the form of a key, with whatever prefix, and a checksum that fits: what a
+/// scanner for leaked secrets can confirm offline. It proves nothing else: whoever can make up a
+/// key can make up its checksum.
+///
+/// Texts that match [`PATTERN`] are worth asking about.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::api_keys::is_well_formed;
+///
+/// let leaked = "acme_000000000000000_00000000000000000000000000000000000000000000LWWfN";
+/// assert!(is_well_formed(leaked));
+/// assert!(!is_well_formed(&leaked.replace("acme", "acne")));
+/// ```
+#[must_use]
+pub fn is_well_formed(text: &str) -> bool {
+    let Some((prefix, rest)) = text.split_once('_') else {
+        return false;
     };
-    if rest.len() != SECRET + CHECKSUM || !are_alphanumeric(id) || !are_alphanumeric(rest) {
-        return None;
+    Format::new(prefix).is_ok() && parse_rest(text.as_bytes(), rest.as_bytes()).is_ok()
+}
+
+/// A regular expression that finds keys of any prefix in other text, for scanners: in the syntax
+/// that PCRE, RE2 and the crate `regex` share. Put your own prefix in the place of
+/// `[a-z][a-z0-9]{1,15}`, and confirm what is found by [`is_well_formed`].
+pub const PATTERN: &str = r"\b[a-z][a-z0-9]{1,15}_[0-9A-Za-z]{15}_[0-9A-Za-z]{49}\b";
+
+/// `rest` is the part of `text` after the prefix and its `_`.
+fn parse_rest(text: &[u8], rest: &[u8]) -> Result<KeyId, Slip> {
+    let (id, rest) = rest.split_first_chunk::<ID>().ok_or(Slip::Length)?;
+    if rest.len() != 1 + SECRET + CHECKSUM {
+        return Err(Slip::Length);
     }
-    let (body, sum) = text.split_last_chunk::<CHECKSUM>()?;
+    let [b'_', rest @ ..] = rest else {
+        return Err(Slip::Characters);
+    };
+    if !are_alphanumeric(id) || !are_alphanumeric(rest) {
+        return Err(Slip::Characters);
+    }
+    let (body, sum) = text.split_last_chunk::<CHECKSUM>().ok_or(Slip::Length)?;
     // Not in constant time: the checksum follows from what the sender already has.
-    (*sum == checksum(body)).then_some(KeyId(*id))
+    if *sum != checksum(body) {
+        return Err(Slip::Checksum);
+    }
+    Ok(KeyId(*id))
 }
 
 /// Whether all of them are, without a branch for each: the processor would learn those, and read
@@ -130,14 +164,22 @@ pub(super) enum ParseError {
     /// It begins otherwise, so it is a credential of another kind.
     Foreign,
     /// It begins like a key but is none: cut off, mistyped or made up.
-    Malformed,
+    Malformed(Slip),
+}
+
+/// Where a text that begins like a key is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Slip {
+    Length,
+    Characters,
+    Checksum,
 }
 
 impl From<ParseError> for Verdict {
     fn from(error: ParseError) -> Self {
         match error {
             ParseError::Foreign => Self::NotMine,
-            ParseError::Malformed => Self::Reject(Rejection::invalid_token(MALFORMED)),
+            ParseError::Malformed(_) => Self::Reject(Rejection::invalid_token(MALFORMED)),
         }
     }
 }
@@ -222,6 +264,46 @@ mod tests {
         assert_eq!(text(&key), vector);
         assert!(include_str!("mod.rs").contains(vector));
         assert!(acme().parse(vector.as_bytes()).is_ok());
+        assert!(is_well_formed(vector));
+        assert!(include_str!("mod.rs").contains(PATTERN));
+    }
+
+    #[test]
+    fn says_where_a_text_slips() {
+        let id = "0123456789ABCde";
+        let body = format!("acme_{id}_{}", "x".repeat(SECRET));
+        let good = sealed(&body);
+        for (text, slip) in [
+            ("acme_".to_owned(), Slip::Length),
+            (format!("{good}0"), Slip::Length),
+            (body.clone(), Slip::Length),
+            (
+                good.replace(&format!("{id}_"), &format!("{id}-")),
+                Slip::Characters,
+            ),
+            (sealed(&body.replace("xxx", "x-x")), Slip::Characters),
+            (good.replacen('x', "y", 1), Slip::Checksum),
+            (format!("{body}000000"), Slip::Checksum),
+        ] {
+            let read = acme().parse(text.as_bytes()).map(|_| ());
+            assert_eq!(read, Err(ParseError::Malformed(slip)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scanner_finds_keys_of_any_prefix() {
+        let pattern = regex::Regex::new(PATTERN).unwrap();
+        for prefix in ["ab", "a1", "acmelive", "abcdefghijklmno9"] {
+            let id = KeyId::random().unwrap();
+            let key = text(&Format::new(prefix).unwrap().cut(id).unwrap());
+            assert!(is_well_formed(&key), "{key}");
+            let around = format!("export KEY=\"{key}\"; # {key}x");
+            let found: Vec<_> = pattern.find_iter(&around).map(|m| m.as_str()).collect();
+            assert_eq!(found, [&*key]);
+        }
+        for text in ["", "_", "acme", "Acme_x", "\u{e4}cme_0", "acme__", "a_b_c"] {
+            assert!(!is_well_formed(text), "{text:?}");
+        }
     }
 
     #[test]
@@ -325,7 +407,8 @@ mod tests {
         for case in cases {
             let read = acme().parse(case.as_bytes()).map(|_| ());
             let shown: String = case.chars().take(80).collect();
-            assert_eq!(read, Err(ParseError::Malformed), "{shown:?}");
+            assert!(matches!(read, Err(ParseError::Malformed(_))), "{shown:?}");
+            assert!(!is_well_formed(&case), "{shown:?}");
         }
     }
 
@@ -333,6 +416,7 @@ mod tests {
     fn bytes_that_are_no_text_are_only_malformed() {
         let mut bytes = b"acme_".to_vec();
         bytes.extend([0xff; ID + 1 + SECRET + CHECKSUM]);
-        assert!(matches!(acme().parse(&bytes), Err(ParseError::Malformed)));
+        let read = acme().parse(&bytes);
+        assert!(matches!(read, Err(ParseError::Malformed(_))));
     }
 }

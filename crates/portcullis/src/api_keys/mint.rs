@@ -24,16 +24,19 @@ pub(super) struct Mint {
 }
 
 impl Mint {
-    /// The mistakes are kept, under the name of the setting that takes both.
-    pub(super) fn new(setting: &str, prefix: &str, pepper: &Secret) -> Self {
+    /// The mistakes are kept, under the names of the arguments of this function.
+    pub(super) fn new(function: &str, prefix: &str, pepper: &Secret) -> Self {
         let mut unsound = ConfigErrors::default();
-        let mut keep = |problem| unsound.push(ConfigError::new(setting, problem));
+        let mut keep = |argument, problem| {
+            let setting = format!("{function}({argument})");
+            unsound.push(ConfigError::new(setting, problem));
+        };
         let format = Format::new(prefix).unwrap_or_else(|problem| {
-            keep(problem);
+            keep("prefix", problem);
             Format::missing()
         });
         let pepper = Pepper::new(pepper).unwrap_or_else(|problem| {
-            keep(problem);
+            keep("pepper", problem);
             Pepper::missing()
         });
         Self {

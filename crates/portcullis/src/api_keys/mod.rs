@@ -104,8 +104,11 @@
 //!   filled to 6 characters with `0`. The digits of base 62 are `0-9A-Za-z` in this order.
 //!
 //! A secret scanner finds keys by `\b[a-z][a-z0-9]{1,15}_[0-9A-Za-z]{15}_[0-9A-Za-z]{49}\b`,
-//! better with your own prefix, and confirms each by the checksum, offline. The checksum
-//! proves nothing else: who can make up a key can make up its checksum.
+//! better with your own prefix, and confirms each by the checksum, offline: [`PATTERN`] and
+//! [`is_well_formed`]. The checksum proves nothing else: who can make up a key can make up its
+//! checksum.
+//!
+//! Why a key is refused, [`KeyRing::explain`] and [`KeyRegistry::explain`] say check by check.
 //!
 //! # What is decided, and why
 //!
@@ -158,6 +161,7 @@
 mod authenticator;
 mod entry;
 mod error;
+mod explanation;
 mod format;
 mod hash;
 mod issued_key;
@@ -181,6 +185,8 @@ pub use portcullis_core::{
 pub use self::{
     authenticator::{ApiKeyAuthenticator, ApiKeys},
     error::{KeyError, KeyErrorKind},
+    explanation::{KeyExplanation, KeyStepOutcome},
+    format::{PATTERN, is_well_formed},
     issued_key::IssuedKey,
     memory::MemoryApiKeys,
     registry::KeyRegistry,

@@ -15,7 +15,6 @@ use super::{
 };
 
 const STORE_UNAVAILABLE: ReasonCode = ReasonCode::new("api_key_store_unavailable");
-const UNUSABLE: ReasonCode = ReasonCode::new("api_key_unusable");
 
 /// The keys of a registry, and what is remembered of those that were good.
 pub(super) struct Registered {
@@ -115,7 +114,7 @@ impl Registered {
                     target: "portcullis",
                     "a key in the store can never be used: {error}",
                 );
-                Err(reject(UNUSABLE))
+                Err(reject(entry::UNUSABLE))
             }
         }
     }

@@ -12,7 +12,7 @@ use portcullis_core::{
 };
 
 use super::{
-    Grant, IssuedKey,
+    Grant, IssuedKey, KeyExplanation,
     error::{KeyError, KeyErrorKind},
     format::KeyId,
     mint::{Mint, issuer_problem},
@@ -88,7 +88,8 @@ impl KeyRegistry {
     /// digits, a letter first; only their HMAC under `pepper` is kept, which is at least 32
     /// random bytes.
     ///
-    /// A mistake is kept until the authenticator is built; no key can be issued till then.
+    /// A mistake is kept until the authenticator is built, or [`check`](Self::check) is asked; no
+    /// key can be issued with it.
     pub fn new(prefix: &str, pepper: &Secret, store: impl ApiKeyStore) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -118,6 +119,16 @@ impl KeyRegistry {
             lock(&self.shared.errors).push(error);
         }
         self
+    }
+
+    /// Says early what building the authenticator would say: for programs that issue keys and
+    /// guard nothing.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot work, with its fix.
+    pub fn check(&self) -> Result<(), ConfigErrors> {
+        self.errors().into_result(())
     }
 
     /// Cuts a new key, which works at once, and returns its text, which is kept nowhere.
@@ -251,6 +262,23 @@ impl KeyRegistry {
             }
         }
         Err(conflict())
+    }
+
+    /// Which checks a text that was presented as a key passes and fails, in words, for a
+    /// developer who is stuck. Nothing of the key is shown, and this is no use of it.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say. It is asked only about a text with the form of a key.
+    pub async fn explain(&self, text: &str, now: Timestamp) -> Result<KeyExplanation, KeyError> {
+        let mint = &self.shared.mint;
+        match KeyExplanation::of_form(mint, text) {
+            Ok(id) => {
+                let stored = self.find(&id).await?;
+                Ok(KeyExplanation::of_key(mint, text, stored.as_ref(), now))
+            }
+            Err(explanation) => Ok(explanation),
+        }
     }
 
     async fn put(&self, key: StoredKey) -> Result<Commit, KeyError> {

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use portcullis_core::{ConfigError, ConfigErrors, Rejection, Secret, Timestamp, Verdict};
 
 use super::{
-    Grant, IssuedKey, StoredKey,
+    Grant, IssuedKey, KeyExplanation, StoredKey,
     entry::{self, Entry},
     error::{KeyError, KeyErrorKind},
     format::KeyId,
@@ -52,7 +52,8 @@ impl KeyRing {
     /// digits, a letter first; only their HMAC under `pepper` is kept, which is at least 32
     /// random bytes.
     ///
-    /// A mistake is kept until the authenticator is built; no key can be issued till then.
+    /// A mistake is kept until the authenticator is built, or [`check`](Self::check) is asked; no
+    /// key can be issued with it.
     pub fn new(prefix: &str, pepper: &Secret) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -97,6 +98,25 @@ impl KeyRing {
         });
         let problem = added.err().map(|error| error.to_string());
         self.keep_error("KeyRing::add_keys", problem)
+    }
+
+    /// Says early what building the authenticator would say: for programs that issue keys and
+    /// guard nothing.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot work, with its fix.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use portcullis::{Secret, api_keys::KeyRing};
+    ///
+    /// let problems = KeyRing::new("acme", &Secret::from("too short")).check().unwrap_err();
+    /// assert!(problems.to_string().starts_with("`KeyRing::new(pepper)`: "));
+    /// ```
+    pub fn check(&self) -> Result<(), ConfigErrors> {
+        self.errors().into_result(())
     }
 
     /// Cuts a new key, which works at once, and returns its text, which is kept nowhere.
@@ -203,6 +223,32 @@ impl KeyRing {
     #[must_use]
     pub fn snapshot(&self) -> Vec<StoredKey> {
         self.shared.snapshot()
+    }
+
+    /// Which checks a text that was presented as a key passes and fails, in words, for a
+    /// developer who is stuck. Nothing of the key is shown, and nothing is asked of others.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use portcullis::{Clock as _, Secret, SystemClock, api_keys::{Grant, KeyRing}};
+    ///
+    /// let keys = KeyRing::new("acme", &Secret::new([7; 32]));
+    /// let now = SystemClock::new().now();
+    /// let issued = keys.issue(Grant::for_user("alice"), now)?;
+    /// assert!(keys.explain(issued.expose(), now).is_accepted());
+    ///
+    /// let slip = keys.explain("acme_0123", now);
+    /// assert_eq!(slip.summary(), "the text is cut short, or something was added to it");
+    /// # Ok::<(), portcullis::api_keys::KeyError>(())
+    /// ```
+    #[must_use]
+    pub fn explain(&self, text: &str, now: Timestamp) -> KeyExplanation {
+        let mint = &self.shared.mint;
+        match KeyExplanation::of_form(mint, text) {
+            Ok(id) => KeyExplanation::of_key(mint, text, self.find(&id).as_ref(), now),
+            Err(explanation) => explanation,
+        }
     }
 
     /// What the setters did wrong.

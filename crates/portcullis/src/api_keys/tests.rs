@@ -1,6 +1,7 @@
 //! The ring and the authenticator together, as a stack uses them.
 
 mod changes;
+mod explained;
 mod presented;
 mod registry;
 mod rotation;

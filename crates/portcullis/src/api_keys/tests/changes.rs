@@ -100,13 +100,20 @@ fn refuses_to_issue_what_could_never_serve() {
         assert_eq!(ring.issue(grant, now()).unwrap_err().kind(), kind);
     }
     assert!(ring.snapshot().is_empty());
+    assert!(ring.check().is_ok());
 
-    for unsound in [
-        KeyRing::new("Acme", &pepper()),
-        KeyRing::new("acme", &Secret::new([])),
+    for (unsound, setting) in [
+        (KeyRing::new("Acme", &pepper()), "KeyRing::new(prefix)"),
+        (
+            KeyRing::new("acme", &Secret::new([])),
+            "KeyRing::new(pepper)",
+        ),
     ] {
         let refused = unsound.issue(user(), now()).unwrap_err();
         assert_eq!(refused.kind(), KeyErrorKind::Misconfigured);
+        assert!(refused.to_string().contains(setting), "{refused}");
+        let early = unsound.check().unwrap_err().to_string();
+        assert_eq!(early, refused.to_string());
         let row = StoredKey::new(ID, KeyHash::from_bytes([1; 32]), user());
         let refused = unsound.add_keys([row]).rotate(ID, DAY, now()).unwrap_err();
         assert_eq!(refused.kind(), KeyErrorKind::Misconfigured);
@@ -129,7 +136,8 @@ fn names_every_setting_that_cannot_work() {
     let (settings, text) = problems(all);
     assert_eq!(
         settings,
-        "KeyRing::new KeyRing::new KeyRing::with_issuer KeyRing::add_keys ApiKeys::with_header"
+        "KeyRing::new(prefix) KeyRing::new(pepper) KeyRing::with_issuer KeyRing::add_keys \
+         ApiKeys::with_header"
     );
     for words in [
         "2 to 16",

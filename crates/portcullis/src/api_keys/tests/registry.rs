@@ -185,13 +185,15 @@ fn names_every_setting_that_cannot_work() {
     };
     let keys = KeyRegistry::new("", &Secret::new([7; 31]), MemoryApiKeys::default());
     let keys = keys.with_issuer("");
+    let early = keys.check().unwrap_err();
+    assert_eq!(early.iter().count(), 3, "{early}");
     let config = ApiKeys::from_registry(keys.clone())
         .with_header(http::header::COOKIE)
         .with_last_use_interval(Duration::ZERO);
     assert_eq!(
         problems(config),
-        "KeyRegistry::new KeyRegistry::new KeyRegistry::with_issuer ApiKeys::with_header \
-         ApiKeys::with_last_use_interval"
+        "KeyRegistry::new(prefix) KeyRegistry::new(pepper) KeyRegistry::with_issuer \
+         ApiKeys::with_header ApiKeys::with_last_use_interval"
     );
     let shared = registry(MemoryApiKeys::default());
     let _clone = shared.clone();
