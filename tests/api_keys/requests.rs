@@ -141,3 +141,32 @@ async fn the_gate_knows_keys_by_their_id() {
     assert_eq!(world.status(key.expose()).await, 401);
     assert_eq!(world.status(other.expose()).await, 200);
 }
+
+/// 429 as of a quota, for one key, whose owner's other keys go on; and nobody's budget of
+/// refusals is touched.
+#[tokio::test]
+async fn a_key_that_is_used_too_often_has_to_wait() {
+    for store in [true, false] {
+        let limited = || Grant::for_user("alice").with_limit(2, Duration::from_secs(60));
+        let world = match store {
+            true => World::new(MemoryApiKeys::default()),
+            false => World::new(FaultyApiKeys::new(MemoryApiKeys::default())),
+        };
+        let key = world.issue(limited()).await;
+        let other = world.issue(Grant::for_user("alice")).await;
+        for _ in 0..2 {
+            assert_eq!(world.status(key.expose()).await, 200);
+        }
+        for _ in 0..200 {
+            assert_eq!(world.status(key.expose()).await, 429);
+        }
+        let answer = world.ask(key.expose()).await;
+        world.audit.assert_refused("api_key_limit", 429);
+        assert_eq!(answer.headers()["retry-after"], "30");
+        assert!(!answer.headers().contains_key("www-authenticate"));
+        assert_eq!(world.status(other.expose()).await, 200);
+        world.clock.advance(Duration::from_secs(30));
+        assert_eq!(world.status(key.expose()).await, 200);
+        assert_eq!(world.status(key.expose()).await, 429);
+    }
+}

@@ -106,4 +106,4 @@ pub use session::{
 };
 pub use timestamp::Timestamp;
 pub use trace_parent::{InvalidTraceParent, ParentId, TraceId, TraceParent};
-pub use verdict::{Check, Rejection, RejectionKind, Unavailable, Verdict};
+pub use verdict::{Check, Rejection, RejectionKind, Spent, Unavailable, Verdict};

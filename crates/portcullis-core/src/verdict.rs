@@ -32,6 +32,9 @@ pub enum Verdict {
     NotMine,
     /// The credential is this authenticator's, and it is bad. Nobody else is asked.
     Reject(Rejection),
+    /// The credential is good, and has been used as often as it may be for now. Nobody else is
+    /// asked, and the answer is 429.
+    Spent(Spent),
     /// Whether the credential is good cannot be found out now. Nobody else is asked, and the
     /// answer is 503: never a pass, and never a 401, which would send every client to log in.
     Unavailable(Unavailable),
@@ -94,6 +97,34 @@ pub enum RejectionKind {
     InvalidRequest,
     /// Status 401, `invalid_token`.
     InvalidToken,
+}
+
+/// Why a good credential cannot be used for a while.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct Spent {
+    reason: ReasonCode,
+    returns_in: Duration,
+}
+
+impl Spent {
+    /// It can be used again after this while: sent as `Retry-After`, in whole seconds, at least
+    /// one.
+    pub const fn new(reason: ReasonCode, returns_in: Duration) -> Self {
+        Self { reason, returns_in }
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub const fn reason(self) -> ReasonCode {
+        self.reason
+    }
+
+    /// After how long it can be used again.
+    #[must_use]
+    pub const fn returns_in(self) -> Duration {
+        self.returns_in
+    }
 }
 
 /// Why a credential cannot be judged now.

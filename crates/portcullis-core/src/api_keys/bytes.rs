@@ -1,6 +1,6 @@
 //! Keys as bytes, for files and for stores that keep bytes.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::{Grant, KeyHash, StoredKey, Superseded};
 use crate::{
@@ -115,6 +115,17 @@ fn write_grant(bytes: &mut Vec<u8>, grant: &Grant) {
     write_counted(bytes, grant.scopes().as_str().as_bytes());
     write_time_if(bytes, grant.not_before());
     write_time_if(bytes, grant.expires_at());
+    bytes.push(u8::from(grant.limit().is_some()));
+    if let Some(limit) = grant.limit() {
+        let period = limit.period();
+        for number in [
+            limit.requests().into(),
+            period.as_secs(),
+            period.subsec_nanos().into(),
+        ] {
+            bytes.extend(u64::to_be_bytes(number));
+        }
+    }
 }
 
 fn read_grant(rest: &mut Rest<'_>) -> Result<Grant, Problem> {
@@ -139,6 +150,16 @@ fn read_grant(rest: &mut Rest<'_>) -> Result<Grant, Problem> {
     if let Some(time) = rest.time_if("end")? {
         grant = grant.with_expires_at(time);
     }
+    if rest.flag("limit")? {
+        let wrong = |_| makes_no_sense("limit");
+        let requests = u32::try_from(rest.u64()?).map_err(wrong)?;
+        let seconds = rest.u64()?;
+        let nanos = u32::try_from(rest.u64()?).map_err(wrong)?;
+        if nanos >= 1_000_000_000 {
+            return Err(makes_no_sense("limit"));
+        }
+        grant = grant.with_limit(requests, Duration::new(seconds, nanos));
+    }
     Ok(grant)
 }
 
@@ -152,8 +173,6 @@ fn read_name<'a>(rest: &mut Rest<'a>) -> Result<Option<&'a str>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::Timestamp;
 
@@ -174,7 +193,8 @@ mod tests {
             .with_application("reporting")
             .with_scopes(Scopes::parse("notes.read notes.write").unwrap())
             .with_not_before(AT)
-            .with_expires_at(AT + 9 * DAY);
+            .with_expires_at(AT + 9 * DAY)
+            .with_limit(600, Duration::new(60, 999_999_999));
         let old = Superseded::new(KeyHash::from_bytes([2; 32]), AT + 2 * DAY).with_issued_at(AT);
         StoredKey::new(ID, KeyHash::from_bytes([1; 32]), grant)
             .with_issued_at(AT + DAY)

@@ -1,6 +1,6 @@
 //! Whom a key speaks for, what it may do, and when.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{Scopes, Timestamp};
 
@@ -16,12 +16,15 @@ const APPLICATION: &str = "application:";
 /// # Example
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use portcullis_core::{Scopes, Timestamp, api_keys::Grant};
 ///
 /// let nightly = Grant::for_application("reporting")
 ///     .with_user("alice")
 ///     .with_scopes(Scopes::parse("notes.read")?)
-///     .with_expires_at(Timestamp::from_unix_seconds(1_798_761_600));
+///     .with_expires_at(Timestamp::from_unix_seconds(1_798_761_600))
+///     .with_limit(600, Duration::from_secs(60));
 /// assert_eq!(nightly.application(), Some("reporting"));
 /// assert_eq!(nightly.user(), Some("alice"));
 /// assert_eq!(nightly.subject(), "alice");
@@ -36,6 +39,7 @@ pub struct Grant {
     scopes: Scopes,
     not_before: Option<Timestamp>,
     expires_at: Option<Timestamp>,
+    limit: Option<KeyLimit>,
 }
 
 impl Grant {
@@ -47,6 +51,7 @@ impl Grant {
             scopes: Scopes::default(),
             not_before: None,
             expires_at: None,
+            limit: None,
         }
     }
 
@@ -58,6 +63,7 @@ impl Grant {
             scopes: Scopes::default(),
             not_before: None,
             expires_at: None,
+            limit: None,
         }
     }
 
@@ -88,6 +94,15 @@ impl Grant {
     /// When the key ends: it is good before this point, not at it.
     pub fn with_expires_at(mut self, time: Timestamp) -> Self {
         self.expires_at = Some(time);
+        self
+    }
+
+    /// How often the key may be used: so many requests in a period, all of them at once after a
+    /// while of silence, and otherwise at a steady rate. Whoever sends more is answered 429.
+    ///
+    /// Each server counts for itself. Without this, only the quotas of the gate count.
+    pub fn with_limit(mut self, requests: u32, period: Duration) -> Self {
+        self.limit = Some(KeyLimit { requests, period });
         self
     }
 
@@ -135,6 +150,12 @@ impl Grant {
         self.expires_at
     }
 
+    /// How often the key may be used.
+    #[must_use]
+    pub fn limit(&self) -> Option<KeyLimit> {
+        self.limit
+    }
+
     /// Whether the key has ended at `now`.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
@@ -145,5 +166,26 @@ impl Grant {
     #[must_use]
     pub fn is_early(&self, now: Timestamp) -> bool {
         self.not_before.is_some_and(|start| now < start)
+    }
+}
+
+/// How often a key may be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyLimit {
+    requests: u32,
+    period: Duration,
+}
+
+impl KeyLimit {
+    /// How many requests in the period.
+    #[must_use]
+    pub fn requests(self) -> u32 {
+        self.requests
+    }
+
+    /// The period.
+    #[must_use]
+    pub fn period(self) -> Duration {
+        self.period
     }
 }

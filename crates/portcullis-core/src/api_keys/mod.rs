@@ -11,7 +11,7 @@ mod stored_key;
 
 pub use self::{
     bytes::InvalidKeyBytes,
-    grant::Grant,
+    grant::{Grant, KeyLimit},
     hash::{InvalidKeyHash, KeyHash},
     store::ApiKeyStore,
     stored_key::{StoredKey, Superseded},

@@ -6,7 +6,7 @@ mod races;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use portcullis_core::{
     Check, Commit, Revision, Scopes, Timestamp,
@@ -92,7 +92,8 @@ fn full(id: &str, owner: &str) -> StoredKey {
         .with_application("it's a \"reporting\" \u{fc}ber-app; --")
         .with_scopes(Scopes::parse("notes.read notes.write").unwrap_or_default())
         .with_not_before(Timestamp::from_unix_millis(1))
-        .with_expires_at(Timestamp::from_unix_millis(i64::MAX - 1));
+        .with_expires_at(Timestamp::from_unix_millis(i64::MAX - 1))
+        .with_limit(u32::MAX, Duration::new(1, 1));
     let old = Superseded::new(KeyHash::from_bytes([0xfe; 32]), START).with_issued_at(START);
     plain(id, owner)
         .with_grant(grant)

@@ -362,6 +362,7 @@ fn kind(verdict: &Verdict) -> &'static str {
         Verdict::Absent => "`Absent`",
         Verdict::NotMine => "`NotMine`",
         Verdict::Reject(_) => "`Reject`",
+        Verdict::Spent(_) => "`Spent`",
         Verdict::Unavailable(_) => "`Unavailable`",
         _ => "unknown",
     }

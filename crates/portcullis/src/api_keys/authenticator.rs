@@ -1,6 +1,6 @@
 //! Keys as the credential of a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderName, header};
 use portcullis_core::{
@@ -8,7 +8,7 @@ use portcullis_core::{
     Rejection, RequestView, Site, Verdict,
 };
 
-use super::{KeyRegistry, KeyRing, registered::Registered};
+use super::{KeyRegistry, KeyRing, entry::Good, limits::Limits, registered::Registered};
 
 const NAME: &str = "api_keys";
 /// How long the last use of a key that was written down stays so.
@@ -87,7 +87,7 @@ impl ApiKeys {
 impl IntoAuthenticator for ApiKeys {
     type Authenticator = ApiKeyAuthenticator;
 
-    fn into_authenticator(self, _site: &Site) -> Result<ApiKeyAuthenticator, ConfigErrors> {
+    fn into_authenticator(self, site: &Site) -> Result<ApiKeyAuthenticator, ConfigErrors> {
         let mut errors = match &self.source {
             Source::Registry(registry) => registry.errors(),
             Source::Ring(ring) => ring.errors(),
@@ -109,15 +109,17 @@ impl IntoAuthenticator for ApiKeys {
                 }
                 Source::Ring(ring) => Keys::Ring(ring),
             },
+            limits: Arc::new(Limits::new(Arc::clone(site.clock()))),
             header: self.header,
         })
     }
 }
 
 /// The authenticator that [`ApiKeys`] configures.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiKeyAuthenticator {
     keys: Keys,
+    limits: Arc<Limits>,
     header: Option<HeaderName>,
 }
 
@@ -143,6 +145,23 @@ impl ApiKeyAuthenticator {
         };
         text.ok_or(Verdict::Absent)
     }
+
+    /// Counts the use of a good key, once for each request.
+    fn answer(&self, judged: Result<Good, Verdict>) -> Verdict {
+        match judged {
+            Ok(good) => self.limits.answer(&good),
+            Err(verdict) => verdict,
+        }
+    }
+}
+
+impl fmt::Debug for ApiKeyAuthenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeyAuthenticator")
+            .field("keys", &self.keys)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Authenticator for ApiKeyAuthenticator {
@@ -158,16 +177,23 @@ impl Authenticator for ApiKeyAuthenticator {
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
         match (self.text(request), &self.keys) {
             (Err(verdict), _) => Check::Done(verdict),
-            (Ok(text), Keys::Registered(keys)) => keys.check(text, request),
-            (Ok(text), Keys::Ring(ring)) => Check::Done(ring.judge(text, request.now())),
+            (Ok(text), Keys::Registered(keys)) => match keys.check(text, request) {
+                Check::Done(judged) => Check::Done(self.answer(judged)),
+                Check::NeedsIo => Check::NeedsIo,
+            },
+            (Ok(text), Keys::Ring(ring)) => {
+                Check::Done(self.answer(ring.judge(text, request.now())))
+            }
         }
     }
 
     async fn verify(&self, request: &RequestView<'_>) -> Verdict {
         match (self.text(request), &self.keys) {
             (Err(verdict), _) => verdict,
-            (Ok(text), Keys::Registered(keys)) => keys.verify(text, request.now()).await,
-            (Ok(text), Keys::Ring(ring)) => ring.judge(text, request.now()),
+            (Ok(text), Keys::Registered(keys)) => {
+                self.answer(keys.verify(text, request.now()).await)
+            }
+            (Ok(text), Keys::Ring(ring)) => self.answer(ring.judge(text, request.now())),
         }
     }
 }

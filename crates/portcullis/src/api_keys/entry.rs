@@ -1,14 +1,17 @@
 //! What a key is answered with, and the decision about one that was presented.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
-use portcullis_core::{Evidence, EvidenceKind, ReasonCode, RevocationKey, Timestamp, sabotaged};
+use portcullis_core::{
+    Evidence, EvidenceKind, ReasonCode, Rejection, RevocationKey, Timestamp, Verdict, sabotaged,
+};
 
 use super::{
-    Grant, KeyHash, StoredKey, Superseded,
+    Grant, KeyHash, KeyLimit, StoredKey, Superseded,
     error::{KeyError, KeyErrorKind},
     format::KeyId,
 };
+use crate::gcra::{Rate, Unusable};
 
 pub(super) const EXPIRED: ReasonCode = ReasonCode::new("api_key_expired");
 pub(super) const NOT_YET_VALID: ReasonCode = ReasonCode::new("api_key_not_yet_valid");
@@ -24,6 +27,15 @@ pub(super) struct Entry {
     evidence: Arc<Evidence>,
     /// What the secret before the present one is answered with.
     superseded: Option<Arc<Evidence>>,
+    /// How often the key may be used.
+    rate: Option<Rate>,
+}
+
+/// A key whose secret has matched and whose time is now.
+pub(super) struct Good {
+    pub(super) id: KeyId,
+    pub(super) entry: Arc<Entry>,
+    pub(super) matched: Match,
 }
 
 /// Which of its secrets a key was presented with.
@@ -42,7 +54,7 @@ impl Entry {
             invalid("the id of a key is 15 letters and digits; give it as it was issued".into())
         })?;
         let grant = stored.grant();
-        check_grant(grant)
+        let rate = check_grant(grant)
             .map_err(|problem| invalid(format!("key `{}`: {problem}", id.as_str())))?;
 
         let of = |issued_at, not_after| evidence(grant, issuer, stored.id(), issued_at, not_after);
@@ -61,6 +73,7 @@ impl Entry {
         let entry = Self {
             evidence: Arc::new(evidence),
             superseded,
+            rate,
             stored,
         };
         Ok((id, entry))
@@ -73,6 +86,11 @@ impl Entry {
 
     pub(super) fn stored(&self) -> &Arc<StoredKey> {
         &self.stored
+    }
+
+    /// How often the key may be used.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        self.rate
     }
 
     /// The evidence for the secret that matched.
@@ -154,7 +172,7 @@ fn check_times(
 
 /// Refuses what could never be used or could be mistaken for another. Empty and unprintable
 /// names are found by `Evidence::validate`.
-fn check_grant(grant: &Grant) -> Result<(), &'static str> {
+fn check_grant(grant: &Grant) -> Result<Option<Rate>, &'static str> {
     if grant.not_before().is_some_and(|start| grant.is_over(start)) {
         return Err("the key ends before it begins; move `with_expires_at` later");
     }
@@ -167,7 +185,24 @@ fn check_grant(grant: &Grant) -> Result<(), &'static str> {
              use `for_application` or another name",
         );
     }
-    Ok(())
+    grant.limit().map(rate_of).transpose()
+}
+
+fn rate_of(limit: KeyLimit) -> Result<Rate, &'static str> {
+    let burst = NonZeroU32::new(limit.requests())
+        .ok_or("`with_limit` allows no request; give at least one, or issue no key")?;
+    Rate::new(burst, limit.period() / burst.get()).map_err(|unusable| match unusable {
+        Unusable::TooFast => {
+            "`with_limit` allows more than a thousand million requests a second, which is no \
+             limit; lower it, or leave it out"
+        }
+        Unusable::TooSlow => "`with_limit` has a period of more than a year; shorten it",
+    })
+}
+
+/// The answer to a bad key.
+pub(super) fn reject(reason: ReasonCode) -> Verdict {
+    Verdict::Reject(Rejection::invalid_token(reason))
 }
 
 fn evidence(
@@ -194,6 +229,8 @@ fn evidence(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const ID: &str = "0123456789ABCde";
@@ -233,7 +270,7 @@ mod tests {
     #[test]
     fn decides_by_secret_then_time() {
         let entry = rotated();
-        let before = |time| time - std::time::Duration::from_millis(1);
+        let before = |time| time - Duration::from_millis(1);
         for (presented, now, expected) in [
             (PRESENT, before(at(100)), "api_key_not_yet_valid"),
             (PRESENT, at(100), "accept"),
@@ -366,6 +403,10 @@ mod tests {
             (ID, user().with_application("")),
             (ID, times(100, 100)),
             (ID, times(100, 99)),
+            (ID, user().with_limit(0, Duration::from_secs(60))),
+            (ID, user().with_limit(1, Duration::ZERO)),
+            (ID, user().with_limit(u32::MAX, Duration::from_secs(1))),
+            (ID, user().with_limit(1, Duration::from_secs(400 * 86_400))),
         ] {
             let stored = StoredKey::new(id, KeyHash::from_bytes(PRESENT), grant);
             let shown = format!("{stored:?}");

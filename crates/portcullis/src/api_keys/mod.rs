@@ -125,6 +125,7 @@
 //! | the old secret, at or after the end of the overlap | reject, `invalid_token` | `api_key_superseded` |
 //! | a key that is revoked | reject, `invalid_token` | `api_key_revoked` |
 //! | a key whose row in the store makes no sense | reject, `invalid_token` | `api_key_unusable` |
+//! | a key that has spent the [limit](Grant::with_limit) of its own | spent, 429 | `api_key_limit` |
 //! | a key, while the store cannot say | unavailable | `api_key_store_unavailable` |
 //!
 //! Times, and whether a key is revoked, are looked at only once a secret has matched: who has not
@@ -153,6 +154,9 @@
 //!   that it is good. One that has to be asked is not asked for him.
 //! - Revoking a key here refuses later requests. To have it permitted nothing more in an answer
 //!   that runs, revoke it at the gate as well, by its issuer and id: [`Revocation::credential`].
+//! - A limit counts only requests whose secret has matched: nobody uses up the limit of a key that
+//!   he has not got. Both secrets of a key count for one. Each server counts for itself, in bounded
+//!   memory, and for all keys of an owner together counts the [quota](crate::quota).
 //! - A key is a bearer secret: whoever reads it can use it. Give it an end, few scopes, and
 //!   one holder.
 //!
@@ -166,6 +170,7 @@ mod format;
 mod hash;
 mod issued_key;
 mod known;
+mod limits;
 mod memory;
 mod mint;
 mod registered;
@@ -178,7 +183,8 @@ mod tests;
 pub use portcullis_core::{
     Commit, Revision, StoreError,
     api_keys::{
-        ApiKeyStore, Grant, InvalidKeyBytes, InvalidKeyHash, KeyHash, StoredKey, Superseded,
+        ApiKeyStore, Grant, InvalidKeyBytes, InvalidKeyHash, KeyHash, KeyLimit, StoredKey,
+        Superseded,
     },
 };
 

@@ -3,13 +3,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
-    Check, ReasonCode, Rejection, RequestView, StoreError, Timestamp, Unavailable, Verdict,
+    Check, ReasonCode, RequestView, StoreError, Timestamp, Unavailable, Verdict,
     api_keys::StoredKey,
 };
 
 use super::{
     KeyRegistry,
-    entry::{self, Entry, Match},
+    entry::{self, Good, reject},
     format::KeyId,
     known::Known,
 };
@@ -24,19 +24,6 @@ pub(super) struct Registered {
     last_use: Option<Duration>,
 }
 
-/// A key whose secret has matched and whose time is now.
-struct Good {
-    id: KeyId,
-    entry: Arc<Entry>,
-    matched: Match,
-}
-
-impl Good {
-    fn verdict(&self) -> Verdict {
-        Verdict::Accept(self.entry.evidence(self.matched))
-    }
-}
-
 impl Registered {
     pub(super) fn new(registry: KeyRegistry, last_use: Option<Duration>) -> Self {
         Self {
@@ -46,52 +33,47 @@ impl Registered {
         }
     }
 
-    /// Decides about a text that was presented as a key, if the store can say at once.
+    /// Decides about a text that was presented as a key, if the store can say at once. What is
+    /// good is counted by whoever asks.
     ///
     /// Allocates nothing for a key that is known and whose last use is not to be written: the
     /// hash is computed on the stack, and the evidence is shared.
-    pub(super) fn check(&self, text: &[u8], request: &RequestView<'_>) -> Check<Verdict> {
+    pub(super) fn check(
+        &self,
+        text: &[u8],
+        request: &RequestView<'_>,
+    ) -> Check<Result<Good, Verdict>> {
         let id = match self.registry.mint().parse(text) {
             Ok(id) => id,
-            Err(error) => return Check::Done(error.into()),
+            Err(error) => return Check::Done(Err(error.into())),
         };
         let Check::Done(stored) = self.registry.store().check(id.as_str()) else {
             return Check::NeedsIo;
         };
         match self.judge(id, stored.as_ref(), text, request.now()) {
-            Err(verdict) => Check::Done(verdict),
+            Err(verdict) => Check::Done(Err(verdict)),
             // A sender that is refused too often is let in with a good key, and the store is
             // not asked to write for him.
-            Ok(good) if request.is_restricted() => Check::Done(good.verdict()),
+            Ok(good) if request.is_restricted() => Check::Done(Ok(good)),
             Ok(good) => match self.note_now(good.id, request.now()) {
-                Check::Done(()) => Check::Done(good.verdict()),
+                Check::Done(()) => Check::Done(Ok(good)),
                 Check::NeedsIo => Check::NeedsIo,
             },
         }
     }
 
     /// Decides with the answer of the store, and has the last use written down.
-    pub(super) async fn verify(&self, text: &[u8], now: Timestamp) -> Verdict {
-        let id = match self.registry.mint().parse(text) {
-            Ok(id) => id,
-            Err(error) => return error.into(),
-        };
+    pub(super) async fn verify(&self, text: &[u8], now: Timestamp) -> Result<Good, Verdict> {
+        let id = self.registry.mint().parse(text)?;
         let store = self.registry.store();
         let stored = match store.check(id.as_str()) {
             Check::Done(stored) => Ok(stored),
             Check::NeedsIo => store.load(id.as_str()).await,
         };
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(error) => return unavailable(&error),
-        };
-        match self.judge(id, stored.as_ref(), text, now) {
-            Err(verdict) => verdict,
-            Ok(good) => {
-                self.note(good.id, now).await;
-                good.verdict()
-            }
-        }
+        let stored = stored.map_err(|error| unavailable(&error))?;
+        let good = self.judge(id, stored.as_ref(), text, now)?;
+        self.note(good.id, now).await;
+        Ok(good)
     }
 
     fn judge(
@@ -164,10 +146,6 @@ impl fmt::Debug for Registered {
             .field("last_use", &self.last_use)
             .finish_non_exhaustive()
     }
-}
-
-fn reject(reason: ReasonCode) -> Verdict {
-    Verdict::Reject(Rejection::invalid_token(reason))
 }
 
 fn unavailable(error: &StoreError) -> Verdict {

@@ -8,11 +8,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use portcullis_core::{ConfigError, ConfigErrors, Rejection, Secret, Timestamp, Verdict};
+use portcullis_core::{ConfigError, ConfigErrors, Secret, Timestamp, Verdict};
 
 use super::{
     Grant, IssuedKey, KeyExplanation, StoredKey,
-    entry::{self, Entry},
+    entry::{self, Entry, Good, reject},
     error::{KeyError, KeyErrorKind},
     format::KeyId,
     mint::{Mint, issuer_problem},
@@ -262,22 +262,21 @@ impl KeyRing {
     ///
     /// Allocates nothing: the snapshot is borrowed, the hash is computed on the stack, and
     /// the evidence is shared.
-    pub(super) fn judge(&self, text: &[u8], now: Timestamp) -> Verdict {
+    pub(super) fn judge(&self, text: &[u8], now: Timestamp) -> Result<Good, Verdict> {
         let mint = &self.shared.mint;
-        let id = match mint.parse(text) {
-            Ok(id) => id,
-            Err(error) => return error.into(),
-        };
+        let id = mint.parse(text)?;
         // Before the look-up, so that nothing depends on whether the id is known.
         let presented = mint.hash(text);
         let entries = self.shared.entries.load();
         let entry = entries.get(&id);
         let stored = entry.map(|entry| &**entry.stored());
-        match (entry, entry::judge(stored, &presented, mint.nobody(), now)) {
-            (Some(entry), Ok(matched)) => Verdict::Accept(entry.evidence(matched)),
-            (_, Err(reason)) => Verdict::Reject(Rejection::invalid_token(reason)),
-            (None, Ok(_)) => Verdict::Reject(Rejection::invalid_token(entry::UNKNOWN)),
-        }
+        let matched = entry::judge(stored, &presented, mint.nobody(), now).map_err(reject)?;
+        let entry = entry.ok_or_else(|| reject(entry::UNKNOWN))?;
+        Ok(Good {
+            id,
+            entry: Arc::clone(entry),
+            matched,
+        })
     }
 
     fn keep_error(self, setting: &str, problem: Option<String>) -> Self {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod explained;
+mod limits;
 mod presented;
 mod registry;
 mod rotation;

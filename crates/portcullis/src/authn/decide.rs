@@ -215,6 +215,13 @@ impl Authenticate {
             Verdict::NotMine => Next::Ask { is_not_mine: true },
             Verdict::Accept(evidence) => Next::Settle(self.examine(link, evidence, is_bound)),
             Verdict::Reject(rejection) => Next::Settle(Err(self.reject(link, rejection, is_bound))),
+            Verdict::Spent(spent) => Next::Settle(Err(Refusal::new(
+                LAYER,
+                StatusCode::TOO_MANY_REQUESTS,
+                spent.reason(),
+            )
+            .with_retry_after(spent.returns_in())
+            .with_authenticator(link.name))),
             Verdict::Unavailable(unavailable) => Next::Settle(Err(
                 unavailable_now(unavailable).with_authenticator(link.name)
             )),

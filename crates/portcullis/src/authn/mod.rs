@@ -77,6 +77,7 @@
 //! | a credential that is bad, or that no authenticator knows | 401 | `error="invalid_token"` |
 //! | a credential that is bound to a key, from whoever has not shown that he holds it | 401 | `error="invalid_token"`, `invalid_dpop_proof` or `use_dpop_nonce` |
 //! | a credential that has been [revoked](crate::revocation) | 401 | `error="invalid_token"` |
+//! | a credential that is good, and has been used as often as it may be for now | 429 | none; `Retry-After` |
 //! | a credential that cannot be judged now | 503 | none; `Retry-After` |
 //! | any of these, from a sender that has spent its budget of refusals | 429 | none; `Retry-After` |
 //! | a CORS preflight | 204 | none; it never reaches the handler |

@@ -14,12 +14,17 @@ use super::Rate;
 
 const SHARDS: usize = 64;
 
-/// Counts what each of many has spent, in bounded memory.
+/// Counts what each of many has spent, at one rate for all, in bounded memory.
+pub(crate) struct Meter<K, S = RandomState> {
+    rate: Rate,
+    debts: Debts<K, S>,
+}
+
+/// What each of many owes, in bounded memory.
 ///
 /// A full shard first forgets those who owe nothing any more. If all of them owe, further
 /// debtors share one debt: nobody who owes is forgotten for a stranger's sake.
-pub(crate) struct Meter<K, S = RandomState> {
-    rate: Rate,
+pub(crate) struct Debts<K, S = RandomState> {
     /// Whether anybody has ever owed anything. Until then nobody who only looks takes a lock.
     is_used: AtomicBool,
     hasher: S,
@@ -57,20 +62,13 @@ where
     /// The debts of so many are told apart. The warning is what is logged, once, when there
     /// are more.
     pub(crate) fn new(rate: Rate, max_debtors: usize, hasher: S, warning: &'static str) -> Self {
-        Self {
-            rate,
-            is_used: AtomicBool::new(false),
-            shards: std::array::from_fn(|_| Mutex::new(Shard::new(hasher.clone()))),
-            hasher,
-            max_per_shard: max_debtors.div_ceil(SHARDS),
-            warning,
-            has_warned: AtomicBool::new(false),
-        }
+        let debts = Debts::new(max_debtors, hasher, warning);
+        Self { rate, debts }
     }
 
     /// How long until there is a cell, if there is none now. Spends nothing.
     pub(crate) fn returns_in(&self, key: K, now: impl FnOnce() -> Duration) -> Option<Duration> {
-        if !self.is_used.load(Ordering::Acquire) {
+        if !self.debts.is_used.load(Ordering::Acquire) {
             return None;
         }
         self.hold(key, now(), |held| held.err())
@@ -86,16 +84,47 @@ where
         now: Duration,
         decide: impl FnOnce(Result<Held<'_>, Duration>) -> T,
     ) -> T {
+        self.debts.hold(self.rate, key, now, decide)
+    }
+}
+
+impl<K, S> Debts<K, S>
+where
+    K: Copy + Eq + Hash,
+    S: BuildHasher + Clone,
+{
+    /// The debts of so many are told apart. The warning is what is logged, once, when there
+    /// are more.
+    pub(crate) fn new(max_debtors: usize, hasher: S, warning: &'static str) -> Self {
+        Self {
+            is_used: AtomicBool::new(false),
+            shards: std::array::from_fn(|_| Mutex::new(Shard::new(hasher.clone()))),
+            hasher,
+            max_per_shard: max_debtors.div_ceil(SHARDS),
+            warning,
+            has_warned: AtomicBool::new(false),
+        }
+    }
+
+    /// Decides with a cell in hand, if there is one at this rate. It is spent with
+    /// [`Held::spend`]. The error is how long until there is one.
+    pub(crate) fn hold<T>(
+        &self,
+        rate: Rate,
+        key: K,
+        now: Duration,
+        decide: impl FnOnce(Result<Held<'_>, Duration>) -> T,
+    ) -> T {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         let mut shard = self.shard(&key);
         let shard = &mut *shard;
         if let Some(debt) = shard.paid_at.get_mut(&key) {
-            return decide(self.charge(debt, now));
+            return decide(self.charge(rate, debt, now));
         }
         if shard.has_place(self.max_per_shard, now) {
             // Whoever spends nothing is not remembered.
             let mut debt = 0;
-            let decided = decide(self.charge(&mut debt, now));
+            let decided = decide(self.charge(rate, &mut debt, now));
             if debt > 0 {
                 shard.paid_at.insert(key, debt);
                 shard.first_paid_at = shard.first_paid_at.min(debt);
@@ -105,11 +134,11 @@ where
         if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(target: "portcullis", "{}", self.warning);
         }
-        decide(self.charge(&mut shard.shared_paid_at, now))
+        decide(self.charge(rate, &mut shard.shared_paid_at, now))
     }
 
-    fn charge<'a>(&'a self, debt: &'a mut u64, now: u64) -> Result<Held<'a>, Duration> {
-        let owes = self.rate.charge(debt.saturating_sub(now))?;
+    fn charge<'a>(&'a self, rate: Rate, debt: &'a mut u64, now: u64) -> Result<Held<'a>, Duration> {
+        let owes = rate.charge(debt.saturating_sub(now))?;
         Ok(Held {
             is_used: &self.is_used,
             debt,
@@ -245,14 +274,14 @@ mod tests {
         assert!(meter.returns_in(2_000_000, || START).is_some());
         assert_eq!(meter.returns_in(0, || seconds(61)), None);
         assert_eq!(meter.returns_in(2_000_000, || seconds(61)), None);
-        assert!(meter.kept() <= 640, "{}", meter.kept());
+        assert!(meter.debts.kept() <= 640, "{}", meter.debts.kept());
     }
 
     #[test]
     fn a_full_shard_makes_place_as_soon_as_one_debt_is_paid() {
         // One place in each shard, and newcomers who all fall into one.
         let meter = meter(4, SHARDS);
-        let mut newcomers = (0..).filter(|key| meter.index(key) == 0);
+        let mut newcomers = (0..).filter(|key| meter.debts.index(key) == 0);
         let mut comes = |now| spend(&meter, newcomers.next().unwrap(), now);
         assert!(comes(START), "the place");
         assert!((0..4).all(|_| comes(START)), "what the others share");
@@ -263,7 +292,7 @@ mod tests {
             assert!(comes(now), "the place, {round}");
             assert!(comes(now), "what the others share, {round}");
             assert!(!comes(now), "{round}");
-            assert_eq!(meter.kept(), 1);
+            assert_eq!(meter.debts.kept(), 1);
         }
     }
 

@@ -8,6 +8,8 @@ mod elapsed;
 mod meter;
 mod rate;
 
+#[cfg(feature = "api-keys")]
+pub(crate) use self::meter::Debts;
 pub(crate) use self::{
     elapsed::Elapsed,
     meter::{Held, Meter},
