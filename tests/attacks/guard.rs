@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use portcullis::{
     Authenticator, BodyError, Check, Clock as _, Description, Evidence, Gate, GateHandle,
     PeerAddress, RequestView, Scopes, Secret, Stack, Verdict,
-    api_keys::{ApiKeys, Grant, KeyRing},
+    api_keys::{ApiKeys, Grant, KeyRegistry, KeyRing},
     binding::BindingBuilder,
     forwarded_user::ForwardedUser,
     jwt::{AlbUserClaims, Dpop, Introspection, Issuer, Jwt, ProxyAssertion},
@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) perimeter: PerimeterBuilder,
     pub(crate) quota: Option<QuotaBuilder>,
     pub(crate) key_header: Option<&'static str>,
+    /// Keys in a store, beside those of the ring.
+    pub(crate) registry: Option<KeyRegistry>,
     pub(crate) step_up: Option<StepUpBuilder>,
     /// Who checks proofs of possession.
     pub(crate) dpop: Option<Dpop>,
@@ -130,6 +132,7 @@ impl Settings {
             perimeter,
             quota: None,
             key_header: None,
+            registry: None,
             plug_in: None,
             session: None,
             binding: None,
@@ -172,6 +175,8 @@ impl Settings {
         }
         if let Some(introspection) = self.introspection {
             stack = stack.add_authenticator(introspection);
+        if let Some(registry) = self.registry {
+            stack = stack.add_authenticator(ApiKeys::from_registry(registry));
         }
         if let Some(revocations) = self.revocations {
             stack = stack.with_revocations(revocations);

@@ -1,6 +1,7 @@
 //! What the tests of this workspace share.
 
 pub mod answers;
+pub mod api_key;
 pub mod canaries;
 pub mod echo;
 pub mod fixtures;

@@ -14,6 +14,7 @@ mod jwt_headers;
 mod jwt_keys;
 mod jwt_signatures;
 mod jwt_spelling;
+mod key_registry;
 mod places;
 mod possession;
 mod proxies;
@@ -51,6 +52,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     wire::play(harness).await;
     frames::play(harness).await;
     api_keys::play(harness).await;
+    key_registry::play(harness).await;
     quotas::play(harness).await;
     sessions::play(harness).await;
     bindings::play(harness).await;
