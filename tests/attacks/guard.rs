@@ -175,6 +175,7 @@ impl Settings {
         }
         if let Some(introspection) = self.introspection {
             stack = stack.add_authenticator(introspection);
+        }
         if let Some(registry) = self.registry {
             stack = stack.add_authenticator(ApiKeys::from_registry(registry));
         }

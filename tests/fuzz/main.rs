@@ -25,12 +25,14 @@ mod targets;
 
 use engine::{Target, run};
 use targets::{
-    audit_log, authorization, claims, forwarded, introspection, key_set, path, session, token,
-    trace_parent,
+    api_key, api_key_record, audit_log, authorization, claims, forwarded, introspection, key_set,
+    path, session, token, trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 10] = [
+const TARGETS: [&Target; 12] = [
+    &api_key::TARGET,
+    &api_key_record::TARGET,
     &audit_log::TARGET,
     &authorization::TARGET,
     &claims::TARGET,
@@ -42,6 +44,16 @@ const TARGETS: [&Target; 10] = [
     &token::TARGET,
     &trace_parent::TARGET,
 ];
+
+#[test]
+fn api_key() {
+    run(&api_key::TARGET);
+}
+
+#[test]
+fn api_key_record() {
+    run(&api_key_record::TARGET);
+}
 
 #[test]
 fn audit_log() {

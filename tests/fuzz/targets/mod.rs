@@ -1,6 +1,8 @@
 //! What reads the words of strangers, one target each. One more is a module here with a
 //! `TARGET`, a line and a test in `main.rs`, and a folder in `corpus/`.
 
+pub(crate) mod api_key;
+pub(crate) mod api_key_record;
 pub(crate) mod audit_log;
 pub(crate) mod authorization;
 pub(crate) mod claims;
