@@ -25,7 +25,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use portcullis::{
     Authenticator, Check, Clock as _, Description, Evidence, EvidenceKind, PeerAddress,
-    RequestView, Scopes, SystemClock, Verdict,
+    RequestView, Scopes, Secret, SystemClock, Verdict,
+    api_keys::{ApiKeys, Grant, KeyRegistry, KeyRing, MemoryApiKeys},
     authn::AuthnLayer,
     binding::BindingLayer,
     perimeter::PerimeterLayer,
@@ -135,11 +136,20 @@ where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     S::Error: std::fmt::Debug,
 {
+    count_with(service, peer, "Bearer known", body)
+}
+
+/// The same, with this credential.
+fn count_with<S, B, R>(service: S, peer: Peer, credential: &str, body: impl Fn() -> B) -> u64
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: std::fmt::Debug,
+{
     let one = move || {
         let builder = Request::builder()
             .uri("/notes")
             .header("host", "agent.example")
-            .header("authorization", "Bearer known");
+            .header("authorization", credential);
         let mut request = builder.body(body()).unwrap();
         if let Peer::Attached = peer {
             let address = SocketAddr::from(([192, 0, 2, 1], 5000));
@@ -329,6 +339,39 @@ fn a_revocation() {
     now(handle.revoke(Revocation::subject("https://idp.example", "mallory"))).unwrap();
     let gated = gate.layer(tower::service_fn(handler));
     assert_eq!(count(gated, Peer::Attached, String::new), 5);
+}
+
+/// A key costs what a token costs that is known: in a ring or in a store in memory, and with a
+/// limit of its own. Only the use that is written down might cost more, and here it does not.
+#[test]
+fn an_api_key() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let pepper = Secret::new([7; 32]);
+    let clock = SystemClock::new();
+    let grants = [
+        Grant::for_user("alice"),
+        Grant::for_user("alice").with_limit(1_000_000, Duration::from_secs(1)),
+    ];
+    for grant in grants {
+        let ring = KeyRing::new("acme", &pepper);
+        let of_ring = ring.issue(grant.clone(), clock.now()).unwrap();
+        let registry = KeyRegistry::new("acme", &pepper, MemoryApiKeys::default());
+        let of_registry = now(registry.issue(grant, clock.now())).unwrap();
+        for (keys, issued) in [
+            (ApiKeys::new(ring), of_ring),
+            (ApiKeys::from_registry(registry), of_registry),
+        ] {
+            let builder = Stack::builder()
+                .with_resource(RESOURCE)
+                .add_authenticator(keys);
+            let gated = builder.build().unwrap().0.layer(tower::service_fn(handler));
+            let credential = format!("Bearer {}", issued.expose());
+            let counted = count_with(gated, Peer::Attached, &credential, String::new);
+            assert_eq!(counted, 5);
+        }
+    }
 }
 
 /// Takes whatever is in the credential for a subject, and for a client of the same name.
