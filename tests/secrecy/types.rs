@@ -6,7 +6,7 @@ use http::{HeaderName, Request};
 use portcullis::{
     Authenticator as _, Check, Clock as _, IntoAuthenticator as _, RequestView, Secret, Site,
     SystemClock,
-    api_keys::{ApiKeys, Grant, KeyHash, KeyRing, StoredKey},
+    api_keys::{ApiKeys, Grant, KeyHash, KeyRegistry, KeyRing, MemoryApiKeys, StoredKey},
     audit::log::AuditLog,
     authn::AuthnLayer,
     binding::BindingLayer,
@@ -25,6 +25,7 @@ use crate::{show, told};
 
 pub(crate) async fn play(canaries: &mut Canaries) {
     keys(canaries);
+    keys_in_a_store(canaries).await;
     issuers(canaries).await;
     introspection(canaries).await;
     layers(canaries);
@@ -79,6 +80,33 @@ fn keys(canaries: &mut Canaries) {
     let keys = ApiKeys::new(ring.clone()).with_header(HeaderName::from_static("x-api-key"));
     show(canaries, &keys);
     show(canaries, &AuthnLayer::builder().add_authenticator(keys));
+    show(canaries, &ring.explain(&id, now));
+}
+
+/// The same of keys in a store.
+async fn keys_in_a_store(canaries: &mut Canaries) {
+    let pepper = secret(canaries, "the key of a registry");
+    let store = Arc::new(MemoryApiKeys::default());
+    let registry = KeyRegistry::new("demo", &pepper, Arc::clone(&store));
+    let now = SystemClock::new().now();
+    let issued = registry.issue(Grant::for_user("alice"), now).await.unwrap();
+    let text = issued.expose();
+    canaries.add("a key of a registry", text.rsplit('_').next().unwrap());
+    let hash = issued.stored().hash().to_hex();
+    canaries.add("the hash of a key of a registry", &hash);
+    show(canaries, &issued);
+    show(canaries, &registry);
+    show(canaries, &store);
+    show(canaries, &registry.list("alice", None, 10).await);
+    show(canaries, &registry.find(issued.stored().id()).await);
+    let explained = registry.explain(text, now).await.unwrap();
+    show(canaries, &explained);
+    canaries.search("explanations", explained.to_string().as_bytes());
+    told(canaries, &registry.revoke(text, now).await.unwrap_err());
+    let cut = issued.stored().to_bytes();
+    let cut = cut.get(..cut.len() - 1).unwrap();
+    told(canaries, &StoredKey::from_bytes(cut).unwrap_err());
+    show(canaries, &ApiKeys::from_registry(registry));
 }
 
 /// An HTTP client that shows what it is asked for, and gets nothing.

@@ -62,7 +62,7 @@
 //! | take a credential away before it ends | [`revocation`] |
 //! | notice that a session has moved | [`binding`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
-//! | accept API keys | `api_keys` (feature `api-keys`) |
+//! | accept API keys, issue and revoke them | `api_keys` (feature `api-keys`) |
 //! | write an authenticator of your own | [`Authenticator`] |
 //! | know in a handler who calls | [`Principal`], [`Exchange`], `extract` (feature `axum`) |
 //! | show a model who calls | [`ActorView`] |

@@ -184,7 +184,8 @@ impl KeyRegistry {
     }
 
     /// Gives a key a new secret and returns the new text. The present secret goes on working for
-    /// the `overlap`; zero ends it at once.
+    /// the `overlap`; zero ends it at once, and then a caller who goes away before he has the text
+    /// leaves a key that nobody has.
     ///
     /// The id and the grant stay. A secret that was superseded before, and whose overlap is not
     /// over, ends: a key has two secrets at most.

@@ -52,6 +52,9 @@
 //! # Ok::<(), portcullis::ConfigErrors>(())
 //! ```
 //!
+//! Keys that callers issue, rotate and revoke themselves are in a store that all servers share: a
+//! `KeyRegistry` in the place of the ring. The example `api-keys` is such an agent.
+//!
 //! Behind a proxy the client's address is what a named proxy says it is, and nobody else: see
 //! [`add_trusted_proxy`](crate::perimeter::PerimeterBuilder::add_trusted_proxy).
 //!

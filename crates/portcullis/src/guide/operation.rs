@@ -19,7 +19,9 @@
 //! that was remembered elsewhere before it is opened: see the feature `audit-log`, module `audit::log`.
 //!
 //! What a restart forgets depends on the stores. Sessions, revocations and quotas are kept in the
-//! memory of the process by default, and the start says so.
+//! memory of the process by default, and the start says so. API keys are where you keep them: in
+//! what a `KeyRing` is loaded from, or in the store of a `KeyRegistry` (feature `api-keys`, module
+//! `api_keys`), of which `MemoryApiKeys` is one that ends with the process.
 //!
 //! # While it runs
 //!
@@ -36,6 +38,7 @@
 //! |---|---|
 //! | log somebody out, everywhere and at once | [`end_sessions`](crate::GateHandle::end_sessions) |
 //! | take a credential, a client or a subject out of use | [`revoke`](crate::GateHandle::revoke) |
+//! | tell somebody why his API key is refused | `explain` of its `KeyRing` or `KeyRegistry` (feature `api-keys`) |
 //!
 //! What deserves an alarm: `records_lost` and the reason
 //! [`AUDIT_UNAVAILABLE`](crate::reason::AUDIT_UNAVAILABLE), because decisions go unrecorded, or nobody

@@ -71,7 +71,8 @@
 //! who are not known. Anonymous requests pass and are not counted.
 //!
 //! Each layer counts for itself, in the memory of its process: clones share, two servers do
-//! not.
+//! not. How often one API key may be used is said at the key, and counted where it is accepted:
+//! `api_keys::Grant::with_limit` (feature `api-keys`).
 //!
 //! # Where it stands
 //!
