@@ -21,6 +21,7 @@ use portcullis::{
     revocation::MemoryRevocations,
     session::SessionBuilder,
     step_up::StepUpBuilder,
+    tls::ClientCertificates,
 };
 use portcullis_testing::{
     audit::RecordingAudit,
@@ -67,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) assertion: Option<ProxyAssertion>,
     pub(crate) alb: Option<AlbUserClaims>,
     pub(crate) forwarded_user: Option<ForwardedUser>,
+    pub(crate) client_certificates: Option<ClientCertificates>,
     /// What somebody's own authenticator says of the credential `plug-in`.
     pub(crate) plug_in: Option<Evidence>,
     pub(crate) session: Option<SessionBuilder>,
@@ -144,6 +146,7 @@ impl Settings {
             assertion: None,
             alb: None,
             forwarded_user: None,
+            client_certificates: None,
             audit: RecordingAudit::new(),
         }
     }
@@ -172,6 +175,9 @@ impl Settings {
         }
         if let Some(forwarded_user) = self.forwarded_user {
             stack = stack.add_authenticator(forwarded_user);
+        }
+        if let Some(certificates) = self.client_certificates {
+            stack = stack.add_authenticator(certificates);
         }
         if let Some(introspection) = self.introspection {
             stack = stack.add_authenticator(introspection);

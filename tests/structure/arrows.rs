@@ -13,7 +13,7 @@ struct Rule {
     by_feature: &'static [&'static str],
 }
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         name: "portcullis-core",
         on: &[],
@@ -27,7 +27,12 @@ const RULES: [Rule; 4] = [
     Rule {
         name: "portcullis",
         on: &["portcullis-core"],
-        by_feature: &["portcullis-jwt"],
+        by_feature: &["portcullis-jwt", "portcullis-tls"],
+    },
+    Rule {
+        name: "portcullis-tls",
+        on: &["portcullis-core"],
+        by_feature: &[],
     },
     Rule {
         name: "portcullis-testing",

@@ -24,6 +24,7 @@ pub struct Description {
     headers: Vec<HeaderName>,
     authorization_servers: Vec<Box<str>>,
     issuers: Vec<Box<str>>,
+    is_certificate: bool,
 }
 
 impl Description {
@@ -37,6 +38,7 @@ impl Description {
             headers: vec![http::header::AUTHORIZATION],
             authorization_servers: Vec::new(),
             issuers: Vec::new(),
+            is_certificate: false,
         }
     }
 
@@ -59,6 +61,21 @@ impl Description {
             headers: vec![header],
             authorization_servers: Vec::new(),
             issuers: Vec::new(),
+            is_certificate: false,
+        }
+    }
+
+    /// An authenticator of the certificate with which a client proved itself
+    /// ([`RequestView::peer_certificate`](crate::RequestView::peer_certificate)). No header carries
+    /// it, and there is no challenge for it.
+    pub fn certificate(name: &'static str) -> Self {
+        Self {
+            name,
+            scheme: None,
+            headers: Vec::new(),
+            authorization_servers: Vec::new(),
+            issuers: Vec::new(),
+            is_certificate: true,
         }
     }
 
@@ -102,6 +119,12 @@ impl Description {
     #[must_use]
     pub fn headers(&self) -> &[HeaderName] {
         &self.headers
+    }
+
+    /// Whether the credential is the certificate of the connection, which no header carries.
+    #[must_use]
+    pub fn is_certificate(&self) -> bool {
+        self.is_certificate
     }
 
     /// Whether subjects of this issuer are vouched for, whether or not clients are told.

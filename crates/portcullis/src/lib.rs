@@ -87,10 +87,9 @@
 //!
 //! # Not yet
 //!
-//! Ready-made stores that several servers share (the trait is there), approvals; a listener for TLS
-//! and the certificate headers of proxies (whoever has a certificate of the client can hand it to the
-//! gate); browser login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak
-//! guard, the operator's tool; another configuration without a restart.
+//! Ready-made stores that several servers share (the trait is there), approvals; browser login,
+//! passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the operator's
+//! tool; another configuration without a restart.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -130,6 +129,8 @@ mod time;
 
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt as jwt;
+#[cfg(feature = "tls")]
+pub use portcullis_tls as tls;
 
 pub use portcullis_core::{
     Actor, Authenticator, Authorization, Check, Clock, ConfigError, ConfigErrors, Confirmation,
@@ -145,7 +146,7 @@ pub use crate::{
     endpoints::Endpoints,
     exchange::{Exchange, Slot},
     frame::{BodyError, RequestBody, ResponseBody, ResponseFuture},
-    peer::PeerAddress,
+    peer::{Peer, PeerAddress},
     principal::{ActorView, Principal},
     resource::ResourceDetails,
     session::Session,

@@ -41,6 +41,8 @@ reasons! {
     BODY_TOO_LARGE = "body_too_large";
     /// The sender has spent its budget of refusals.
     BUDGET_SPENT = "budget_spent";
+    /// A trusted proxy has written a certificate header that is there twice, or cannot be read.
+    CERTIFICATE_HEADER_MALFORMED = "certificate_header_malformed";
     /// The credential is bound to a certificate, and the connection has another or none.
     CERTIFICATE_UNMET = "certificate_unmet";
     /// One new token after the other lacked the same, so that a further challenge would not

@@ -4,6 +4,7 @@ mod api_keys;
 mod audit_log;
 mod bindings;
 mod cache;
+mod certificates;
 mod exchange;
 mod frames;
 mod heads;
@@ -47,6 +48,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     places::play(harness).await;
     possession::play(harness).await;
     proxies::play(harness).await;
+    certificates::play(harness).await;
     heads::play(harness).await;
     sizes::play(harness).await;
     wire::play(harness).await;

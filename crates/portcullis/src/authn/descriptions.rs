@@ -18,7 +18,7 @@ pub(super) fn check_descriptions(descriptions: &[Description], errors: &mut Conf
                 ),
             ));
         }
-        if description.headers().is_empty() {
+        if description.headers().is_empty() && !description.is_certificate() {
             errors.push(ConfigError::new(
                 "add_authenticator",
                 format!("`{name}` declares no header, so its credential would reach the handler"),

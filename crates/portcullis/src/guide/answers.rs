@@ -18,6 +18,7 @@
 //! | `authorization_malformed` | 400 | `authn` |
 //! | `body_too_large` | 413 | `perimeter` |
 //! | `budget_spent` | 429 | `perimeter`, `authn` |
+//! | `certificate_header_malformed` | 400 | `perimeter` |
 //! | `certificate_unmet` | 401 | `authn` |
 //! | `challenge_in_vain` | 403 | `step_up` |
 //! | `connect_refused` | 400 | `perimeter` |

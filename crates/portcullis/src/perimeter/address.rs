@@ -66,7 +66,7 @@ impl TrustedProxies {
         known
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         portcullis_core::sabotaged!("address.trusted_proxy")
             || self
                 .networks

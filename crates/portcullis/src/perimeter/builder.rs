@@ -16,6 +16,8 @@ use super::{
     address::TrustedProxies,
     authority::{AllowedHosts, AllowedOrigins, shown},
     budget::RefusalBudget,
+    certificate_header::CertificateHeader,
+    decide::ForwardedCertificates,
     decide::{Inspect, Limits},
     identity_headers::IdentityHeaders,
 };
@@ -43,6 +45,8 @@ pub(crate) struct PerimeterSettings {
     origins: AllowedOrigins,
     proxies: TrustedProxies,
     identity_headers: IdentityHeaders,
+    certificate_header: Option<CertificateHeader>,
+    proxy_certificates: Vec<Box<str>>,
     limits: Limits,
     budget: Option<Budget>,
     errors: ConfigErrors,
@@ -64,6 +68,7 @@ impl fmt::Debug for PerimeterSettings {
             .field("origins", &self.origins)
             .field("proxies", &self.proxies)
             .field("identity_headers", &self.identity_headers)
+            .field("certificate_header", &self.certificate_header)
             .field("limits", &self.limits)
             .field("budget", &self.budget)
             .field("errors", &self.errors)
@@ -80,6 +85,8 @@ impl Default for PerimeterSettings {
             origins: AllowedOrigins::default(),
             proxies: TrustedProxies::default(),
             identity_headers: IdentityHeaders::default(),
+            certificate_header: None,
+            proxy_certificates: Vec::new(),
             limits: Limits {
                 body: 2 << 20,
                 uri: 8 << 10,
@@ -169,6 +176,22 @@ impl PerimeterBuilder {
     /// not read.
     pub fn with_forwarded_header(mut self, header: ForwardedHeader) -> Self {
         self.settings.proxies.header = header;
+        self
+    }
+
+    /// Takes the certificate of a client from this header, where a
+    /// [trusted proxy](Self::add_trusted_proxy) has written it: it is then the one of the request, as
+    /// if the client had shown it to this server. Off by default.
+    pub fn with_certificate_header(mut self, header: CertificateHeader) -> Self {
+        self.settings.certificate_header = Some(header);
+        self
+    }
+
+    /// The proxy proves itself with a certificate of its own, with this thumbprint (the SHA-256 digest
+    /// of its DER as base64url): its [header](Self::with_certificate_header) counts on such
+    /// connections, and on no others. An address alone is then not enough.
+    pub fn add_proxy_certificate(mut self, thumbprint: impl Into<Box<str>>) -> Self {
+        self.settings.proxy_certificates.push(thumbprint.into());
         self
     }
 
@@ -272,6 +295,46 @@ impl PerimeterSettings {
         }
     }
 
+    /// Who may hand on certificates, and how.
+    fn certificates(&mut self) -> Option<ForwardedCertificates> {
+        let mut complain =
+            |setting, problem: &str| self.errors.push(ConfigError::new(setting, problem));
+        let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_digest = |text: &str| text.len() == 43 && text.bytes().all(is_digit);
+        if !self.proxy_certificates.iter().all(|text| is_digest(text)) {
+            complain(
+                "add_proxy_certificate",
+                "is no SHA-256 digest as base64url without padding; give the thumbprint of the \
+                 proxy's certificate",
+            );
+        }
+        let Some(header) = self.certificate_header.clone() else {
+            if !self.proxy_certificates.is_empty() {
+                complain(
+                    "add_proxy_certificate",
+                    "was called without `with_certificate_header`; call that as well, or leave it \
+                     out",
+                );
+            }
+            return None;
+        };
+        if let Some(problem) = header.problem() {
+            complain("with_certificate_header", problem);
+        }
+        if self.proxies.networks.is_empty() && self.proxy_certificates.is_empty() {
+            complain(
+                "with_certificate_header",
+                "is set and no proxy is trusted, so that the header never counts; name the proxy \
+                 with `add_trusted_proxy` or `add_proxy_certificate`",
+            );
+        }
+        self.identity_headers.add(header.name().clone());
+        Some(ForwardedCertificates {
+            header,
+            proxies: std::mem::take(&mut self.proxy_certificates).into(),
+        })
+    }
+
     /// Lets the headers through that an authenticator reads, each in its one spelling. The
     /// authenticator's layer takes them away.
     pub(crate) fn keep_credentials<'n>(&mut self, names: impl IntoIterator<Item = &'n HeaderName>) {
@@ -297,6 +360,7 @@ impl PerimeterSettings {
                  name the host that clients use",
             ));
         }
+        let certificates = self.certificates();
         let Limits {
             uri,
             headers,
@@ -330,6 +394,7 @@ impl PerimeterSettings {
             hosts: (!self.allows_any_host).then_some(self.hosts),
             origins: self.origins,
             identity_headers: self.identity_headers,
+            certificates,
             limits: self.limits,
             budget: budget.map(Arc::new),
             has_warned: AtomicBool::new(false),

@@ -10,19 +10,20 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts, response};
-use portcullis_core::ReasonCode;
+use portcullis_core::{PeerCertificate, ReasonCode};
 
 use super::{
     address::{AddressPrefix, TrustedProxies},
     authority::{AllowedHosts, AllowedOrigins},
     budget::RefusalBudget,
+    certificate_header::CertificateHeader,
     identity_headers::IdentityHeaders,
 };
 use crate::{
     exchange::{Arrival, Exchange, Slot},
     frame::{Decision, Step},
     path,
-    peer::PeerAddress,
+    peer::{self, PeerAddress},
     reason,
     refusal::Refusal,
 };
@@ -39,10 +40,20 @@ pub(crate) struct Inspect {
     pub(super) hosts: Option<AllowedHosts>,
     pub(super) origins: AllowedOrigins,
     pub(super) identity_headers: IdentityHeaders,
+    /// `None` where no proxy hands on certificates.
+    pub(super) certificates: Option<ForwardedCertificates>,
     pub(super) limits: Limits,
     pub(super) budget: Option<Arc<RefusalBudget>>,
     /// Whether it has been said that the server names no peers.
     pub(super) has_warned: AtomicBool,
+}
+
+/// Who hands on the certificates of clients, and how.
+#[derive(Debug)]
+pub(super) struct ForwardedCertificates {
+    pub(super) header: CertificateHeader,
+    /// The thumbprints of the proxies' own certificates. None where their addresses are enough.
+    pub(super) proxies: Box<[Box<str>]>,
 }
 
 /// How much a request may be.
@@ -88,7 +99,10 @@ impl Step for Inspect {
             charge,
             is_restricted,
         });
-        if let Err((status, code)) = self.inspect(parts, exchange) {
+        let inspected = self
+            .inspect(parts, exchange)
+            .and_then(|()| self.take_certificate(parts));
+        if let Err((status, code)) = inspected {
             let refusal = Refusal::new(LAYER, status, code);
             return Decision::Refuse(match exchange.budget_returns_in() {
                 Some(delay) => {
@@ -171,6 +185,26 @@ impl Inspect {
         }
     }
 
+    /// Puts the certificate of the client where it would be if this server had ended its TLS.
+    fn take_certificate(&self, parts: &mut Parts) -> Result<(), (StatusCode, ReasonCode)> {
+        let Some(certificates) = &self.certificates else {
+            return Ok(());
+        };
+        if !certificates.come_with(parts, &self.proxies) {
+            return Ok(());
+        }
+        let found = certificates.header.read(&parts.headers);
+        let found = found.map_err(|_| {
+            (
+                StatusCode::BAD_REQUEST,
+                reason::CERTIFICATE_HEADER_MALFORMED,
+            )
+        })?;
+        // That of the connection, if there is one, is the proxy's, and not the client's.
+        peer::set_certificate(&mut parts.extensions, found);
+        Ok(())
+    }
+
     fn client_address(&self, parts: &Parts) -> Option<IpAddr> {
         match PeerAddress::of(&parts.extensions) {
             Some(peer) => Some(self.proxies.client(peer.ip()?, &parts.headers)),
@@ -196,6 +230,28 @@ impl Inspect {
             budget,
             prefix: address.into(),
         })
+    }
+}
+
+impl ForwardedCertificates {
+    /// Whether a request comes from a proxy whose header counts.
+    fn come_with(&self, parts: &Parts, trusted: &TrustedProxies) -> bool {
+        let own = parts.extensions.get::<PeerCertificate>();
+        if portcullis_core::sabotaged!("certificate_header.hop") {
+            return true;
+        }
+        let has_trusted_address = || {
+            let address = PeerAddress::of(&parts.extensions).and_then(PeerAddress::ip);
+            address.is_some_and(|address| trusted.trusts(address.to_canonical()))
+        };
+        match own {
+            // Whoever shows one is that one, unless it is the proxy's.
+            Some(own) => self
+                .proxies
+                .iter()
+                .any(|proxy| **proxy == *own.thumbprint()),
+            None => self.proxies.is_empty() && has_trusted_address(),
+        }
     }
 }
 

@@ -43,6 +43,7 @@
 //! | request | status |
 //! |---|---|
 //! | `CONNECT`; a path that can be read in two ways; `Content-Length` twice or malformed | 400 |
+//! | a certificate header of a trusted proxy that is there twice, or cannot be read | 400 |
 //! | `Host` missing, twice, or not ours; `Origin` twice or not on the list | 403 |
 //! | a body that is longer than the limit by its own account | 413 |
 //! | a URI that is longer than the limit | 414 |
@@ -59,6 +60,14 @@
 //! [`PerimeterBuilder::add_identity_header`]), without `Upgrade`, and with its body limited.
 //! The client's address stands in the [`Exchange`](crate::Exchange).
 //!
+//! # Where the certificate of a client comes from
+//!
+//! From a listener that ends TLS, or from a trusted proxy that does, in the header that
+//! [`with_certificate_header`](PerimeterBuilder::with_certificate_header) names. Never from both: on a
+//! connection on which the other end has proved itself with a certificate of its own, the header
+//! counts only if that is [the proxy's](PerimeterBuilder::add_proxy_certificate). From everybody else
+//! the header is removed, and so are those in which other proxies say the same.
+//!
 //! # Where the address comes from
 //!
 //! The peer of the connection is the client, unless proxies are named with
@@ -72,6 +81,7 @@ mod address;
 mod authority;
 mod budget;
 mod builder;
+mod certificate_header;
 mod decide;
 mod identity_headers;
 mod layer;
@@ -79,6 +89,7 @@ mod layer;
 pub use self::{
     address::ForwardedHeader,
     builder::PerimeterBuilder,
+    certificate_header::CertificateHeader,
     layer::{Perimeter, PerimeterLayer},
 };
 pub(crate) use self::{builder::PerimeterSettings, decide::Charge};

@@ -20,7 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Gate;
-use crate::{BoxError, peer::PeerAddress};
+use crate::{BoxError, peer::Peer};
 
 impl Gate {
     /// Guards a finished router: every route of it, its fallback, 404 and 405.
@@ -157,7 +157,7 @@ where
 impl<L> Service<IncomingStream<'_, L>> for GuardedRouter
 where
     L: Listener,
-    for<'a> &'a L::Addr: Into<PeerAddress>,
+    for<'a> &'a L::Addr: Into<Peer>,
 {
     type Response = Connection;
     type Error = Infallible;
@@ -180,7 +180,7 @@ where
 #[derive(Clone)]
 pub struct Connection {
     router: Router,
-    peer: PeerAddress,
+    peer: Peer,
 }
 
 impl Service<Request> for Connection {
@@ -193,7 +193,7 @@ impl Service<Request> for Connection {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        self.peer.attach(request.extensions_mut());
+        self.peer.clone().attach(request.extensions_mut());
         self.router.call(request)
     }
 }
