@@ -31,6 +31,33 @@ fn what_was_stored_works_in_another_process() {
     assert_eq!(asked(live, second.expose()), "not mine");
 }
 
+/// As a file keeps them: all keys of a ring, each as its bytes.
+#[test]
+fn what_was_kept_as_bytes_works_in_another_process() {
+    let ring = ring();
+    let limited = Grant::for_user("alice").with_limit(1, DAY);
+    let first = issue(&ring, limited);
+    let second = ring.rotate(first.stored().id(), DAY, now()).unwrap();
+    let revoked = issue(&ring, Grant::for_user("bob"));
+    let row = revoked.stored().clone().with_revoked_at(now());
+    ring.replace(row).unwrap();
+    let file: Vec<Vec<u8>> = ring.snapshot().iter().map(StoredKey::to_bytes).collect();
+    for key in [&first, &second, &revoked] {
+        let secret = &key.expose().as_bytes()["acme_".len() + ID.len() + 1..][..43];
+        let is_there = |row: &Vec<u8>| row.windows(43).any(|part| part == secret);
+        assert!(!file.iter().any(is_there), "a secret is kept");
+    }
+
+    let rows = file.iter().map(|row| StoredKey::from_bytes(row).unwrap());
+    let again = self::ring().add_keys(rows);
+    let asked = |key: &IssuedKey| name(&bearer(&guard(&again), key.expose(), now()));
+    assert_eq!(asked(&first), "accept");
+    assert_eq!(asked(&second), "accept");
+    assert_eq!(asked(&revoked), "api_key_revoked");
+    let kept = again.find(first.stored().id()).unwrap();
+    assert_eq!(kept.grant(), first.stored().grant());
+}
+
 #[test]
 fn a_hash_is_worthless_in_another_row() {
     let ring = ring();
