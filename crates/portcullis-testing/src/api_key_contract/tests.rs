@@ -22,8 +22,6 @@ enum Flaw {
     ChecksAnOldCopy,
     CountsNoRevisions,
     CutsLists,
-    #[default]
-    None,
     DropsTheSuperseded,
     FoldsCase,
     ForgetsLastUse,
@@ -39,6 +37,8 @@ enum Flaw {
     LosesScopes,
     MakesKeysByUse,
     MergesOldAndNew,
+    #[default]
+    None,
     RemovesWhatever,
     RoundsTimes,
     TouchesByReadAndWrite,
