@@ -33,7 +33,7 @@ impl TestFolder {
     fn below(folder: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("portcullis-{}-{n}", process::id()));
+        let path = folder.join(format!("portcullis-test-{}-{n}", process::id()));
         drop(fs::remove_dir_all(&path));
         Self(path)
     }

