@@ -1,4 +1,5 @@
 //! An authority of this process.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::sync::Arc;
 
