@@ -25,17 +25,19 @@ mod targets;
 
 use engine::{Target, run};
 use targets::{
-    api_key, api_key_record, audit_log, authorization, claims, forwarded, introspection, key_set,
-    path, session, token, trace_parent,
+    api_key, api_key_record, audit_log, authorization, certificate_header, claims, dpop, forwarded,
+    introspection, key_set, path, session, token, trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 12] = [
+const TARGETS: [&Target; 14] = [
     &api_key::TARGET,
     &api_key_record::TARGET,
     &audit_log::TARGET,
     &authorization::TARGET,
+    &certificate_header::TARGET,
     &claims::TARGET,
+    &dpop::TARGET,
     &forwarded::TARGET,
     &introspection::TARGET,
     &key_set::TARGET,
@@ -63,6 +65,16 @@ fn audit_log() {
 #[test]
 fn authorization() {
     run(&authorization::TARGET);
+}
+
+#[test]
+fn certificate_header() {
+    run(&certificate_header::TARGET);
+}
+
+#[test]
+fn dpop() {
+    run(&dpop::TARGET);
 }
 
 #[test]
