@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use portcullis_benches::{
     Variant,
     credentials::{ALGORITHMS, Tokens},
-    variants,
+    possession, variants,
 };
 
 fn group(criterion: &mut Criterion, name: &str, variants: Vec<Variant>) {
@@ -31,6 +31,12 @@ fn authenticators(criterion: &mut Criterion) {
         let variants = variants::of_tokens(&tokens, name, algorithm);
         group(criterion, name, variants);
     }
+    group(criterion, "dpop", possession::variants());
+    group(
+        criterion,
+        "introspection",
+        vec![possession::of_opaque_tokens()],
+    );
     group(criterion, "api_keys", variants::of_api_keys());
     group(criterion, "whole", variants::of_the_whole(&tokens));
 }

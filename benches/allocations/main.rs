@@ -19,7 +19,7 @@ const WARM_UP: usize = 64;
 const RUNS: u64 = 64;
 
 /// What a variant may allocate beyond its floor.
-const BUDGETS: [(&str, u64); 9] = [
+const BUDGETS: [(&str, u64); 12] = [
     ("axum.gate", 9),
     ("axum.gate_with_session", 10),
     ("axum.gate_with_binding", 0),
@@ -29,6 +29,9 @@ const BUDGETS: [(&str, u64); 9] = [
     ("stack.warm.rs256", 9),
     ("stack.api_keys", 9),
     ("whole.warm.es256", 10),
+    ("dpop.es256", 18),
+    ("dpop.eddsa", 16),
+    ("introspection.cached", 0),
 ];
 
 /// What a session in memory may take, what finds it included.

@@ -56,6 +56,11 @@ impl<T> Ring<T> {
         Self(VecDeque::from([one]))
     }
 
+    /// Several things, each in its turn.
+    pub fn from_all(all: impl IntoIterator<Item = T>) -> Self {
+        Self(all.into_iter().collect())
+    }
+
     /// The next one.
     ///
     /// # Panics

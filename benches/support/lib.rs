@@ -13,6 +13,7 @@
 mod composite;
 pub mod credentials;
 pub mod pairs;
+pub mod possession;
 pub mod records;
 pub mod requests;
 pub mod services;

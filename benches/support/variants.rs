@@ -20,6 +20,9 @@
 //! | `jwt.warm.…` | `check` of the authenticator alone, on a token that is known | |
 //! | `jwt.cold.…` | on any token, with the cache off | `raw.…` |
 //! | `jwt.unseen.…` | on a token that the cache does not know, and then does | `raw.…` |
+//! | `raw.dpop.…` | the check of a signature with a key that is read first, by AWS-LC | |
+//! | `dpop.…` | `check` of the verifier alone, with a store that remembers | `raw.dpop.…` |
+//! | `introspection.cached` | `check` of that authenticator alone, where the answer is kept | `jwt.warm.es256` |
 //! | `api_keys` | `check` of that authenticator alone | |
 //! | `stack.warm.…`, `stack.cold.…`, `stack.unseen.…`, `stack.api_keys` | the gate on the router, with these authenticators | `axum.bare` |
 //! | `whole.warm.…`, `whole.cold.…` | the gate with sessions, binding and quota on the router | `axum.bare` |
@@ -50,6 +53,7 @@ use crate::composite;
 use crate::{
     RESOURCE, Variant,
     credentials::{ALGORITHMS, Cache, Ring, Tokens, api_key},
+    possession,
     requests::{bearer, request, request_from_peer},
     services::{Bare, finished, router, send},
     sessions, whole,
@@ -66,6 +70,8 @@ pub fn all() -> Vec<Variant> {
     for (name, algorithm) in ALGORITHMS {
         all.extend(of_tokens(&tokens, name, algorithm));
     }
+    all.extend(possession::variants());
+    all.push(possession::of_opaque_tokens());
     all.extend(of_api_keys());
     all.extend(of_the_whole(&tokens));
     all
