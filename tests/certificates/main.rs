@@ -1,7 +1,6 @@
 //! Certificates of clients from where they are shown to a handler: over a listener of ours, and over
 //! proxies that know nothing of us.
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a proxy that answers something else fails the test"
 )]

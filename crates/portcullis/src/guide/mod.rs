@@ -5,6 +5,7 @@
 //! | [`first_gate`] | who has a router and wants it guarded, today |
 //! | [`operation`] | who runs the server: readiness, counters, records, shutting down |
 //! | [`answers`] | who sees a status and wants to know why |
+//! | [`contract`] | who writes a client, or wants to know exactly what it is sent |
 //! | [`spans`] | who reads its logs and traces |
 //! | [`coming_from`] | who uses axum-login, tower-sessions or `tower_governor` |
 //!
@@ -17,6 +18,7 @@
 
 pub mod answers;
 pub mod coming_from;
+pub mod contract;
 pub mod first_gate;
 pub mod operation;
 pub mod spans;
