@@ -9,6 +9,7 @@
 //! | `timing.api_key_unknown_or_wrong` | an API key with an id that nobody has | with one that is known; the secret is wrong in both |
 //! | `timing.token_near_or_far` | a token that differs from a known one in one of its last characters | that is like no known one |
 //! | `timing.device_first_or_last` | a device id that is wrong in its first character | in its last |
+//! | `timing.nonce_first_or_last` | a nonce of a proof that is wrong in its first byte | in its last |
 //! | `timing.refused_api_key_revoked_or_unknown` | an API key that was revoked | that nobody has issued |
 //! | `timing.refused_session_ended_or_idle` | a token whose session was ended | was idle for too long; the answer says so |
 //! | `timing.refused_session_ended_or_forgotten` | the same | one whose session the store may have forgotten |
@@ -29,6 +30,7 @@ mod api_keys;
 mod control;
 mod device;
 mod forgetful;
+mod nonce;
 mod refused;
 mod tokens;
 
@@ -48,6 +50,7 @@ pub fn all() -> Vec<Pair> {
     all.extend(api_keys::pairs());
     all.push(tokens::pair());
     all.push(device::pair());
+    all.push(nonce::pair());
     all.extend(refused::pairs());
     all
 }

@@ -7,13 +7,15 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::Full;
 use portcullis::{
     Clock as _,
-    revocation::Revocation,
+    jwt::Dpop,
+    revocation::{MemoryReplays, Revocation},
     step_up::{Requirement, StepUpLayer},
 };
+use portcullis_testing::dpop::ProofKey;
 use portcullis_tests::fixtures::{ABSOLUTE, IDLE, short_sessions};
 
 use crate::{
-    guard::{Guard, ISSUER, Settings},
+    guard::{Guard, ISSUER, Settings, finish},
     harness::Harness,
 };
 
@@ -22,7 +24,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("T02", ended_sessions).await;
     harness.row("T03", strangers).await;
     harness.not_yet("T04", "device-bound sessions do not exist yet");
-    harness.not_yet("T05", "challenges with a MAC do not exist yet");
+    harness.row("T05", nonces).await;
     harness.row("T06", private_keys).await;
 }
 
@@ -42,6 +44,47 @@ async fn look_ups(harness: &mut Harness) {
         answers.push(answer(&guard, guard.bearer(&key)).await);
     }
     alike(harness, "bad keys are answered alike", 401, &answers);
+}
+
+/// How far a nonce is right shows in nothing that is answered; in its time it is measured
+/// (`timing.nonce_first_or_last`).
+async fn nonces(harness: &mut Harness) {
+    let mut settings = Settings::fixed();
+    let dpop = Dpop::new(MemoryReplays::default()).with_nonces(Duration::from_secs(300));
+    settings.dpop = Some(dpop);
+    let guard = settings.build();
+    let key = ProofKey::new(guard.clock.clone());
+    let token = guard.token().with_claim("cnf", key.confirmation()).mint();
+    let request = |nonce: Option<&str>| {
+        let proof = key.proof("GET", "https://agent.example/notes", &token);
+        let proof = match nonce {
+            Some(nonce) => proof.with_claim("nonce", nonce),
+            None => proof,
+        };
+        let request = guard.request("/notes");
+        let request = request.header("authorization", format!("DPoP {token}"));
+        finish(request.header("dpop", proof.mint()))
+    };
+    let told = guard.send(request(None)).await;
+    let _ = guard.audit.take();
+    let nonce = told.headers().get("dpop-nonce");
+    let nonce = nonce
+        .and_then(|nonce| nonce.to_str().ok())
+        .unwrap_or_default();
+    harness
+        .control("the nonce itself", &guard, request(Some(nonce)))
+        .await;
+    let mut answers = Vec::new();
+    for at in [0, nonce.len().saturating_sub(2)] {
+        let spoiled = nonce.char_indices().map(|(place, char)| match char {
+            'A' if place == at => 'B',
+            _ if place == at => 'A',
+            char => char,
+        });
+        let spoiled: String = spoiled.collect();
+        answers.push(answer(&guard, request(Some(&spoiled))).await);
+    }
+    alike(harness, "wrong nonces are answered alike", 401, &answers);
 }
 
 /// Whether a session was ended or revoked is the owner's to know, and a thief's to guess. One that
