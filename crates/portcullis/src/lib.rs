@@ -82,6 +82,7 @@
 //! - `audit-log`: records in files whose lines are chained, and a verifier of them.
 //! - `axum`: `Gate::guard`, the extractors, and the original path of nested routers.
 //! - `jwt`: re-exports `portcullis-jwt`.
+//! - `tls`: re-exports `portcullis-tls`.
 //! - `metrics`: hands the counters to the facade `metrics`.
 //! - `full`: all of these.
 //!

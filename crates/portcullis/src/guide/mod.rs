@@ -3,6 +3,8 @@
 //! | page | for whom |
 //! |---|---|
 //! | [`first_gate`] | who has a router and wants it guarded, today |
+//! | [`callers`] | who has users, machines, agents or a proxy in front, and wants each let in |
+//! | [`possession`] | who fears that tokens are stolen |
 //! | [`operation`] | who runs the server: readiness, counters, records, shutting down |
 //! | [`answers`] | who sees a status and wants to know why |
 //! | [`contract`] | who writes a client, or wants to know exactly what it is sent |
@@ -17,8 +19,10 @@
 //! stands behind them is the guide of the crate `portcullis-testing`.
 
 pub mod answers;
+pub mod callers;
 pub mod coming_from;
 pub mod contract;
 pub mod first_gate;
 pub mod operation;
+pub mod possession;
 pub mod spans;
