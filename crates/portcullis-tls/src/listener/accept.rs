@@ -56,14 +56,14 @@ impl Acceptor {
             let (clock, deadline) = (Arc::clone(&self.clock), self.clock.instant() + self.timeout);
             running.spawn(async move {
                 let stream = handshake(&acceptor, stream, &*clock, deadline).await;
-                // From here on it is no handshake.
-                drop(turn);
                 let Some(stream) = stream else { return };
                 let (_, connection) = stream.get_ref();
                 let chain = connection.peer_certificates().unwrap_or_default();
                 let remote = Remote::new(address, PeerCertificate::from_der(chain));
                 // Nobody takes it any more: then the server is going down.
                 let _ = accepted.send((stream, remote)).await;
+                // Until it was taken: connections that are ready do not pile up.
+                drop(turn);
             });
         }
     }
