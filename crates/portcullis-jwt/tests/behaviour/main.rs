@@ -22,6 +22,7 @@ mod introspection;
 mod key_rotation;
 mod known_tokens;
 mod possession;
+mod published;
 mod retrieval;
 mod signatures;
 mod tokens;
