@@ -12,10 +12,14 @@ const END: &str = "-----END CERTIFICATE-----";
 
 /// `:base64:`, and nothing else (RFC 9440 §2.2; RFC 9651 §3.3.5).
 pub(super) fn rfc9440(text: &str) -> Result<PeerCertificate, Malformed> {
+    certificate(&byte_sequence(text)?)
+}
+
+fn byte_sequence(text: &str) -> Result<Vec<u8>, Malformed> {
     let inner = text
         .strip_prefix(':')
         .and_then(|rest| rest.strip_suffix(':'));
-    certificate(&decode(inner.ok_or(Malformed)?)?)
+    decode(inner.ok_or(Malformed)?)
 }
 
 /// PEM, percent-encoded. Nothing, where the client showed no certificate.
@@ -207,6 +211,44 @@ mod tests {
         let mut large = vec![0x30, 0x82, 0xff, 0xff];
         large.resize(4 + 0xffff, 0);
         assert_eq!(base64_der(&STANDARD.encode(large)), Err(Malformed));
+    }
+
+    /// Where the published examples leave it to the reader, it is refused.
+    #[test]
+    fn byte_sequences_are_read_as_published() {
+        let file = include_str!("../../../tests/vectors/byte_sequences.json");
+        let examples: serde_json::Value = serde_json::from_str(file).unwrap();
+        let examples = examples.as_array().unwrap();
+        assert_eq!(examples.len(), 15);
+        for example in examples {
+            let read = byte_sequence(example["raw"][0].as_str().unwrap());
+            let is_refused = ["must_fail", "can_fail"]
+                .iter()
+                .any(|name| example[name] == true);
+            let expected = match example["expected"][0]["value"].as_str() {
+                Some(value) if !is_refused => Ok(of_base32(value)),
+                _ => Err(Malformed),
+            };
+            assert_eq!(read, expected, "{}", example["name"]);
+        }
+    }
+
+    /// RFC 4648 §6.
+    fn of_base32(text: &str) -> Vec<u8> {
+        let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+        for digit in text.trim_end_matches('=').bytes() {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                _ => digit - b'2' + 26,
+            };
+            bits = (bits << 5 | u32::from(value)) & 0xfff;
+            count += 5;
+            if count >= 8 {
+                count -= 8;
+                bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
+            }
+        }
+        bytes
     }
 
     proptest! {
