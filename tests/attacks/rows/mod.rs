@@ -29,6 +29,7 @@ mod sizes;
 mod step_up;
 mod times;
 mod timing;
+mod unread;
 mod wire;
 
 use crate::harness::Harness;
@@ -65,4 +66,5 @@ pub(crate) async fn play(harness: &mut Harness) {
     audit_log::play(harness).await;
     records::play(harness).await;
     timing::play(harness).await;
+    unread::play(harness).await;
 }
