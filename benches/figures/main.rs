@@ -18,6 +18,9 @@
 //! | `timing.….samples` | how many samples that was of |
 //! | `timing.….difference` | the median of the first kind less that of the second |
 //! | `timing.….median` | the median of the second |
+//! | `flood.….retrievals` | how often keys were retrieved for 100 000 tokens that name unknown ones, within one cool-down; the goal is 1 |
+//! | `flood.….slowdown` | how long good tokens, known or new, took between them, as a multiple of what they take alone; the goal is 1.1 |
+//! | `….two_threads_over_one` | how much two threads do in the time in which one does one |
 //! | `….allocations` | of one run, making the request included |
 //! | `session.bytes`, `session.bytes_bound` | what each of a million sessions takes in memory, by itself and with a network and a user agent to compare with; the goal is 220 |
 //! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
@@ -47,7 +50,7 @@ use http::Request;
 use portcullis::stack::Gated;
 use portcullis_benches::{
     credentials::{ALGORITHMS, Tokens},
-    pairs, records, sessions, variants,
+    flood, pairs, records, sessions, variants,
 };
 use tower::Service;
 
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         let ratio = format!("{:.2}", sessions::two_threads_over_one());
         print("session.two_threads_over_one", ratio, "ratio");
     }
+    floods(&texts);
     pairs::chosen(&texts).iter_mut().for_each(timing::of_pair);
     let mut taking = records::taking();
     taking.retain(|variant| {
@@ -94,6 +98,30 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Good tokens between a hundred thousand that name unknown keys, and two threads at once.
+fn floods(texts: &[String]) {
+    let is_asked_for =
+        |name: &str| texts.is_empty() || texts.iter().any(|text| name.contains(text.as_str()));
+    let tokens = Tokens::new();
+    for (name, is_known) in [("flood.known", true), ("flood.new", false)] {
+        if is_asked_for(name) {
+            let flooded = flood::flooded(&tokens, is_known);
+            let slowdown = format!("{:.3}", flooded.slowdown);
+            print(
+                &format!("{name}.retrievals"),
+                flooded.retrievals,
+                "retrievals",
+            );
+            print(&format!("{name}.slowdown"), slowdown, "ratio");
+        }
+    }
+    let name = "jwt.warm.two_threads_over_one";
+    if is_asked_for(name) {
+        let ratio = format!("{:.2}", flood::two_threads_over_one(&tokens));
+        print(name, ratio, "ratio");
     }
 }
 

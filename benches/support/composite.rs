@@ -84,7 +84,7 @@ fn composite(tokens: &Tokens, Limit(period, burst): Limit) -> Router {
     finished(Router::new().route("/chat", post(chat)).layer(layers))
 }
 
-fn resource_server(tokens: &Tokens) -> OAuth2ResourceServer<DefaultClaims> {
+pub(crate) fn resource_server(tokens: &Tokens) -> OAuth2ResourceServer<DefaultClaims> {
     let issuer = tokens.issuer();
     let claims = ClaimsValidationSpec::recommended(issuer.issuer(), &vec![RESOURCE.to_owned()]);
     let tenant = TenantConfiguration::static_builder(issuer.jwks().to_string())

@@ -20,6 +20,9 @@ use crate::{RESOURCE, requests::bearer};
 /// How many tokens go round where each has to look new.
 const POOL: usize = 512;
 
+/// How many other issuers one authenticator may accept.
+const MANY_ISSUERS: usize = 64;
+
 /// What tokens are signed with here, and what that is called in figures.
 pub const ALGORITHMS: [(&str, SigningAlgorithm); 3] = [
     ("es256", SigningAlgorithm::Es256),
@@ -101,8 +104,27 @@ impl Tokens {
             Cache::Off => jwt.without_token_cache(),
             Cache::Tiny => jwt.with_token_cache(NonZeroUsize::MIN),
         };
-        let site = Site::new(Arc::new(SystemClock::new())).with_resource(RESOURCE);
-        jwt.build(&site).expect("the settings work")
+        jwt.build(&site()).expect("the settings work")
+    }
+
+    /// The same authenticator by default, which accepts many other issuers beside this one.
+    ///
+    /// # Panics
+    ///
+    /// The settings do not work.
+    #[must_use]
+    pub fn authenticator_of_many(&self) -> JwtAuthenticator {
+        let keys = self.issuer.jwks().to_string();
+        let issuers = (0..MANY_ISSUERS / 2)
+            .map(|n| format!("https://before-{n}.example"))
+            .chain([self.issuer.issuer().to_owned()])
+            .chain((0..MANY_ISSUERS / 2).map(|n| format!("https://idp.example/after-{n}")));
+        let mut issuers = issuers.map(|issuer| Issuer::new(issuer).with_static_keys(keys.as_str()));
+        let first = issuers.next().expect("there are many");
+        issuers
+            .fold(Jwt::new(first), Jwt::add_issuer)
+            .build(&site())
+            .expect("the settings work")
     }
 
     /// One token, again and again, as the value of `Authorization`.
@@ -185,6 +207,10 @@ impl Default for Tokens {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn site() -> Site {
+    Site::new(Arc::new(SystemClock::new())).with_resource(RESOURCE)
 }
 
 /// What a token signs, and the bytes of its signature.

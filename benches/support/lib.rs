@@ -12,12 +12,16 @@
 #[cfg(feature = "peers")]
 mod composite;
 pub mod credentials;
+pub mod flood;
 pub mod pairs;
+#[cfg(feature = "peers")]
+mod peers;
 pub mod possession;
 pub mod records;
 pub mod requests;
 pub mod services;
 pub mod sessions;
+mod threads;
 mod variant;
 pub mod variants;
 mod whole;

@@ -17,7 +17,7 @@ use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use portcullis::{
-    Check, Clock as _, EvidenceKind, SystemClock, Timestamp,
+    Check, EvidenceKind, Timestamp,
     session::{
         BindingReference, Change, FamilyKey, MemorySessions, OwnerKey, Revision, SessionId,
         SessionKey, SessionLayer, SessionRecord, SessionStore,
@@ -25,7 +25,7 @@ use portcullis::{
 };
 use tower::{Layer as _, ServiceExt as _};
 
-use crate::{Variant, requests::request};
+use crate::{Variant, requests::request, threads::twice_at_once};
 
 /// How many sessions a large server has.
 pub const MANY: usize = 1_000_000;
@@ -195,18 +195,5 @@ pub fn two_threads_over_one() -> f64 {
             black_box(store.touch_now(owner(n), key(n), id, AT)).assert_done();
         }
     };
-    let clock = SystemClock::new();
-    let time = |run: &dyn Fn()| {
-        let start = clock.instant();
-        run();
-        clock.instant().duration_since(start).as_secs_f64()
-    };
-    let alone = time(&|| touch(0));
-    let together = time(&|| {
-        std::thread::scope(|scope| {
-            scope.spawn(|| touch(0));
-            scope.spawn(|| touch(1));
-        });
-    });
-    2.0 * alone / together
+    twice_at_once(touch)
 }

@@ -18,6 +18,7 @@
 //! | `axum.perimeter`, `axum.authn`, `axum.gate` | a layer, or the gate without settings, on the router; somebody vouches for every request | `axum.bare` |
 //! | `raw.…` | the check of a signature with a parsed key, by AWS-LC | |
 //! | `jwt.warm.…` | `check` of the authenticator alone, on a token that is known | |
+//! | `jwt.warm.among_many_issuers` | the same, of one of 65 issuers | `jwt.warm.es256` |
 //! | `jwt.cold.…` | on any token, with the cache off | `raw.…` |
 //! | `jwt.unseen.…` | on a token that the cache does not know, and then does | `raw.…` |
 //! | `raw.dpop.…` | the check of a signature with a key that is read first, by AWS-LC | |
@@ -27,6 +28,7 @@
 //! | `stack.warm.…`, `stack.cold.…`, `stack.unseen.…`, `stack.api_keys` | the gate on the router, with these authenticators | `axum.bare` |
 //! | `whole.warm.…`, `whole.cold.…` | the gate with sessions, binding and quota on the router | `axum.bare` |
 //! | `composite.…` | crates of others for the same, with the feature `peers` | `axum.bare` |
+//! | `peer.…` | one layer that checks the token of each request, ours and those of others, with that feature | `service.bare` |
 //!
 //! In `service`, `axum` and `gate` the authenticator is a fixed answer, so that what shows is
 //! the layer. Records go to `tracing`, and nobody listens; nor to the spans of `composite`.
@@ -48,8 +50,6 @@ use portcullis::{
 use portcullis_testing::{identity_provider::SigningAlgorithm, mock_auth::MockAuth};
 use tower::{Layer as _, Service, layer::util::Identity};
 
-#[cfg(feature = "peers")]
-use crate::composite;
 use crate::{
     RESOURCE, Variant,
     credentials::{ALGORITHMS, Cache, Ring, Tokens, api_key},
@@ -58,6 +58,8 @@ use crate::{
     services::{Bare, finished, router, send},
     sessions, whole,
 };
+#[cfg(feature = "peers")]
+use crate::{composite, peers};
 
 /// Every variant, floors before what stands on them.
 #[must_use]
@@ -70,6 +72,7 @@ pub fn all() -> Vec<Variant> {
     for (name, algorithm) in ALGORITHMS {
         all.extend(of_tokens(&tokens, name, algorithm));
     }
+    all.push(among_many_issuers(&tokens));
     all.extend(possession::variants());
     all.push(possession::of_opaque_tokens());
     all.extend(of_api_keys());
@@ -218,6 +221,8 @@ pub fn of_the_whole(tokens: &Tokens) -> Vec<Variant> {
     for (name, algorithm) in ALGORITHMS {
         #[cfg(feature = "peers")]
         variants.extend(composite::variants(tokens, name, algorithm));
+        #[cfg(feature = "peers")]
+        variants.extend(peers::variants(tokens, name, algorithm));
         variants.extend(whole::variants(tokens, name, algorithm));
     }
     variants
@@ -253,6 +258,15 @@ pub fn of_tokens(tokens: &Tokens, name: &str, algorithm: SigningAlgorithm) -> Ve
         variants.extend([check, guard]);
     }
     variants
+}
+
+/// A known token of one issuer among many.
+#[must_use]
+pub fn among_many_issuers(tokens: &Tokens) -> Variant {
+    const ALONE: &str = "jwt.warm.es256";
+    let authenticator = tokens.authenticator_of_many();
+    let credentials = tokens.same(SigningAlgorithm::Es256);
+    checking("jwt.warm.among_many_issuers", authenticator, credentials).with_floor(ALONE)
 }
 
 /// API keys: the authenticator alone, and the whole stack.
