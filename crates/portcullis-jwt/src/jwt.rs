@@ -186,13 +186,7 @@ impl Jwt {
 
     fn check_times(&self, errors: &mut ConfigErrors) {
         check_leeway(self.leeway, errors);
-        if self.max_age.is_some_and(|age| age < MIN_AGE) {
-            errors.push(ConfigError::new(
-                "with_max_token_age",
-                "is shorter than 10 s, within which clients could not use a token; give a longer \
-                 time",
-            ));
-        }
+        check_age(self.max_age, errors);
         if self.max_lifetime.is_zero() {
             errors.push(ConfigError::new(
                 "with_max_lifetime",
@@ -258,6 +252,16 @@ pub(crate) fn audiences(
         ));
     }
     audiences
+}
+
+/// How old a token may become.
+pub(crate) fn check_age(age: Option<Duration>, errors: &mut ConfigErrors) {
+    if age.is_some_and(|age| age < MIN_AGE) {
+        errors.push(ConfigError::new(
+            "with_max_token_age",
+            "is shorter than 10 s, within which clients could not use a token; give a longer time",
+        ));
+    }
 }
 
 pub(crate) fn check_leeway(leeway: Duration, errors: &mut ConfigErrors) {

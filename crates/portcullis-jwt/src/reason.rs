@@ -57,7 +57,7 @@ reasons! {
     IAT = "jwt_iat", "the claim `iat` is missing or not a number";
     ISSUED_IN_FUTURE = "jwt_issued_in_future", "the time of `iat` is in the future, also with the leeway";
     LIFETIME = "jwt_lifetime", "`exp` is before `iat`, or further after it than `Jwt::with_max_lifetime`";
-    TOKEN_AGE = "jwt_token_age", "the token was issued longer ago than `Jwt::with_max_token_age`, also with the leeway";
+    TOKEN_AGE = "jwt_token_age", "the token was issued longer ago than `with_max_token_age`, also with the leeway; or its issuer, who was asked about it, does not say when";
     AUDIENCE = "jwt_audience", "no entry of `aud` equals a configured audience, byte for byte; or `aud` is missing, no string or array of strings, or has more than 64 entries";
     SUB = "jwt_sub", "the claim `sub` is missing, no string or empty";
     CLIENT_ID = "jwt_client_id", "the claim `client_id` is missing or no string (RFC 9068 §2.2)";

@@ -32,6 +32,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:opaque tokens", tokens).await;
     harness.row("own:answers about tokens", answers).await;
     harness.row("own:signed answers", signed).await;
+    harness.row("own:age of opaque tokens", ages).await;
     harness.row("own:kept answers", kept).await;
 }
 
@@ -237,6 +238,28 @@ async fn tokens(harness: &mut Harness) {
         )
         .await;
     asking.control(harness, "a good token afterwards").await;
+}
+
+/// Tokens that their issuer has live longer than this server likes.
+async fn ages(harness: &mut Harness) {
+    let asking = Asking::with(|it| it.with_max_token_age(Duration::from_secs(600)));
+    let old = Expected::invalid_token(&["jwt_token_age"]);
+    let now = asking.now();
+    asking.desk.say_json(&asking.good_with("iat", now - 629));
+    asking.control(harness, "one that is young enough").await;
+    let known = format!("opaque-{}", asking.desk.asked() - 1);
+    for (name, answer) in [
+        ("one that is too old", asking.good_with("iat", now - 630)),
+        ("one of unknown age", asking.good_without("iat")),
+    ] {
+        asking.desk.say_json(&answer);
+        asking.attack(harness, name, &old).await;
+    }
+    asking.guard.clock.advance(Duration::from_secs(1));
+    let request = asking.guard.bearer(&known);
+    harness
+        .attack("one that has grown too old", &asking.guard, request, &old)
+        .await;
 }
 
 async fn answers(harness: &mut Harness) {

@@ -222,12 +222,18 @@ fn window(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Result<Window, 
         Some(time) => Ok(time),
         None => Ok(None),
     };
-    Ok(Window::new(
+    let issued_at = time(claims.iat)?;
+    let max_age = rules.checks.max_age;
+    if issued_at.is_none() && max_age.is_some() && !sabotaged!("introspection.token_age") {
+        return Err(fault(Step::IssuedAt, reason::TOKEN_AGE).into());
+    }
+    let window = Window::new(
         time(claims.nbf)?,
-        time(claims.iat)?.unwrap_or(now),
+        issued_at.unwrap_or(now),
         time(claims.exp)?.unwrap_or(Timestamp::MAX),
         rules.checks.leeway,
-    ))
+    );
+    Ok(window.cut(max_age))
 }
 
 /// Whether the token is good now. Asked for every request.
@@ -283,7 +289,7 @@ fn evidence_of<'a>(
     if claims.iat.is_some() {
         evidence = evidence.with_issued_at(window.issued_at());
     }
-    if claims.exp.is_some() {
+    if claims.exp.is_some() || rules.checks.max_age.is_some() {
         evidence = evidence.with_not_after(window.end());
     }
     if let Some(client) = client {

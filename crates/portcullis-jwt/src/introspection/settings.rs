@@ -24,7 +24,7 @@ use crate::{
     algorithm::Allowed,
     claims,
     http::{DynHttpClient, Shown, check_url},
-    jwt::{audiences, check_leeway},
+    jwt::{audiences, check_age, check_leeway},
     key_source::{Limits, Place, Retrieval},
 };
 
@@ -60,6 +60,7 @@ pub struct Introspection {
     allows_missing_audience: bool,
     allows_missing_token_type: bool,
     leeway: Duration,
+    max_age: Option<Duration>,
     span: Option<Duration>,
     capacity: NonZeroUsize,
     timeout: Duration,
@@ -86,6 +87,7 @@ impl Introspection {
             allows_missing_audience: false,
             allows_missing_token_type: false,
             leeway: Duration::from_secs(30),
+            max_age: None,
             span: Some(DEFAULT_SPAN),
             capacity: DEFAULT_CAPACITY,
             timeout: Duration::from_secs(5),
@@ -186,6 +188,14 @@ impl Introspection {
         self
     }
 
+    /// How long after `iat` a token is taken, whatever its `exp` says, as
+    /// [`Jwt::with_max_token_age`](crate::Jwt::with_max_token_age) does for JWTs. Off by default; with
+    /// it, a token is refused of which the issuer does not say when it was issued.
+    pub fn with_max_token_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
     /// How long an answer is kept: 30 seconds by default, at most five minutes, and never beyond
     /// `exp`. A token that its issuer has revoked stays good here for as long.
     pub fn with_cache_for(mut self, span: Duration) -> Self {
@@ -269,7 +279,7 @@ impl Introspection {
                     audiences,
                     leeway: self.leeway,
                     max_lifetime: Duration::MAX,
-                    max_age: None,
+                    max_age: self.max_age,
                 },
                 clients: self.clients.map(Into::into),
                 allows_missing_audience: self.allows_missing_audience,
@@ -310,6 +320,7 @@ impl Introspection {
     }
 
     fn check_times(&self, errors: &mut ConfigErrors) {
+        check_age(self.max_age, errors);
         if self
             .span
             .is_some_and(|span| span.is_zero() || span > MAX_SPAN)

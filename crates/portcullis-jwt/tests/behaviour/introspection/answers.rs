@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::{Clock as _, EvidenceKind, Timestamp};
+use portcullis_jwt::reason;
 use serde_json::{Value, json};
 
 use super::{TOKEN, World, active, page, with, without};
@@ -44,6 +45,32 @@ async fn an_answer_becomes_evidence() {
     let confirmation = found.confirmation().unwrap();
     assert_eq!(confirmation.jwk_thumbprint(), Some("a-thumbprint"));
     assert_eq!(found.actors()[0].subject(), "agent");
+}
+
+#[tokio::test]
+async fn a_token_is_taken_up_to_an_age_where_one_is_set() {
+    let world = World::with(|it| it.with_max_token_age(Duration::from_secs(60)));
+    let old = Answer::Rejected(reason::TOKEN_AGE);
+    world.desk.say(&with(active(), "iat", NOW - 89));
+    assert_eq!(world.answer("young").await, Answer::Accepted);
+    let found = evidence(&world.auth, "young", world.clock.now()).await;
+    // The session, too, ends with it.
+    assert_eq!(
+        found.not_after(),
+        Some(Timestamp::from_unix_seconds(NOW + 1))
+    );
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.answer("young").await, old);
+    world.desk.say(&with(active(), "iat", NOW - 89));
+    assert_eq!(world.answer("old").await, old);
+    world.desk.say(&without(active(), "iat"));
+    assert_eq!(world.answer("ageless").await, old);
+    // What the issuer ends before is as expired as ever.
+    world.desk.say(&with(active(), "exp", NOW - 40));
+    assert_eq!(
+        world.answer("expired").await,
+        Answer::Rejected(reason::EXPIRED)
+    );
 }
 
 #[tokio::test]

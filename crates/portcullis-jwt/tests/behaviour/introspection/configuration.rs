@@ -45,6 +45,10 @@ fn each_mistake_is_named() {
             "with_leeway",
         ),
         (
+            introspection().with_max_token_age(Duration::from_secs(9)),
+            "with_max_token_age",
+        ),
+        (
             introspection().with_cache_for(Duration::ZERO),
             "with_cache_for",
         ),
