@@ -75,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) binding: Option<BindingBuilder>,
     /// Where revocations are kept, if not where they are by default.
     pub(crate) revocations: Option<FaultyRevocations<MemoryRevocations>>,
+    /// Where they are kept together with another server.
+    pub(crate) shared_revocations: Option<Arc<MemoryRevocations>>,
     pub(crate) audit: RecordingAudit,
 }
 
@@ -139,6 +141,7 @@ impl Settings {
             session: None,
             binding: None,
             revocations: None,
+            shared_revocations: None,
             step_up: None,
             dpop: None,
             requires_sender_constraint: false,
@@ -163,6 +166,7 @@ impl Settings {
             .with_clock(self.clock.clone())
             .with_audit(audit.clone())
             .with_perimeter(self.perimeter)
+            .with_revocation_key(Secret::new([7; 16]))
             .add_authenticator(self.jwt)
             .add_authenticator(api_keys)
             .add_authenticator(PlugIn(self.plug_in.map(Arc::new)))
@@ -186,6 +190,9 @@ impl Settings {
             stack = stack.add_authenticator(ApiKeys::from_registry(registry));
         }
         if let Some(revocations) = self.revocations {
+            stack = stack.with_revocations(revocations);
+        }
+        if let Some(revocations) = self.shared_revocations {
             stack = stack.with_revocations(revocations);
         }
         if let Some(quota) = self.quota {

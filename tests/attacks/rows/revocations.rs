@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use portcullis::{
     Clock as _, Evidence, EvidenceKind, Exchange, RequestBody,
     revocation::{MemoryRevocations, Revocation},
@@ -17,6 +17,10 @@ use portcullis::{
 };
 use portcullis_testing::{
     clock::VirtualClock, faulty_store::FaultyRevocations, identity_provider::Token,
+};
+use portcullis_tests::{
+    patience::settle,
+    streams::{TICK, streaming},
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
@@ -34,6 +38,9 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("R06", logins).await;
     harness.row("own:revoked api keys", keys).await;
     harness.row("own:calls of revoked credentials", calls).await;
+    harness
+        .row("own:streams of revoked credentials", streams)
+        .await;
     harness.row("own:revocation faults", faults).await;
     harness.row("own:revocation times", times).await;
     harness.row("own:forgotten revocations", forgotten).await;
@@ -238,6 +245,55 @@ async fn calls(harness: &mut Harness) {
                 other => Err(format!("{other:?}")),
             },
         );
+    }
+}
+
+/// In a session, a stream does not go on: not here, and not where it was another server that was told.
+async fn streams(harness: &mut Harness) {
+    for (name, is_told, asks) in [
+        ("told here", true, false),
+        ("told elsewhere", false, false),
+        ("told elsewhere, asked", false, true),
+    ] {
+        let shared = Arc::new(MemoryRevocations::default());
+        let asked = FaultyRevocations::new(MemoryRevocations::default());
+        let server = || {
+            let mut settings = Settings::fixed();
+            settings.session = Some(SessionLayer::builder());
+            settings.revocations = asks.then(|| asked.clone());
+            settings.shared_revocations = (!asks).then(|| Arc::clone(&shared));
+            settings.build()
+        };
+        let (guard, elsewhere) = (server(), server());
+        let token = token(&guard, "1").mint();
+        let layer = streaming(&guard.clock, "text/event-stream", TICK);
+        let Ok(response) = guard.gate.layer(layer).oneshot(guard.bearer(&token)).await;
+        let reading = tokio::spawn(response.into_body().collect());
+        settle().await;
+        let told = if is_told { &guard } else { &elsewhere };
+        revoke(harness, told, Revocation::token(ISSUER, "1")).await;
+        settle().await;
+        if is_told {
+            harness.judged(
+                "a stream that goes on for a moment",
+                match reading.is_finished() {
+                    true => Ok(()),
+                    false => Err("it goes on".to_owned()),
+                },
+            );
+        }
+        for _ in 0..17 {
+            guard.clock.advance(SECOND);
+            settle().await;
+        }
+        harness.judged(
+            &format!("a stream that goes on: {name}"),
+            match reading.is_finished() {
+                true => Ok(()),
+                false => Err("it goes on".to_owned()),
+            },
+        );
+        reading.abort();
     }
 }
 

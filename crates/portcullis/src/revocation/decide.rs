@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::StatusCode;
 use portcullis_core::{Check, Evidence, EvidenceKind, ReasonCode, StoreError, Timestamp};
 
-use super::{keys::Keying, store::AnyRevocationStore};
+use super::{Revocation, keys::Keying, store::AnyRevocationStore};
 use crate::{
     exchange::Exchange,
     reason,
@@ -55,6 +55,22 @@ impl Revocations {
         let keys = self.keying.keys(evidence).ok_or_else(too_many_keys)?;
         let looked_up = self.store.look(keys.as_slice()).await;
         self.judge(evidence, looked_up.map_err(Bar::Unknown)?)
+    }
+
+    /// Whether one revocation is of this credential.
+    pub(crate) fn reaches(
+        &self,
+        evidence: &Evidence,
+        revocation: &Revocation,
+        cut_off: Timestamp,
+    ) -> bool {
+        let key = self.keying.key(revocation.key());
+        // Where its keys cannot be told, it is let in nowhere either.
+        let is_meant = self
+            .keying
+            .keys(evidence)
+            .is_none_or(|keys| keys.as_slice().contains(&key));
+        is_meant && is_over(time_of(evidence, self.time.now()), Some(cut_off))
     }
 
     /// What has been forgotten is asked for after the keys: whatever disappeared in between is

@@ -105,14 +105,16 @@
 //!   returned, whether the authenticator knew its credential already or not.
 //! - For each *call* that a handler [asks for](crate::authorize) after that, also in an answer
 //!   that has been streaming for an hour.
-//! - For what *runs*, where there is a [`session`](crate::session) layer and the revocation is
-//!   of a subject or a grant: its sessions are over as well, unless somebody has authenticated
-//!   later in them, and what runs in them here ends within a second; on another server, when
-//!   its own store of sessions says so.
+//! - For what *runs*, where there is a [`session`](crate::session) layer: what was let in with the
+//!   credential is cut, on the server that is told at once, before `revoke` returns. With a subject,
+//!   a grant, a client or a session at the issuer, its sessions end as well, and what was spawned in
+//!   them; one in which somebody has authenticated later goes on. With one token or key its session
+//!   goes on: others may have been let in to it with another.
+//! - On other servers that share the stores, for what runs there: within a second where the store
+//!   answers at once, and within 15 seconds where it has to be asked.
 //!
-//! What it does not reach: an answer that streams already, without a `session` layer, or where
-//! the revocation is of a client, a session at the issuer, a token or an API key. It goes on
-//! until it is complete or its own end comes, and is permitted nothing more meanwhile.
+//! What it does not reach: an answer that streams already where there is no `session` layer. It goes
+//! on until it is complete or its own end comes, and is permitted nothing more meanwhile.
 //!
 //! # What is answered
 //!
@@ -147,6 +149,7 @@ pub use portcullis_core::{
     Taken,
 };
 
+pub(crate) use self::what::Reach;
 pub(crate) use self::{
     decide::{Bar, Revocations},
     settings::RevocationSettings,

@@ -109,12 +109,15 @@ impl Revocation {
         &self.key
     }
 
-    /// The subject and, if it is of one grant, the client, whose sessions end with it.
-    pub(crate) fn sessions(&self) -> Option<(&str, &str, Option<&str>)> {
+    /// Whose sessions end with it.
+    pub(crate) fn sessions(&self) -> Reach<'_> {
         match &self.key {
-            RevocationKey::Grant(issuer, subject, client) => Some((issuer, subject, Some(client))),
-            RevocationKey::Subject(issuer, subject) => Some((issuer, subject, None)),
-            _ => None,
+            RevocationKey::Grant(issuer, subject, client) => {
+                Reach::Owner(issuer, subject, Some(client))
+            }
+            RevocationKey::Subject(issuer, subject) => Reach::Owner(issuer, subject, None),
+            RevocationKey::Client(..) | RevocationKey::Session(..) => Reach::Running,
+            _ => Reach::Requests,
         }
     }
 
@@ -146,6 +149,17 @@ impl Revocation {
         }
         Ok(())
     }
+}
+
+/// What a revocation ends, beside keeping out whoever comes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reach<'a> {
+    /// The sessions of a subject of an issuer, or of one of its clients.
+    Owner(&'a str, &'a str, Option<&'a str>),
+    /// Sessions that nobody can list, but that can be told by what runs in them.
+    Running,
+    /// What was let in with one credential. The session may have others.
+    Requests,
 }
 
 /// Why nothing could be revoked.
@@ -231,13 +245,19 @@ mod tests {
     }
 
     #[test]
-    fn only_subjects_and_grants_have_sessions_here() {
-        let grant = Revocation::grant("i", "s", "c");
-        assert_eq!(grant.sessions(), Some(("i", "s", Some("c"))));
-        assert_eq!(
-            Revocation::subject("i", "s").sessions(),
-            Some(("i", "s", None))
-        );
-        assert_eq!(Revocation::session("i", "n").sessions(), None);
+    fn what_ends_with_it_is_told_by_its_kind() {
+        for (revocation, expected) in [
+            (
+                Revocation::grant("i", "s", "c"),
+                Reach::Owner("i", "s", Some("c")),
+            ),
+            (Revocation::subject("i", "s"), Reach::Owner("i", "s", None)),
+            (Revocation::session("i", "n"), Reach::Running),
+            (Revocation::client("i", "c"), Reach::Running),
+            (Revocation::token("i", "t"), Reach::Requests),
+            (Revocation::credential("i", "k"), Reach::Requests),
+        ] {
+            assert_eq!(revocation.sessions(), expected);
+        }
     }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use http::{Method, StatusCode, request::Parts, response};
 use portcullis_core::{
-    Check, EndReason, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord, StoreError,
-    Timestamp,
+    Check, EndReason, Evidence, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord,
+    StoreError, Timestamp,
 };
 
 use super::{
@@ -139,6 +139,34 @@ impl AllSessions {
         let (owner, family) = self.0.keying.family(issuer, subject, client);
         let family = client.map(|_| family);
         self.0.revoke(owner, family, cut_off).await
+    }
+}
+
+impl AllSessions {
+    /// Ends what was let in with credentials that are meant, here and at once. Others of the same
+    /// session go on.
+    pub(crate) fn cut(&self, is_meant: impl Fn(&Evidence) -> bool) {
+        for live in self.0.registry.all() {
+            live.cut(&is_meant);
+        }
+    }
+
+    /// Ends the sessions in which something runs here with credentials that are meant, unless
+    /// somebody has authenticated in them after the cut-off.
+    pub(crate) async fn revoke_running(
+        &self,
+        is_meant: impl Fn(&Evidence) -> bool,
+        cut_off: Timestamp,
+    ) -> Result<(), StoreError> {
+        let meant = self.0.registry.all().into_iter();
+        let meant: Vec<_> = meant.filter(|live| live.cut(&is_meant)).collect();
+        let mut outcome = Ok(());
+        for live in meant {
+            let ended = self.0.revoke_one(&live.keys, live.id, cut_off).await;
+            // One that cannot be ended keeps none of the others.
+            outcome = outcome.and(ended);
+        }
+        outcome
     }
 }
 

@@ -10,8 +10,12 @@ use std::{
 };
 
 use super::{decide::record_end, handle::Session, keys::Keys, shared::Shared};
-use crate::exchange::Exchange;
-use portcullis_core::{EndReason, Scopes, SessionId, Timestamp};
+use crate::{
+    Principal,
+    exchange::Exchange,
+    revocation::{Bar, Revocations},
+};
+use portcullis_core::{Check, EndReason, Evidence, Scopes, SessionId, StoreError, Timestamp};
 
 /// The most grants of one session that are told apart at once.
 const MAX_CREDENTIALS: usize = 32;
@@ -122,6 +126,11 @@ impl Live {
         lock(&self.state)
     }
 
+    /// What runs in it. Not under the lock: a waker, a store or a sink may do anything.
+    pub(super) fn requests(&self) -> Vec<Arc<Request>> {
+        self.state().requests.clone()
+    }
+
     /// Why the session is over, once it is.
     pub(super) fn over(&self) -> Option<EndReason> {
         self.over.get()
@@ -151,11 +160,25 @@ impl Live {
     /// Ends everything that runs in the session.
     pub(super) fn end(&self, reason: EndReason) {
         self.over.set(reason);
-        let requests = self.state().requests.clone();
-        // Not under the lock: a waker may run anything.
+        let requests = self.requests();
         let others = requests.iter().filter(|request| !request.has_ended_it());
         others.for_each(|request| request.end(reason));
         self.wake_listeners();
+    }
+
+    /// Ends the requests that were let in with credentials that are meant, and says whether there was
+    /// one.
+    pub(super) fn cut(&self, is_meant: impl Fn(&Evidence) -> bool) -> bool {
+        let mut was_one = false;
+        for request in self.requests() {
+            let principal = request.exchange.principal();
+            let is_meant = principal.is_some_and(|principal| is_meant(principal.evidence()));
+            if is_meant && !portcullis_core::sabotaged!("session.revoked_at_once") {
+                request.end(EndReason::Revoked);
+                was_one = true;
+            }
+        }
+        was_one
     }
 
     /// Ends what has been left behind in the session, which goes on elsewhere.
@@ -274,6 +297,35 @@ impl Request {
     fn has_ended_it(&self) -> bool {
         let session = self.exchange.session();
         session.is_some_and(Session::is_ended_by_its_handler)
+    }
+
+    /// Whether its credential has been revoked, if that can be said at once.
+    pub(super) fn is_revoked(&self) -> Check<bool> {
+        let Some((revocations, principal)) = self.revocable() else {
+            return Check::Done(false);
+        };
+        match revocations.check(principal.evidence()) {
+            Check::Done(outcome) => Check::Done(outcome.is_err_and(|bar| bar.is_final())),
+            Check::NeedsIo => Check::NeedsIo,
+        }
+    }
+
+    /// The same, where the store has to be asked.
+    pub(super) async fn look_whether_revoked(&self) -> Result<bool, StoreError> {
+        let Some((revocations, principal)) = self.revocable() else {
+            return Ok(false);
+        };
+        match revocations.look(principal.evidence()).await {
+            Err(Bar::Unknown(error)) => Err(error),
+            outcome => Ok(outcome.is_err_and(|bar| bar.is_final())),
+        }
+    }
+
+    fn revocable(&self) -> Option<(&Arc<Revocations>, &Principal)> {
+        let running = Some(()).filter(|()| self.over().is_none());
+        running
+            .and(self.exchange.revocations())
+            .zip(self.exchange.principal())
     }
 
     /// Whether it keeps the session active: it was let in, and is no look alone.

@@ -155,23 +155,42 @@ impl Shared {
     ) -> Result<(), StoreError> {
         let at = self.time.steady();
         let ended = self.end_those(owner, |record| {
-            // As the revocation itself has it: what is far ahead is no time.
-            let at_last = record.authenticated_at;
-            let at_last = at_last.and_then(|at| credible(at, self.time.now()));
-            let is_later = at_last.is_some_and(|at| at > cut_off);
-            if is_later || family.is_some_and(|family| record.family != family) {
-                return None;
-            }
-            if record.kind == EvidenceKind::Standing {
-                // A key that was issued between the cut-off and now belongs to the same session,
-                // and is good. The revocation keeps out the old.
-                return Some(Change::Remove(record.key));
-            }
-            let mut ended = record.clone();
-            ended.state = SessionState::Ended(at, EndReason::Revoked);
-            Some(Change::Put(ended))
+            let is_meant = family.is_none_or(|family| record.family == family);
+            is_meant.then(|| self.revoked(record, cut_off, at))?
         });
         ended.await.map(drop)
+    }
+
+    /// Ends one session, everywhere, unless somebody has authenticated in it after the cut-off.
+    pub(super) async fn revoke_one(
+        &self,
+        keys: &Keys,
+        id: SessionId,
+        cut_off: Timestamp,
+    ) -> Result<(), StoreError> {
+        let at = self.time.steady();
+        let ended = self.end_those(keys.owner, |record| {
+            (record.id == id).then(|| self.revoked(record, cut_off, at))?
+        });
+        ended.await.map(drop)
+    }
+
+    /// What becomes of a record by a revocation, if it does not stay as it is.
+    fn revoked(&self, record: &SessionRecord, cut_off: Timestamp, at: Timestamp) -> Option<Change> {
+        // As the revocation itself has it: what is far ahead is no time.
+        let at_last = record.authenticated_at;
+        let at_last = at_last.and_then(|at| credible(at, self.time.now()));
+        if at_last.is_some_and(|at| at > cut_off) {
+            return None;
+        }
+        if record.kind == EvidenceKind::Standing {
+            // A key that was issued between the cut-off and now belongs to the same session,
+            // and is good. The revocation keeps out the old.
+            return Some(Change::Remove(record.key));
+        }
+        let mut ended = record.clone();
+        ended.state = SessionState::Ended(at, EndReason::Revoked);
+        Some(Change::Put(ended))
     }
 
     /// Ends sessions that live by a change of their records. Says how many.

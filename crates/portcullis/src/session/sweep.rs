@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use portcullis_core::{Check, EndReason, SessionRecord, Timestamp};
+use portcullis_core::{Check, EndReason, SessionRecord, Timestamp, sabotaged};
 use tokio::task::AbortHandle;
 
 use super::{
@@ -114,25 +114,43 @@ fn look(live: &Arc<Live>) {
     if let Some(request) = active_request(live, now) {
         live.touch_by(&request);
     }
-    let (owner, key) = (live.keys.owner, live.keys.session);
-    match shared.store.check(owner, key) {
-        Check::Done(found) => judge(live, found.as_ref()),
-        Check::NeedsIo => {
-            let mut state = live.state();
-            let looked_at = state.looked_at;
-            let is_recent = looked_at.is_some_and(|at| now.saturating_since(at) < LOOK);
-            if is_recent || state.is_looking {
-                return;
+    let known = shared.store.check(live.keys.owner, live.keys.session);
+    if let Check::Done(found) = &known {
+        judge(live, found.as_ref());
+    }
+    let is_asked_for = look_for_revoked(live) || matches!(known, Check::NeedsIo);
+    if !is_asked_for || live.over().is_some() {
+        return;
+    }
+    let mut state = live.state();
+    let looked_at = state.looked_at;
+    let is_recent = looked_at.is_some_and(|at| now.saturating_since(at) < LOOK);
+    if is_recent || state.is_looking {
+        return;
+    }
+    state.looked_at = Some(now);
+    state.is_looking = true;
+    drop(state);
+    let tasks = &live.shared.tasks;
+    // It is looked from a task.
+    let runtime = tokio::runtime::Handle::current();
+    tasks.spawn_on(&runtime, ask(Asking(Arc::clone(live))));
+}
+
+/// Ends requests whose credential has been revoked, perhaps on another server. Says whether the store
+/// has to be asked about one.
+fn look_for_revoked(live: &Live) -> bool {
+    let mut has_to_ask = false;
+    for request in live.requests() {
+        match request.is_revoked() {
+            Check::Done(true) if !sabotaged!("session.revoked_elsewhere") => {
+                request.end(EndReason::Revoked);
             }
-            state.looked_at = Some(now);
-            state.is_looking = true;
-            drop(state);
-            let tasks = &live.shared.tasks;
-            // It is looked from a task.
-            let runtime = tokio::runtime::Handle::current();
-            tasks.spawn_on(&runtime, ask(Asking(Arc::clone(live))));
+            Check::Done(_) => {}
+            Check::NeedsIo => has_to_ask = true,
         }
     }
+    has_to_ask
 }
 
 /// The one task that asks of a session. Dropped when it has ended, however it has.
@@ -144,13 +162,23 @@ impl Drop for Asking {
     }
 }
 
-/// Asks the store whether a session still lives.
+/// Asks the stores whether a session still lives, and what it was let in with.
 async fn ask(asking: Asking) {
     let live = &asking.0;
     match live.shared.store.load(live.keys.owner).await {
         Ok(sessions) => judge(live, sessions.get(live.keys.session)),
         Err(error) => {
             tracing::warn!(target: "portcullis", "the store cannot say whether a session lives: {error}");
+        }
+    }
+    for request in live.requests() {
+        match request.look_whether_revoked().await {
+            Ok(true) if !sabotaged!("session.revoked_elsewhere") => request.end(EndReason::Revoked),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(target: "portcullis", "the store cannot say whether a credential is revoked: {error}");
+                return;
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     audit::Stats,
     authn::AnyAuthenticator,
     frame::Steps,
-    revocation::{Revocation, Revocations, RevokeError},
+    revocation::{Reach, Revocation, Revocations, RevokeError},
     session::AllSessions,
     tasks::Tasks,
 };
@@ -49,9 +49,9 @@ impl GateHandle {
     }
 
     /// Revokes credentials: whoever comes with one is refused, from the next request on, and
-    /// permitted nothing more in those that run. Sessions of a subject or a grant that is
-    /// revoked end, and with them what runs in them. See [`revocation`](crate::revocation) for
-    /// what else it reaches, and what not.
+    /// permitted nothing more in those that run. What runs with one in sessions here ends at once,
+    /// and with a subject, a grant, a client or a session at the issuer the session itself. See
+    /// [`revocation`](crate::revocation) for when it is known on other servers.
     ///
     /// It is done to the end, also when whoever waits for it goes away.
     ///
@@ -67,15 +67,22 @@ impl GateHandle {
             if let Err(RevokeError::Invalid(_)) = revoked {
                 return revoked;
             }
+            let Some(sessions) = &this.sessions else {
+                return revoked;
+            };
             // Also where the store of revocations is down: what can be ended is ended.
-            if let (Some(sessions), Some((issuer, subject, client))) =
-                (&this.sessions, revocation.sessions())
-            {
-                let cut_off = revocation.cut_off(now);
-                let ended = sessions.revoke(issuer, subject, client, cut_off).await;
-                return revoked.and(ended.map_err(RevokeError::Store));
-            }
-            revoked
+            let cut_off = revocation.cut_off(now);
+            let reaches = |evidence: &_| this.revocations.reaches(evidence, &revocation, cut_off);
+            let ended = match revocation.sessions() {
+                Reach::Owner(issuer, subject, client) => {
+                    sessions.revoke(issuer, subject, client, cut_off).await
+                }
+                Reach::Running => sessions.revoke_running(reaches, cut_off).await,
+                Reach::Requests => Ok(()),
+            };
+            // After it: what is let in until then is in as well.
+            sessions.cut(reaches);
+            revoked.and(ended.map_err(RevokeError::Store))
         };
         self.tasks.to_the_end(revoke).await
     }
