@@ -9,6 +9,8 @@ pub(crate) struct Names {
     pub(crate) uris: Vec<Box<str>>,
     pub(crate) dns: Vec<Box<str>>,
     pub(crate) common_names: Vec<Box<str>>,
+    /// In hexadecimal, as `openssl x509 -serial` prints it.
+    pub(crate) serial: Box<str>,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
 }
@@ -42,12 +44,24 @@ impl Names {
             uris,
             dns,
             common_names: common_names?,
+            serial: hexadecimal(certificate.raw_serial()),
             not_before: Timestamp::from_unix_seconds(validity.not_before.timestamp()),
             // It is good within that second (RFC 5280 §4.1.2.5).
             not_after: Timestamp::from_unix_seconds(
                 validity.not_after.timestamp().saturating_add(1),
             ),
         })
+    }
+}
+
+/// Without the zeros in front, which say nothing but that the number is no negative one.
+fn hexadecimal(number: &[u8]) -> Box<str> {
+    let digits = number.iter().skip_while(|byte| **byte == 0);
+    let text: String = digits.map(|byte| format!("{byte:02X}")).collect();
+    if text.is_empty() {
+        "00".into()
+    } else {
+        text.into()
     }
 }
 
@@ -62,6 +76,7 @@ mod tests {
             rcgen::CertificateParams::new(vec!["agent.example".to_owned()]).unwrap();
         let uri = "spiffe://acme.example/agents/a".try_into().unwrap();
         parameters.subject_alt_names.push(rcgen::SanType::URI(uri));
+        parameters.serial_number = Some(vec![0, 0xab, 0x01].into());
         parameters.not_before = rcgen::date_time_ymd(2026, 1, 1);
         parameters.not_after = rcgen::date_time_ymd(2027, 1, 1);
         let mut name = rcgen::DistinguishedName::new();
@@ -77,6 +92,8 @@ mod tests {
         assert_eq!(names.uris, ["spiffe://acme.example/agents/a".into()]);
         assert_eq!(names.dns, ["agent.example".into()]);
         assert_eq!(names.common_names, ["agent a".into()]);
+        assert_eq!(&*names.serial, "AB01");
+        assert_eq!(&*hexadecimal(&[0, 0]), "00");
         assert_eq!(
             names.not_before,
             Timestamp::from_unix_seconds(1_767_225_600)

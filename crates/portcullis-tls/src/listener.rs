@@ -152,9 +152,10 @@ pub struct TlsHandle {
 }
 
 impl TlsHandle {
-    /// Makes connections from now on with these settings. Those that stand go on as they were made:
-    /// revoke a client at the gate (`GateHandle::revoke`, by the thumbprint of its certificate as
-    /// token id) to have it out at once.
+    /// Makes connections from now on with these settings; a handshake that has begun with the old ones
+    /// comes to nothing. Connections that stand go on as they were made: revoke a client at the gate
+    /// (`GateHandle::revoke`, by the serial number of its certificate as token id) to have it out at
+    /// once.
     ///
     /// The time of a handshake and their number stay as they are.
     ///

@@ -102,6 +102,10 @@ impl ReplayStore for Forgetful {
     ) -> Result<Taken, StoreError> {
         Ok(Taken::Fresh)
     }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
 }
 
 struct Holder {

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use http::header::AUTHORIZATION;
 use portcullis_core::{
     Authenticator, Check, Confirmation, Description, Evidence, EvidenceKind, PeerCertificate,
     ReasonCode, Rejection, RequestView, Timestamp, Verdict, sabotaged,
@@ -111,11 +110,14 @@ impl Inner {
             Found::Stranger => return Err(Stop::Stranger),
         };
         let issuer = self.issuer_of(subject);
-        let mut evidence = Evidence::new(EvidenceKind::Client, issuer, subject)
+        // It proves its holder anew with each connection, and nothing later will ever come with it.
+        let mut evidence = Evidence::new(EvidenceKind::Standing, issuer, subject)
             .with_client(subject)
-            // By which this one certificate can be revoked.
-            .with_token_id(thumbprint)
             .with_confirmation(Confirmation::default().with_certificate_thumbprint(thumbprint));
+        // By what this one certificate can be revoked: the holder can change its thumbprint, by
+        // writing an ECDSA signature in its other form, and not what is signed.
+        let id = names.as_ref().map_or(thumbprint, |names| &names.serial);
+        evidence = evidence.with_token_id(id);
         if let Some(names) = &names {
             evidence = evidence
                 .with_issued_at(names.not_before)
@@ -129,7 +131,10 @@ impl Inner {
             not_before: names.as_ref().map(|names| names.not_before),
             not_after: names.as_ref().map(|names| names.not_after),
         };
-        self.known.insert(thumbprint.into(), known.clone());
+        // Not what somebody says of one: the next time the certificate itself may be there.
+        if names.is_some() {
+            self.known.insert(thumbprint.into(), known.clone());
+        }
         Ok(known)
     }
 
@@ -151,19 +156,15 @@ impl Authenticator for ClientCertificateAuthenticator {
         let description = Description::certificate(NAME);
         match (&self.inner.issuer, &self.inner.naming) {
             (Some(issuer), _) => description.add_issuer(issuer.clone()),
-            (None, Naming::Spiffe { domains, .. }) => {
-                domains.iter().fold(description, |description, domain| {
-                    description.add_issuer(format!("spiffe://{domain}"))
-                })
+            (None, Naming::Spiffe { domain, .. }) => {
+                description.add_issuer(format!("spiffe://{domain}"))
             }
             (None, _) => description,
         }
     }
 
     fn check(&self, request: &RequestView<'_>) -> Check<Verdict> {
-        // Then that is the credential, and the certificate at most proves that it is not stolen.
-        let has_other = request.headers().contains_key(AUTHORIZATION);
-        let Some(certificate) = request.peer_certificate().filter(|_| !has_other) else {
+        let Some(certificate) = request.peer_certificate() else {
             return Check::Done(Verdict::Absent);
         };
         Check::Done(match self.inner.judge(certificate, request.now()) {

@@ -12,9 +12,9 @@ const MAX_ID: usize = 2048;
 /// Which name counts.
 #[derive(Clone, Debug)]
 pub(super) enum Naming {
-    /// The one URI, which is a SPIFFE ID of one of these trust domains.
+    /// The one URI, which is a SPIFFE ID of this trust domain.
     Spiffe {
-        domains: Vec<Box<str>>,
+        domain: Box<str>,
         /// Whole paths, and such as end with a slash. None where every path may call.
         paths: Vec<Box<str>>,
     },
@@ -44,7 +44,7 @@ impl Naming {
         names: Option<&'a Names>,
     ) -> Result<Found<'a>, ReasonCode> {
         match self {
-            Self::Spiffe { domains, paths } => spiffe(domains, paths, uris),
+            Self::Spiffe { domain, paths } => spiffe(domain, paths, uris),
             Self::Dns(listed) => {
                 let names = names.ok_or(reason::NAMES)?;
                 one_of(listed, &names.dns)
@@ -75,7 +75,7 @@ fn one_of<'a>(listed: &[Box<str>], names: &'a [Box<str>]) -> Result<Found<'a>, R
 }
 
 fn spiffe<'a>(
-    domains: &[Box<str>],
+    own: &str,
     paths: &[Box<str>],
     uris: &'a [Box<str>],
 ) -> Result<Found<'a>, ReasonCode> {
@@ -87,7 +87,7 @@ fn spiffe<'a>(
         return Err(reason::NAMES);
     }
     let (domain, path) = spiffe_id(id).ok_or(reason::SPIFFE_ID)?;
-    if !domains.iter().any(|own| **own == *domain) && !sabotaged!("client_certificate.domain") {
+    if domain != own && !sabotaged!("client_certificate.domain") {
         return Ok(Found::Stranger);
     }
     let is_listed = |listed: &str| match listed.ends_with('/') {
@@ -139,7 +139,7 @@ mod tests {
 
     fn judge(paths: &[&str], uris: &[&str]) -> Result<Option<String>, ReasonCode> {
         let naming = Naming::Spiffe {
-            domains: own(&["acme.example", "other.example"]),
+            domain: "acme.example".into(),
             paths: own(paths),
         };
         let uris = own(uris);

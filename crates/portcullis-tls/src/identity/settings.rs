@@ -14,6 +14,11 @@ use super::{
 /// Add it to a stack behind all others: a request that brings another credential is judged by that.
 /// Setters keep their mistakes; the stack that this is added to reports all of them.
 ///
+/// Who signed a certificate is checked by whoever ended its TLS, and not here: all authorities that are
+/// trusted there can name everybody. So trust those of one trust domain, or of one issuer, and no
+/// others. A federated trust domain has authorities of its own, and needs a listener or a proxy of its
+/// own, with a stack of its own.
+///
 /// Whoever shows a certificate that names nobody listed here has shown none; somebody of a SPIFFE
 /// trust domain that is, and of a path that is not, is refused.
 ///
@@ -25,13 +30,12 @@ use super::{
 /// let workloads = ClientCertificates::spiffe("acme.example");
 /// ```
 ///
-/// Two trust domains, and in them only these:
+/// Only some of them:
 ///
 /// ```
 /// use portcullis_tls::ClientCertificates;
 ///
 /// let workloads = ClientCertificates::spiffe("acme.example")
-///     .add_trust_domain("partner.example")
 ///     .add_path("/agents/")
 ///     .add_path("/jobs/nightly");
 /// ```
@@ -48,9 +52,8 @@ impl ClientCertificates {
     /// a SPIFFE ID of it. The subject is the whole ID, the issuer is `spiffe://` with the trust
     /// domain.
     pub fn spiffe(trust_domain: impl Into<Box<str>>) -> Self {
-        let domains = vec![trust_domain.into()];
-        let paths = Vec::new();
-        Self::with(None, Naming::Spiffe { domains, paths })
+        let (domain, paths) = (trust_domain.into(), Vec::new());
+        Self::with(None, Naming::Spiffe { domain, paths })
     }
 
     /// Clients by a DNS name in their certificate, each of which is listed with
@@ -78,15 +81,6 @@ impl ClientCertificates {
             naming,
             misplaced: Vec::new(),
         }
-    }
-
-    /// One more trust domain of [`spiffe`](Self::spiffe).
-    pub fn add_trust_domain(mut self, trust_domain: impl Into<Box<str>>) -> Self {
-        match &mut self.naming {
-            Naming::Spiffe { domains, .. } => domains.push(trust_domain.into()),
-            _ => self.misplaced.push("add_trust_domain"),
-        }
-        self
     }
 
     /// One more path of [`spiffe`](Self::spiffe) that may call: `/jobs/nightly`, or with a slash at
@@ -144,10 +138,10 @@ impl ClientCertificates {
             );
         }
         match &self.naming {
-            Naming::Spiffe { domains, paths } => {
-                if !domains.iter().all(|domain| is_trust_domain(domain)) {
+            Naming::Spiffe { domain, paths } => {
+                if !is_trust_domain(domain) {
                     complain(
-                        "add_trust_domain",
+                        "ClientCertificates::spiffe",
                         "is no trust domain; give one like `acme.example`, without `spiffe://`",
                     );
                 }

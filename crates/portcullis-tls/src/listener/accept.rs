@@ -1,14 +1,17 @@
 //! Accepting connections, and their handshakes beside one another.
 
-use std::{future::poll_fn, num::NonZeroUsize, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    collections::VecDeque, future::poll_fn, net::SocketAddr, num::NonZeroUsize, pin::pin,
+    sync::Arc, task::Poll, time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{Clock, PeerCertificate};
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -29,14 +32,10 @@ pub(super) struct Acceptor {
 impl Acceptor {
     /// Until nobody takes connections any more. All handshakes end with it.
     pub(super) async fn run(self) {
-        let room = Arc::new(Semaphore::new(self.handshakes.get()));
         let mut running = JoinSet::new();
+        // By age.
+        let mut handshakes = VecDeque::new();
         loop {
-            // Whoever has ended makes room in the set.
-            while running.try_join_next().is_some() {}
-            let Ok(turn) = Arc::clone(&room).acquire_owned().await else {
-                return;
-            };
             let (stream, address) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -49,23 +48,52 @@ impl Acceptor {
             if self.accepted.is_closed() {
                 return;
             }
-            let (acceptor, accepted) = (
-                TlsAcceptor::from(self.config.load_full()),
-                self.accepted.clone(),
-            );
-            let (clock, deadline) = (Arc::clone(&self.clock), self.clock.instant() + self.timeout);
-            running.spawn(async move {
-                let stream = handshake(&acceptor, stream, &*clock, deadline).await;
-                let Some(stream) = stream else { return };
-                let (_, connection) = stream.get_ref();
-                let chain = connection.peer_certificates().unwrap_or_default();
-                let remote = Remote::new(address, PeerCertificate::from_der(chain));
-                // Nobody takes it any more: then the server is going down.
-                let _ = accepted.send((stream, remote)).await;
-                // Until it was taken: connections that are ready do not pile up.
-                drop(turn);
-            });
+            // Whoever has ended makes room in the set.
+            while running.try_join_next().is_some() {}
+            make_room(&mut handshakes, self.handshakes.get());
+            handshakes.push_back(running.spawn(self.shake_hands(stream, address)));
         }
+    }
+
+    /// Hands a connection on, if its handshake comes to its end.
+    fn shake_hands(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (current, accepted) = (Arc::clone(&self.config), self.accepted.clone());
+        let (clock, deadline) = (Arc::clone(&self.clock), self.clock.instant() + self.timeout);
+        async move {
+            let config = current.load_full();
+            let acceptor = TlsAcceptor::from(Arc::clone(&config));
+            let stream = handshake(&acceptor, stream, &*clock, deadline).await;
+            let Some(stream) = stream else { return };
+            // Whoever began before the settings were exchanged may be the one they were exchanged for.
+            if !Arc::ptr_eq(&config, &current.load_full()) {
+                tracing::debug!("a handshake ended after the settings had been exchanged");
+                return;
+            }
+            let (_, connection) = stream.get_ref();
+            let chain = connection.peer_certificates().unwrap_or_default();
+            let remote = Remote::new(address, PeerCertificate::from_der(chain));
+            // Nobody takes it any more: then the server is going down.
+            let _ = accepted.send((stream, remote)).await;
+        }
+    }
+}
+
+/// Sees to it that one more is not too many. The oldest goes first: a client that stays silent, or one
+/// whose connection nobody takes.
+fn make_room(handshakes: &mut VecDeque<AbortHandle>, most: usize) {
+    if handshakes.len() < most {
+        return;
+    }
+    handshakes.retain(|handshake| !handshake.is_finished());
+    while handshakes.len() >= most {
+        let Some(oldest) = handshakes.pop_front() else {
+            return;
+        };
+        oldest.abort();
     }
 }
 

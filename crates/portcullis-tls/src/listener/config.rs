@@ -12,6 +12,11 @@ use rustls::{
     },
 };
 
+use x509_parser::{
+    oid_registry::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT,
+    prelude::{CertificateRevocationList, FromDer as _},
+};
+
 use super::TlsSettings;
 
 const MAX_TIMEOUT: Duration = Duration::from_mins(1);
@@ -136,6 +141,14 @@ fn verifier(
             );
             return None;
         }
+        if !are_of_different_issuers(&lists) {
+            complain(
+                "with_revocation_lists",
+                "holds two lists of one authority, or one that cannot be read: only one of them would \
+                 be looked at; keep the newest",
+            );
+            return None;
+        }
         builder = builder.with_crls(lists);
     }
     if settings.is_optional {
@@ -149,6 +162,25 @@ fn verifier(
             None
         }
     }
+}
+
+/// Whether each list is of another authority, or for another part of its certificates.
+fn are_of_different_issuers(lists: &[CertificateRevocationListDer<'_>]) -> bool {
+    let mut seen = Vec::new();
+    lists.iter().all(|list| {
+        let Ok((_, list)) = CertificateRevocationList::from_der(list) else {
+            return false;
+        };
+        let part = list
+            .extensions()
+            .iter()
+            .find(|extension| extension.oid == OID_X509_EXT_ISSUER_DISTRIBUTION_POINT)
+            .map(|extension| extension.value.to_vec());
+        let of = (list.issuer().as_raw().to_vec(), part);
+        let is_new = !seen.contains(&of);
+        seen.push(of);
+        is_new
+    })
 }
 
 /// Everything of one kind in a PEM text; `None`, if a part of it cannot be read.

@@ -83,8 +83,8 @@ impl TlsSettings {
         self
     }
 
-    /// How many handshakes run at a time: 1024 by default. Others wait in the queue of the operating
-    /// system.
+    /// How many handshakes run at a time: 1024 by default. For one more, the oldest that is not through
+    /// is dropped: clients that connect and stay silent keep nobody waiting.
     pub fn with_max_handshakes(mut self, handshakes: NonZeroUsize) -> Self {
         self.handshakes = handshakes;
         self

@@ -1,6 +1,6 @@
 //! Who a certificate is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Request;
 use portcullis_core::{
@@ -37,12 +37,14 @@ fn judge_at(
     for _ in 0..2 {
         said.push(match authenticator.check(&view) {
             Check::Done(Verdict::Accept(evidence)) => {
-                assert_eq!(evidence.kind(), EvidenceKind::Client);
+                assert_eq!(evidence.kind(), EvidenceKind::Standing);
                 assert_eq!(evidence.client(), Some(evidence.subject()));
                 let confirmation = evidence.confirmation().unwrap();
                 let thumbprint = view.peer_certificate().unwrap().thumbprint();
                 assert_eq!(confirmation.certificate_thumbprint(), Some(thumbprint));
-                assert_eq!(evidence.token_id(), Some(thumbprint));
+                // What is signed, so that its holder cannot change it.
+                let is_read = view.peer_certificate().unwrap().chain().len() > 0;
+                assert_eq!(evidence.token_id() != Some(thumbprint), is_read);
                 Ok((evidence.issuer().to_owned(), evidence.subject().to_owned()))
             }
             Check::Done(Verdict::Absent) => Err("absent"),
@@ -77,9 +79,7 @@ fn a_workload_is_its_spiffe_id() {
         judge(ClientCertificates::spiffe("acme.example"), &svid()),
         Ok(ours.clone())
     );
-    let listed = ClientCertificates::spiffe("other.example")
-        .add_trust_domain("acme.example")
-        .add_path("/agents/");
+    let listed = ClientCertificates::spiffe("acme.example").add_path("/agents/");
     assert_eq!(judge(listed, &svid()), Ok(ours));
     let elsewhere = ClientCertificates::spiffe("acme.example").add_path("/jobs/");
     assert_eq!(judge(elsewhere, &svid()), Err("certificate_not_listed"));
@@ -179,15 +179,41 @@ fn a_digest_is_somebody_where_its_uri_stands_beside() {
 }
 
 #[test]
-fn another_credential_is_judged_instead() {
+fn without_a_certificate_there_is_nobody() {
     let settings = ClientCertificates::spiffe("acme.example");
-    let headers = [("authorization", "Bearer a")];
-    let certificate = Some(certificate(&svid()));
-    assert_eq!(
-        judge_at(settings.clone(), certificate, &headers, NOW),
-        Err("absent")
-    );
     assert_eq!(judge_at(settings, None, &[], NOW), Err("absent"));
+}
+
+/// What a proxy says of a certificate is not what stands in it: its times, most of all.
+#[test]
+fn what_was_said_of_a_certificate_is_not_kept_for_it() {
+    let site = Site::new(Arc::new(SystemClock::new()));
+    let settings = ClientCertificates::spiffe("acme.example");
+    let authenticator = settings.into_authenticator(&site).unwrap();
+    let whole = certificate(&svid());
+    let digest = PeerCertificate::from_digest(digest(&whole));
+    let said = digest.add_uri("spiffe://acme.example/agents/root");
+    assert_eq!(said.thumbprint(), whole.thumbprint());
+    let subject = |certificate: &PeerCertificate, at| {
+        let explained = authenticator.explain(certificate, at);
+        explained.unwrap().map(|subject| subject.into_string())
+    };
+    let late = NOW + Duration::from_secs(1_000_000 * 86_400);
+    assert_eq!(
+        subject(&said, NOW),
+        Ok("spiffe://acme.example/agents/root".to_owned())
+    );
+    assert_eq!(subject(&whole, NOW), Ok(ID.to_owned()));
+    assert_eq!(
+        subject(&whole, late).unwrap_err().as_str(),
+        "certificate_expired"
+    );
+}
+
+fn digest(certificate: &PeerCertificate) -> [u8; 32] {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let bytes = URL_SAFE_NO_PAD.decode(certificate.thumbprint()).unwrap();
+    bytes.try_into().unwrap()
 }
 
 #[test]
@@ -226,9 +252,9 @@ fn mistakes_are_named() {
     for (settings, setting) in [
         (
             ClientCertificates::spiffe("spiffe://acme.example"),
-            "add_trust_domain",
+            "ClientCertificates::spiffe",
         ),
-        (ClientCertificates::spiffe(""), "add_trust_domain"),
+        (ClientCertificates::spiffe(""), "ClientCertificates::spiffe"),
         (
             ClientCertificates::spiffe("a").add_path("agents"),
             "add_path",

@@ -132,6 +132,28 @@ async fn silent_clients_keep_nobody_out() {
     drop(silent);
 }
 
+/// More than there is room for, and none of them has its time over: the oldest go.
+#[tokio::test]
+async fn silent_clients_keep_nobody_waiting() {
+    let authority = Authority::new("acme");
+    let settings = authority
+        .settings()
+        .with_max_handshakes(NonZeroUsize::new(4).unwrap())
+        .with_clock(Told(watch::Sender::new(false)));
+    let echo = Echo::start(settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(echo.address).await.unwrap());
+    }
+    let alice = client(&authority, 2);
+    let said = echo.ask(&authority.client(Some(&alice))).await.unwrap();
+    assert_eq!(said, thumbprint(&alice));
+    // The first have been hung up on.
+    let mut rest = Vec::new();
+    let _ = silent[0].read_to_end(&mut rest).await;
+    assert_eq!(rest, b"");
+}
+
 /// A clock on which it is late when that is said.
 #[derive(Clone, Debug)]
 struct Told(watch::Sender<bool>);
@@ -197,6 +219,22 @@ async fn what_is_revoked_is_refused_from_the_next_list_on() {
     // A list that is out of date says nothing of anybody.
     echo.handle.rotate(&settings(&[], 2022)).unwrap();
     assert!(echo.ask(&of_bob).await.is_err());
+}
+
+/// Of two lists of one authority, one would not be looked at.
+#[tokio::test]
+async fn an_authority_has_one_list() {
+    let (authority, other) = (Authority::new("acme"), Authority::new("other"));
+    let settings = |lists: String| authority.settings().with_revocation_lists(lists);
+    let both = authority.revoke(&[9], 2090) + &authority.revoke(&[9, 2], 2090);
+    let echo = Echo::start(settings(authority.revoke(&[9], 2090))).await;
+    let errors = echo.handle.rotate(&settings(both)).unwrap_err();
+    assert!(
+        errors.to_string().starts_with("`with_revocation_lists`"),
+        "{errors}"
+    );
+    let of_two = authority.revoke(&[9], 2090) + &other.revoke(&[2], 2090);
+    assert!(echo.handle.rotate(&settings(of_two)).is_ok());
 }
 
 #[tokio::test]

@@ -190,6 +190,11 @@ impl PerimeterBuilder {
     /// The proxy proves itself with a certificate of its own, with this thumbprint (the SHA-256 digest
     /// of its DER as base64url): its [header](Self::with_certificate_header) counts on such
     /// connections, and on no others. An address alone is then not enough.
+    ///
+    /// Name the next one before the proxy's certificate is renewed. A connection that shows another
+    /// one, and brings the header or comes from a trusted network, is taken for that of a proxy that
+    /// is not known: its requests come without a certificate, so clients that have one of their own
+    /// have to come from elsewhere.
     pub fn add_proxy_certificate(mut self, thumbprint: impl Into<Box<str>>) -> Self {
         self.settings.proxy_certificates.push(thumbprint.into());
         self
@@ -321,11 +326,12 @@ impl PerimeterSettings {
         if let Some(problem) = header.problem() {
             complain("with_certificate_header", problem);
         }
-        if self.proxies.networks.is_empty() && self.proxy_certificates.is_empty() {
+        if self.proxies.networks.is_empty() {
+            // Also where its certificate is named: the next one would make it a client.
             complain(
                 "with_certificate_header",
-                "is set and no proxy is trusted, so that the header never counts; name the proxy \
-                 with `add_trusted_proxy` or `add_proxy_certificate`",
+                "is set and no network of a proxy is known, so that a proxy could be taken for a \
+                 client; name it with `add_trusted_proxy`",
             );
         }
         self.identity_headers.add(header.name().clone());
@@ -398,6 +404,7 @@ impl PerimeterSettings {
             limits: self.limits,
             budget: budget.map(Arc::new),
             has_warned: AtomicBool::new(false),
+            has_warned_of_proxy: AtomicBool::new(false),
         })
     }
 }

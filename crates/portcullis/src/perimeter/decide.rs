@@ -46,6 +46,8 @@ pub(crate) struct Inspect {
     pub(super) budget: Option<Arc<RefusalBudget>>,
     /// Whether it has been said that the server names no peers.
     pub(super) has_warned: AtomicBool,
+    /// The same of a proxy whose certificate is not known.
+    pub(super) has_warned_of_proxy: AtomicBool,
 }
 
 /// Who hands on the certificates of clients, and how.
@@ -190,7 +192,22 @@ impl Inspect {
         let Some(certificates) = &self.certificates else {
             return Ok(());
         };
-        if !certificates.come_with(parts, &self.proxies) {
+        let is_of_proxy = match certificates.sender(parts, &self.proxies) {
+            Sender::Proxy => true,
+            Sender::Client => return Ok(()),
+            // Whose header it is, and whose certificate, is not known: so it is nobody's.
+            Sender::Unknown => false,
+        };
+        if !is_of_proxy && !portcullis_core::sabotaged!("certificate_header.unknown_proxy") {
+            if !self.has_warned_of_proxy.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    target: "portcullis",
+                    "somebody who may be a proxy shows a certificate that is none of \
+                     `add_proxy_certificate`, so its requests come without one; name the new one \
+                     if the proxy's was renewed",
+                );
+            }
+            peer::set_certificate(&mut parts.extensions, None);
             return Ok(());
         }
         let found = certificates.header.read(&parts.headers);
@@ -233,24 +250,38 @@ impl Inspect {
     }
 }
 
+/// Who is at the other end of a connection.
+enum Sender {
+    /// A client, whose certificate is that of the connection, and whose header is not read.
+    Client,
+    /// A proxy, whose header counts.
+    Proxy,
+    /// Perhaps a proxy, whose certificate is not known: as if it were the client, all who come by it
+    /// would be one.
+    Unknown,
+}
+
 impl ForwardedCertificates {
-    /// Whether a request comes from a proxy whose header counts.
-    fn come_with(&self, parts: &Parts, trusted: &TrustedProxies) -> bool {
+    fn sender(&self, parts: &Parts, trusted: &TrustedProxies) -> Sender {
         let own = parts.extensions.get::<PeerCertificate>();
         if portcullis_core::sabotaged!("certificate_header.hop") {
-            return true;
+            return Sender::Proxy;
         }
         let has_trusted_address = || {
             let address = PeerAddress::of(&parts.extensions).and_then(PeerAddress::ip);
             address.is_some_and(|address| trusted.trusts(address.to_canonical()))
         };
+        let is_listed = |own: &PeerCertificate| {
+            let mut proxies = self.proxies.iter();
+            proxies.any(|proxy| **proxy == *own.thumbprint())
+        };
+        let brings_header = parts.headers.contains_key(self.header.name());
         match own {
-            // Whoever shows one is that one, unless it is the proxy's.
-            Some(own) => self
-                .proxies
-                .iter()
-                .any(|proxy| **proxy == *own.thumbprint()),
-            None => self.proxies.is_empty() && has_trusted_address(),
+            Some(own) if is_listed(own) => Sender::Proxy,
+            Some(_) if brings_header || has_trusted_address() => Sender::Unknown,
+            Some(_) => Sender::Client,
+            None if self.proxies.is_empty() && has_trusted_address() => Sender::Proxy,
+            None => Sender::Client,
         }
     }
 }

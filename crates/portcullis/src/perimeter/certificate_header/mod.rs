@@ -19,7 +19,7 @@ use portcullis_core::PeerCertificate;
 ///
 /// | proxy | settings | form |
 /// |---|---|---|
-/// | Envoy, Istio | `forward_client_cert_details: SANITIZE_SET`, `set_current_client_cert_details: {uri: true}` | [`xfcc`](Self::xfcc) |
+/// | Envoy, Istio | `forward_client_cert_details: SANITIZE_SET`, `set_current_client_cert_details: {cert: true}` | [`xfcc`](Self::xfcc) |
 /// | Caddy | `header_up Client-Cert ":{http.request.tls.client.certificate_der_base64}:"` | [`rfc9440`](Self::rfc9440) |
 /// | nginx | `proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;` and `ssl_verify_client on` or `optional` | [`url_encoded_pem`](Self::url_encoded_pem) |
 /// | Traefik | `passTLSClientCert: {pem: true}` | [`traefik`](Self::traefik) |
@@ -39,7 +39,7 @@ use portcullis_core::PeerCertificate;
 ///     .with_certificate_header(CertificateHeader::xfcc());
 /// ```
 ///
-/// Behind two Envoys that both append, for the client of the outer one:
+/// Behind two Envoys, of which the inner one appends, for the client of the outer one:
 ///
 /// ```
 /// use portcullis::perimeter::{CertificateHeader, PerimeterLayer};
@@ -57,7 +57,7 @@ pub struct CertificateHeader {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
-    /// Elements, of which the one counts that is so far from the right.
+    /// So many elements, of which the first counts.
     Xfcc(usize),
     Rfc9440,
     UrlEncodedPem,
@@ -76,11 +76,16 @@ impl fmt::Display for Malformed {
 }
 
 impl CertificateHeader {
-    /// `X-Forwarded-Client-Cert` of Envoy, with at least `Hash`, which is always there, or `Cert`.
-    /// What stands in `URI` is taken as the [URIs](PeerCertificate::uris) of the certificate.
+    /// `X-Forwarded-Client-Cert` of Envoy, with `Cert`, or at least with `Hash`, which is always there.
     ///
-    /// Where proxies append to it, each to the right of what came, the right-most element counts:
-    /// what stands to the left of it, a client may have written.
+    /// Have it write `Cert`: then all names are read from the certificate itself, and its times are
+    /// known. With `Hash` alone, what stands in `URI` is taken as the
+    /// [URIs](PeerCertificate::uris) of the certificate; Envoy writes them as they stand in it, commas
+    /// and semicolons included, so that an authority that signs any URI lets its holder write the
+    /// header.
+    ///
+    /// There is one element for each proxy that writes it, and neither more nor less: more may be a
+    /// client's. So the first proxy has to remove what came (`SANITIZE_SET`).
     pub const fn xfcc() -> Self {
         Self {
             name: HeaderName::from_static("x-forwarded-client-cert"),
@@ -121,8 +126,9 @@ impl CertificateHeader {
         }
     }
 
-    /// How many trusted proxies have appended to [`xfcc`](Self::xfcc): the element that counts is so
-    /// far from the right. One by default; nothing for other forms.
+    /// How many trusted proxies have written an element of [`xfcc`](Self::xfcc), each to the right of
+    /// those before it: the first is the client's. One by default; nothing for other forms. With
+    /// fewer, the client has shown no certificate to the first proxy.
     pub const fn with_hops(mut self, hops: usize) -> Self {
         if let Form::Xfcc(_) = self.form {
             self.form = Form::Xfcc(hops);
@@ -157,7 +163,7 @@ impl CertificateHeader {
         let text = value.to_str().map_err(|_| Malformed)?;
         match self.form {
             Form::Xfcc(hops) => xfcc::read(text, hops),
-            Form::Rfc9440 => encoded::rfc9440(text).map(Some),
+            Form::Rfc9440 => encoded::rfc9440(text),
             Form::UrlEncodedPem => encoded::url_encoded_pem(text),
             Form::Traefik => encoded::traefik(text),
             Form::Base64Der => encoded::base64_der(text),

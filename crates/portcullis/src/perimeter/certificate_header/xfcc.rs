@@ -23,19 +23,20 @@ struct Element {
     uris: Vec<String>,
 }
 
-/// The certificate in the element that is so far from the right. No value, no certificate.
+/// The certificate of the client, where so many proxies have written an element each. No value, no
+/// certificate.
 pub(super) fn read(text: &str, hops: usize) -> Result<Option<PeerCertificate>, Malformed> {
     if text.is_empty() {
         return Ok(None);
     }
     let elements = elements(text)?;
-    let position = elements.len().checked_sub(hops).ok_or(Malformed)?;
-    let position = if portcullis_core::sabotaged!("certificate_header.right_most") {
-        0
-    } else {
-        position
-    };
-    let pairs = elements.get(position).ok_or(Malformed)?;
+    if elements.len() < hops {
+        return Ok(None);
+    }
+    if elements.len() > hops && !portcullis_core::sabotaged!("certificate_header.elements") {
+        return Err(Malformed);
+    }
+    let pairs = elements.first().ok_or(Malformed)?;
     let mut element = Element::default();
     for (name, value) in pairs {
         element.take(name, value)?;
@@ -54,7 +55,7 @@ impl Element {
             let certificate = self.certificate.replace(pem(&percent_decoded(value)?)?);
             return certificate.is_none().then_some(()).ok_or(Malformed);
         }
-        if name.eq_ignore_ascii_case("uri") && !value.is_empty() {
+        if name.eq_ignore_ascii_case("uri") {
             self.uris.push(value.to_owned());
         }
         // `By`, `Chain`, `Subject` and `DNS` name nobody here: `Subject` can be read in two ways.
@@ -75,7 +76,13 @@ impl Element {
             }
             (None, None) => return Err(Malformed),
         };
-        let uris = self.uris.into_iter();
+        // Empty, where there is none. Beside another, it is what the holder has made of it.
+        let uris = match self.uris.as_slice() {
+            [only] if only.is_empty() => Vec::new(),
+            uris if uris.iter().any(String::is_empty) => return Err(Malformed),
+            _ => self.uris,
+        };
+        let uris = uris.into_iter();
         Ok(uris.fold(certificate, PeerCertificate::add_uri))
     }
 }
@@ -201,20 +208,35 @@ mod tests {
     }
 
     #[test]
-    fn the_element_counts_that_a_trusted_proxy_has_appended() {
-        let evil = format!("By=spiffe://evil;Hash={OTHER};URI=spiffe://td.example/admin");
-        let real = format!("By=spiffe://td.example/gw;Hash={HASH};URI=spiffe://td.example/a");
-        for text in [format!("{evil},{real}"), format!("{evil}, {real}")] {
+    fn there_is_one_element_for_each_proxy() {
+        let client = format!("By=spiffe://td.example/edge;Hash={HASH};URI=spiffe://td.example/a");
+        let edge = format!("By=spiffe://td.example/gw;Hash={OTHER};URI=spiffe://td.example/edge");
+        for text in [format!("{client},{edge}"), format!("{client}, {edge}")] {
             let uris = vec!["spiffe://td.example/a".to_owned()];
-            assert_eq!(found(&text, 1), Ok((thumbprint(HASH), uris)));
-            assert_eq!(found(&text, 2).unwrap().0, thumbprint(OTHER));
-            assert_eq!(found(&text, 3), Err(Malformed));
+            assert_eq!(found(&text, 2), Ok((thumbprint(HASH), uris)));
+            // One of them may be the client's work, whichever.
+            assert_eq!(found(&text, 1), Err(Malformed));
+            // The client has shown none to the first of three.
+            assert_eq!(read(&text, 3), Ok(None));
         }
         // A quote that a client leaves open swallows nothing: then nothing is read at all.
-        let open = format!("By=\"evil,{real}");
+        let open = format!("By=\"evil,{client}");
         assert_eq!(found(&open, 1), Err(Malformed));
-        let closed = format!("By=\"x,Hash={OTHER}\",{real}");
-        assert_eq!(found(&closed, 1).unwrap().0, thumbprint(HASH));
+    }
+
+    /// Envoy writes names as they stand in the certificate, with whatever its holder had signed.
+    #[test]
+    fn a_name_with_a_separator_in_it_is_nobody() {
+        for uri in [
+            format!("urn:x,Hash={OTHER};URI=spiffe://td.example/root"),
+            ";URI=spiffe://td.example/root".to_owned(),
+        ] {
+            let text = format!("By=spiffe://td.example/gw;Hash={HASH};URI={uri}");
+            assert_eq!(found(&text, 1), Err(Malformed), "{uri}");
+        }
+        // None at all is none.
+        let none = format!("Hash={HASH};URI=");
+        assert_eq!(found(&none, 1), Ok((thumbprint(HASH), vec![])));
     }
 
     #[test]
@@ -251,13 +273,13 @@ mod tests {
             let _ = read(&text, hops);
         }
 
-        /// Whatever a client writes to the left changes nothing, as long as it can be read.
+        /// Whatever a client writes to the left, it is not taken for the proxy's.
         #[test]
-        fn what_stands_to_the_left_does_not_count(
+        fn what_stands_to_the_left_is_refused(
             left in "([A-Za-z]{1,5}=(\"[a-z,;]{0,9}\"|[a-z]{0,9});){0,3}[A-Za-z]{1,5}=[a-z]{0,9}"
         ) {
             let text = format!("{left},Hash={HASH}");
-            prop_assert_eq!(found(&text, 1).unwrap().0, thumbprint(HASH));
+            prop_assert_eq!(found(&text, 1), Err(Malformed));
         }
     }
 }
