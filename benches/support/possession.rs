@@ -76,6 +76,10 @@ impl ReplayStore for Passing {
     ) -> Result<Taken, StoreError> {
         Ok(Taken::Full)
     }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
 }
 
 /// Proofs: what has to be computed, and all of it.

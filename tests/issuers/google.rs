@@ -23,7 +23,7 @@ fn service(google: &Provider) -> Token {
 
 #[test]
 fn a_service_account_is_a_client() {
-    let google = Provider::new(NAME, Issuer::google());
+    let google = Provider::new(NAME, Issuer::google([ACCOUNT]));
     let evidence = google.judge(&service(&google)).unwrap();
     assert_eq!(evidence.kind(), EvidenceKind::Client);
     assert_eq!((evidence.issuer(), evidence.subject()), (NAME, ACCOUNT));
@@ -33,7 +33,7 @@ fn a_service_account_is_a_client() {
 
 #[test]
 fn accounts_are_named_by_their_id() {
-    let google = Provider::new(NAME, Issuer::google().with_clients([ACCOUNT]));
+    let google = Provider::new(NAME, Issuer::google([ACCOUNT]));
     assert!(google.judge(&service(&google)).is_ok());
     let other = service(&google)
         .with_claim("sub", "1")
@@ -43,7 +43,7 @@ fn accounts_are_named_by_their_id() {
 
 #[test]
 fn the_login_of_a_person_is_not_for_here() {
-    let google = Provider::new(NAME, Issuer::google());
+    let google = Provider::new(NAME, Issuer::google([ACCOUNT]));
     let good = service(&google);
     let app = "1234.apps.googleusercontent.com";
     for (token, reason) in [

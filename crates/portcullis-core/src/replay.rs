@@ -78,6 +78,15 @@ pub trait ReplayStore: Send + Sync + 'static {
         until: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Taken, StoreError>> + Send;
+
+    /// Whether what is kept ends with the process, and is seen by nobody else. One that is there
+    /// after a restart, or on another server, needs a key by which the authenticators find the same:
+    /// without one the settings are an error.
+    ///
+    /// `false`, unless a store says otherwise.
+    fn is_volatile(&self) -> bool {
+        false
+    }
 }
 
 /// What became of an attempt to take a credential.

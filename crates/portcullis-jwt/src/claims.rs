@@ -182,6 +182,9 @@ impl<'a> Claims<'a> {
         if let Some(client) = client {
             evidence = evidence.with_client(client);
         }
+        if terms.provided.is_some_and(Provided::is_of_a_proxy) {
+            evidence = evidence.asserted_per_request();
+        }
         self.complete(evidence, terms, kind, window)
     }
 

@@ -16,6 +16,7 @@
 //! # impl ReplayStore for MemoryReplays {
 //! #     async fn take(&self, _: ReplayOwner, _: ReplayKey, _: Timestamp, _: Timestamp)
 //! #         -> Result<Taken, StoreError> { Ok(Taken::Full) }
+//! #     fn is_volatile(&self) -> bool { true }
 //! # }
 //!
 //! # fn main() -> Result<(), portcullis_core::ConfigErrors> {

@@ -218,6 +218,11 @@ impl<'a> Provided<'a> {
         self.profile.omits_client()
     }
 
+    /// Whether a proxy says so with each request.
+    pub(crate) fn is_of_a_proxy(&self) -> bool {
+        matches!(self.profile, Profile::Proxy(_))
+    }
+
     /// The claim that names the subject.
     pub(crate) fn subject(&self, claims: &Claims<'a>) -> Option<Raw<'a>> {
         match self.profile {

@@ -143,6 +143,11 @@ impl Window {
         self.expires_at + self.leeway
     }
 
+    /// How long it is until its end, without any leeway.
+    pub(crate) fn left(&self, now: Timestamp) -> Duration {
+        self.expires_at.saturating_since(now)
+    }
+
     /// Whether `exp` is after `iat`, and not too long after it.
     pub(crate) fn check_lifetime(&self, longest: Duration) -> Result<(), Fault> {
         let is_possible = self.issued_at <= self.expires_at;

@@ -226,6 +226,16 @@ async fn tokens(harness: &mut Harness) {
             .attack(harness, name, &Expected::invalid_token(codes))
             .await;
     }
+    // A person whom the issuer does not say by an id: all of a client would be one.
+    let mut unnamed = asking.good_without("sub");
+    if let Some(object) = unnamed.as_object_mut() {
+        object.insert("username".to_owned(), "alice".into());
+    }
+    asking.desk.say_json(&unnamed);
+    let nobody = Expected::invalid_token(&["jwt_sub"]);
+    asking
+        .attack(harness, "one of a person without a subject", &nobody)
+        .await;
     asking.desk.say_json(&asking.good());
     let expected = Expected::invalid_token(&["introspection_size"]);
     let long = "a".repeat(17 * 1024);

@@ -74,7 +74,8 @@ impl<'t> Data<'t> {
         let window = window(parts.exp, ends, rules, now)?;
         let subject = subject.and_then(Raw::text).unwrap_or_default();
         let mut evidence = Evidence::new(EvidenceKind::User, rules.issuer.clone(), &*subject)
-            .with_not_after(window.end());
+            .with_not_after(window.end())
+            .asserted_per_request();
         if let Some(client) = client {
             evidence = evidence.with_client(client);
         }

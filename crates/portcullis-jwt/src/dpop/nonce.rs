@@ -65,9 +65,14 @@ impl Nonces {
         sabotaged!("dpop.nonce").then_some(Given::Now)
     }
 
-    /// Until when no nonce that is good now is good any longer.
-    pub(super) fn end(&self, now: Timestamp) -> Timestamp {
-        let seconds = self.number(now).saturating_add(2).saturating_mul(self.span);
+    /// Until when a nonce that is good now is good.
+    pub(super) fn end(&self, now: Timestamp, given: Given) -> Timestamp {
+        let spans = match given {
+            Given::Now => 2,
+            Given::Before => 1,
+        };
+        let last = self.number(now).saturating_add(spans);
+        let seconds = last.saturating_mul(self.span);
         Timestamp::from_unix_seconds(seconds)
     }
 
@@ -121,8 +126,9 @@ mod tests {
         assert_eq!(nonces.check(&nonce, after(600)), None);
         // Nor before it was given away, after a clock was set back.
         assert_eq!(nonces.check(&given(&nonces, after(300)), AT), None);
-        assert_eq!(nonces.end(AT), after(600));
-        assert_eq!(nonces.end(after(299)), after(600));
+        assert_eq!(nonces.end(AT, Given::Now), after(600));
+        assert_eq!(nonces.end(after(299), Given::Now), after(600));
+        assert_eq!(nonces.end(after(300), Given::Before), after(600));
     }
 
     #[test]
@@ -173,7 +179,7 @@ mod tests {
             let at = Timestamp::from_unix_seconds(seconds);
             let nonces = Nonces::new(&[1; 32], Duration::MAX);
             assert_eq!(nonces.check(&given(&nonces, at), at), Some(Given::Now));
-            let _ = nonces.end(at);
+            let _ = nonces.end(at, Given::Now);
         }
     }
 }

@@ -197,7 +197,7 @@ impl<'a> Parts<'a> {
             let given = nonces.check(&nonce, now);
             let given = given.ok_or(Fault::Nonce(reason::DPOP_NONCE))?;
             // By the nonce it is known when the proof was made, whatever the client's clock says.
-            return Ok((nonces.end(now), given == Given::Before));
+            return Ok((nonces.end(now, given), given == Given::Before));
         }
         let distance = now
             .saturating_since(made_at)

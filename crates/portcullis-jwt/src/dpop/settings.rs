@@ -97,7 +97,7 @@ impl Dpop {
 
     /// The key of nonces, and of the hashes in the store: at least 16 random bytes, kept where the
     /// server's other secrets are, and the same for all that share a store. Without it one is
-    /// drawn when this is built.
+    /// drawn when this is built, which does only for a store that ends with the process.
     pub fn with_key(mut self, key: Secret) -> Self {
         self.key = Some(key);
         self
@@ -185,6 +185,15 @@ impl Dpop {
                 return None;
             }
             return Some(Keys::new(key.expose()));
+        }
+        if !self.store.is_volatile() {
+            errors.push(ConfigError::new(
+                "with_key",
+                "is not set, and the store of used proofs outlasts the process or is shared: what \
+                 another has written into it would not be found, and a proof could be used again; \
+                 give all of them one key of at least 16 random bytes",
+            ));
+            return None;
         }
         match entropy::bytes::<32>() {
             Ok(key) => Some(Keys::new(&key)),

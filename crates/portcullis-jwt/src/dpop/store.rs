@@ -19,6 +19,7 @@ pub(super) struct Use {
 pub(super) trait DynReplayStore: Send + Sync + 'static {
     fn take_now(&self, one: Use) -> Check<Taken>;
     fn take(&self, one: Use) -> Taking<'_>;
+    fn is_volatile(&self) -> bool;
 }
 
 impl<S: ReplayStore> DynReplayStore for S {
@@ -30,5 +31,9 @@ impl<S: ReplayStore> DynReplayStore for S {
         Box::pin(ReplayStore::take(
             self, one.owner, one.key, one.until, one.now,
         ))
+    }
+
+    fn is_volatile(&self) -> bool {
+        ReplayStore::is_volatile(self)
     }
 }

@@ -128,6 +128,8 @@ struct Extras<'a> {
     token_type: Option<Raw<'a>>,
     token_use: Option<Raw<'a>>,
     typ: Option<Raw<'a>>,
+    /// The resource owner, for people; some call it `user_name`.
+    username: Option<Raw<'a>>,
 }
 
 fn evidence(json: &str, rules: &Rules, now: Timestamp) -> Result<(Evidence, Window), Stop> {
@@ -138,6 +140,7 @@ fn evidence(json: &str, rules: &Rules, now: Timestamp) -> Result<(Evidence, Wind
         "token_type" => extras.token_type = Some(raw),
         "token_use" => extras.token_use = Some(raw),
         "typ" => extras.typ = Some(raw),
+        "username" | "user_name" => extras.username = Some(raw),
         _ => {}
     })
     .map_err(|_| unreadable("it is no JSON object, or one with a member twice"))?;
@@ -160,7 +163,7 @@ fn evidence(json: &str, rules: &Rules, now: Timestamp) -> Result<(Evidence, Wind
     let client = client.map(|text| text.ok_or(unreadable("`client_id` is no string")));
     let client = client.transpose()?.filter(|client| !client.is_empty());
     check_client(client.as_deref(), rules)?;
-    let evidence = evidence_of(&claims, rules, &window, client)?;
+    let evidence = evidence_of(&claims, rules, &window, client, extras.username.is_some())?;
     let is_bound = evidence
         .confirmation()
         .is_some_and(|confirmation| confirmation.jwk_thumbprint().is_some());
@@ -272,11 +275,14 @@ fn evidence_of<'a>(
     rules: &Rules,
     window: &Window,
     client: Option<Cow<'a, str>>,
+    is_of_a_person: bool,
 ) -> Result<Evidence, Stop> {
     let named = claims.sub.map(|sub| sub.text().unwrap_or_default());
     // A token that a client got for itself may have no subject but it (RFC 7662 §2.2).
     let subject = match (named, &client) {
         (Some(subject), _) => Some(subject),
+        // Whoever has a name is somebody else, and a name can be given to another later.
+        (None, _) if is_of_a_person && !sabotaged!("introspection.person") => None,
         (None, client) => client.clone(),
     };
     let subject = subject.filter(|subject| !subject.is_empty());
@@ -308,10 +314,11 @@ fn evidence_of<'a>(
 
 /// How long an outcome may be kept: a refusal for less, because the token may be so new that not
 /// every server of the issuer knows it yet.
-pub(super) fn lifetime(outcome: &Outcome, longest: Duration) -> Option<Duration> {
+pub(super) fn lifetime(outcome: &Outcome, longest: Duration, now: Timestamp) -> Option<Duration> {
     const REFUSAL: Duration = Duration::from_secs(5);
     match outcome {
-        Outcome::Active(..) => Some(longest),
+        // Beyond its end it is good for the leeway, for as long as its issuer says so each time.
+        Outcome::Active(_, window) => Some(longest.min(window.left(now))),
         Outcome::Refused(_) => Some(longest.min(REFUSAL)),
         Outcome::Failed(_) if sabotaged!("introspection.failure") => Some(longest),
         Outcome::Failed(_) => None,

@@ -1,6 +1,7 @@
 //! The authenticator.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use portcullis_core::{
     Authenticator, Check, Clock, Description, NotReady, ReasonCode, Rejection, RequestView, Secret,
     Timestamp, Unavailable, Verdict, sabotaged,
@@ -94,9 +96,23 @@ impl Inner {
         Ok(())
     }
 
-    /// Asks, and holds the answer against the rules.
+    /// Asks, and holds the answer against the rules, in the time that there is for all of it.
     async fn ask(&self, token: &str) -> Outcome {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let limit = self.endpoint.timeout;
+        let deadline = self.clock.instant() + limit;
+        let work = pin!(self.ask_and_judge(token));
+        match select(work, self.clock.sleep_until(deadline)).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => {
+                let issuer = &self.rules.issuer;
+                tracing::warn!(%issuer, ?limit, "the issuer has not answered in time about a token");
+                Outcome::Failed(reason::INTROSPECTION_UNAVAILABLE)
+            }
+        }
+    }
+
+    async fn ask_and_judge(&self, token: &str) -> Outcome {
         let issuer = &self.rules.issuer;
         let answer = match self.endpoint.ask(token).await {
             Ok(answer) => answer,
@@ -125,11 +141,12 @@ impl Inner {
 
     /// Asks, and keeps the answer for as long as that may be.
     async fn ask_and_keep(&self, key: u128, token: &str) -> Outcome {
+        // What the issuer says was true at some moment after this one.
+        let asked_at = self.clock.instant();
         let outcome = self.ask(token).await;
-        let longest = self.keeps;
-        if let Some(time) = longest.and_then(|longest| lifetime(&outcome, longest)) {
-            let until = self.clock.instant() + time;
-            self.answers.insert(key, outcome.clone(), until);
+        let now = self.clock.now();
+        if let Some(time) = self.keeps.and_then(|most| lifetime(&outcome, most, now)) {
+            self.answers.insert(key, outcome.clone(), asked_at + time);
         }
         outcome
     }

@@ -2,7 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use futures_util::future::{Either, select};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use portcullis_core::{ReasonCode, sabotaged};
 use tokio::sync::{OnceCell, Semaphore};
@@ -33,17 +32,6 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// What the issuer writes about a token: a JSON object, or a JWT where that is asked for.
-    pub(super) async fn ask(&self, token: &str) -> Result<String, Problem> {
-        let clock = &self.discovery.clock;
-        let deadline = clock.instant() + self.timeout;
-        let work = std::pin::pin!(self.ask_in_turn(token));
-        match select(work, clock.sleep_until(deadline)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(Problem::Late(self.timeout)),
-        }
-    }
-
     /// Finds the endpoint, if it is not known yet.
     pub(super) async fn find(&self) -> Result<&str, Problem> {
         let url = self.url.get_or_try_init(async || {
@@ -53,7 +41,8 @@ impl Endpoint {
         url.await.map(|url| &**url)
     }
 
-    async fn ask_in_turn(&self, token: &str) -> Result<String, Problem> {
+    /// What the issuer writes about a token: a JSON object, or a JWT where that is asked for.
+    pub(super) async fn ask(&self, token: &str) -> Result<String, Problem> {
         // Closed never, and late at worst: the deadline is around this.
         let _turn = self.turns.acquire().await;
         let url = self.find().await?;
@@ -128,7 +117,6 @@ pub(super) enum Problem {
     Credentials(&'static str),
     Discovery(Box<str>),
     Http(Box<str>, HttpError),
-    Late(Duration),
     Place(Box<str>, &'static str),
     Refused(Box<str>, StatusCode),
     Status(Box<str>, StatusCode),
@@ -151,7 +139,6 @@ impl fmt::Display for Problem {
             Self::Credentials(problem) => f.write_str(problem),
             Self::Discovery(problem) => f.write_str(problem),
             Self::Http(url, error) => write!(f, "{} cannot be asked: {error}", Shown(url)),
-            Self::Late(limit) => write!(f, "the answer took longer than {limit:?}"),
             Self::Place(url, problem) => write!(f, "{} {problem}", Shown(url)),
             Self::Refused(url, status) => write!(
                 f,

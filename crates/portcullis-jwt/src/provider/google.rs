@@ -6,7 +6,7 @@
 //! ```
 //! use portcullis_jwt::{Issuer, Jwt};
 //!
-//! let jwt = Jwt::new(Issuer::google().with_clients(["112233445566778899000"]));
+//! let jwt = Jwt::new(Issuer::google(["112233445566778899000"]));
 //! ```
 //!
 //! # Who can come this way
@@ -29,9 +29,8 @@
 //! - None for the agent: the audience is what the caller asks for. Give it the resource of the
 //!   stack.
 //! - **Every service account of every customer of Google can get such a token.** It says who calls,
-//!   not that it may: name the accounts with [`with_clients`](Issuer::with_clients), by their
-//!   unique id (`gcloud iam service-accounts describe`, member `uniqueId`), or look at the subject.
-//!   An email address is not looked at: it can be given to another account later.
+//!   not that it may. So the accounts that may are named, by their unique id (`gcloud iam
+//!   service-accounts describe`, member `uniqueId`), and no other is let in. An email address is not looked at: it can be given to another account later.
 //!
 //! # What the tokens look like
 //!
@@ -52,10 +51,10 @@
 use crate::{Issuer, profile::Profile};
 
 impl Issuer {
-    /// The identity tokens that service accounts get for themselves. See the
-    /// [page on Google](crate::provider::google).
-    pub fn google() -> Self {
+    /// The identity tokens that these service accounts get for themselves, by their unique ids. See
+    /// the [page on Google](crate::provider::google).
+    pub fn google(accounts: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
         let name = "https://accounts.google.com";
-        Self::with_profile(name.into(), Profile::Google)
+        Self::with_profile(name.into(), Profile::Google).with_clients(accounts)
     }
 }

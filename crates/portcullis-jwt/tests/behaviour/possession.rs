@@ -23,6 +23,25 @@ impl ReplayStore for Says {
     ) -> Result<Taken, StoreError> {
         self.0.ok_or_else(|| StoreError::new("the store is down"))
     }
+
+    fn is_volatile(&self) -> bool {
+        true
+    }
+}
+
+/// The same, where others look and write as well.
+struct Shared(Says);
+
+impl ReplayStore for Shared {
+    async fn take(
+        &self,
+        owner: ReplayOwner,
+        key: ReplayKey,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        self.0.take(owner, key, until, now).await
+    }
 }
 
 fn site(resource: Option<&str>) -> Site {
@@ -69,6 +88,10 @@ fn what_cannot_work_is_named() {
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].starts_with(&format!("`{setting}`")), "{errors:?}");
     }
+    let shared = || Dpop::new(Shared(Says(Some(Taken::Fresh))));
+    let errors = built(shared(), resource).unwrap_err();
+    assert!(errors[0].starts_with("`with_key`"), "{errors:?}");
+    assert!(built(shared().with_key(Secret::new([1; 16])), resource).is_ok());
     let all = dpop()
         .with_algorithms([])
         .with_window(Duration::ZERO)

@@ -18,7 +18,7 @@ fn guard() -> Guard {
     let mut settings = Settings::fixed();
     settings.idp = settings.idp.with_issuer("https://accounts.google.com");
     let keys = settings.idp.jwks().to_string();
-    settings.jwt = Jwt::new(Issuer::google().with_static_keys(keys));
+    settings.jwt = Jwt::new(Issuer::google([ACCOUNT]).with_static_keys(keys));
     settings.build()
 }
 
@@ -38,7 +38,12 @@ async fn kinds(harness: &mut Harness) {
         .control("of a service account", &guard, guard.bearer(&good.mint()))
         .await;
     let app = "1234.apps.googleusercontent.com";
-    let attacks: [(_, _, &'static [&'static str]); 3] = [
+    let attacks: [(_, _, &'static [&'static str]); 4] = [
+        (
+            "of an account of somebody else",
+            good.clone().with_claim("sub", "1").with_claim("azp", "1"),
+            &["jwt_client"],
+        ),
         (
             "of a person, by an application",
             good.clone().with_claim("azp", app),

@@ -47,6 +47,38 @@ async fn an_answer_becomes_evidence() {
     assert_eq!(found.actors()[0].subject(), "agent");
 }
 
+/// A server that names its users by `username` alone does not say who they are: all users of a client
+/// would be one.
+#[tokio::test]
+async fn a_user_without_a_subject_is_nobody() {
+    for name in ["username", "user_name"] {
+        let answer = with(without(active(), "sub"), name, "alice");
+        assert_eq!(judge(&answer).await, Err("401 jwt_sub".to_owned()));
+        assert_eq!(judge(&with(active(), name, "alice")).await, Ok(()));
+    }
+}
+
+/// The time of an answer is when it was asked for, not when it came.
+#[tokio::test]
+async fn a_slow_answer_is_not_kept_for_longer() {
+    let world = World::with(|it| it.with_cache_for(Duration::from_secs(10)));
+    world.desk.close();
+    let (auth, now) = (world.auth.clone(), world.clock.now());
+    let asking = tokio::spawn(async move { crate::support::answer(&auth, TOKEN, now).await });
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(4));
+    world.desk.open();
+    assert_eq!(asking.await.unwrap(), Answer::Accepted);
+    world.clock.advance(Duration::from_secs(5));
+    assert_eq!(world.answer(TOKEN).await, Answer::Accepted);
+    assert_eq!(world.desk.count(), 1);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.answer(TOKEN).await, Answer::Accepted);
+    assert_eq!(world.desk.count(), 2);
+}
+
 #[tokio::test]
 async fn a_token_is_taken_up_to_an_age_where_one_is_set() {
     let world = World::with(|it| it.with_max_token_age(Duration::from_secs(60)));
@@ -296,10 +328,20 @@ async fn an_answer_never_outlives_the_token() {
     let world = World::with(|it| it.with_cache_for(Duration::from_mins(5)));
     world.desk.say(&with(active(), "exp", NOW + 20));
     assert_eq!(world.answer(TOKEN).await, Answer::Accepted);
-    world.clock.advance(Duration::from_secs(49));
+    world.clock.advance(Duration::from_secs(19));
     assert_eq!(world.answer(TOKEN).await, Answer::Accepted);
-    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.desk.count(), 1);
+    // From its end on it is good by the leeway, and by what its issuer says each time.
+    for asked in 2..4 {
+        world.clock.advance(Duration::from_secs(1));
+        assert_eq!(world.answer(TOKEN).await, Answer::Accepted);
+        assert_eq!(world.desk.count(), asked);
+    }
+    world.desk.say(&json!({"active": false}));
+    let expected = Err("401 introspection_inactive".to_owned());
+    assert_eq!(code(world.answer(TOKEN).await), expected);
+    world.desk.say(&with(active(), "exp", NOW + 20));
+    world.clock.advance(Duration::from_secs(29));
     let expected = Err("401 jwt_expired".to_owned());
     assert_eq!(code(world.answer(TOKEN).await), expected);
-    assert_eq!(world.desk.count(), 1);
 }
