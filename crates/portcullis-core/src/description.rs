@@ -130,8 +130,13 @@ impl Description {
     /// Whether subjects of this issuer are vouched for, whether or not clients are told.
     #[must_use]
     pub fn declares(&self, issuer: &str) -> bool {
-        let mut declared = self.authorization_servers.iter().chain(&self.issuers);
-        declared.any(|own| **own == *issuer)
+        self.issuers().any(|own| own == issuer)
+    }
+
+    /// The issuers whose subjects are vouched for, whether or not clients are told.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        let declared = self.authorization_servers.iter().chain(&self.issuers);
+        declared.map(|issuer| &**issuer)
     }
 
     /// The authorization servers whose tokens are accepted.

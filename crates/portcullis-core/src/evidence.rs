@@ -44,6 +44,7 @@ pub struct Evidence {
     confirmation: Option<Confirmation>,
     actors: Vec<Actor>,
     revocation_keys: Vec<RevocationKey>,
+    is_asserted_per_request: bool,
 }
 
 impl Evidence {
@@ -69,6 +70,7 @@ impl Evidence {
             confirmation: None,
             actors: Vec::new(),
             revocation_keys: Vec::new(),
+            is_asserted_per_request: false,
         }
     }
 
@@ -105,6 +107,18 @@ impl Evidence {
     /// When the credential was issued (`iat`).
     pub fn with_issued_at(mut self, time: Timestamp) -> Self {
         self.issued_at = Some(time);
+        self
+    }
+
+    /// Somebody between client and server says anew with each request who calls, such as a proxy with
+    /// single sign-on, and the client has no credential for this server.
+    ///
+    /// When that was said tells nothing of when anybody authenticated. So the end of a session, for
+    /// whatever reason, keeps nobody out, because nobody could ever come with something later: that
+    /// is for whoever says it to do. And a revocation keeps out for as long as it is kept, whatever
+    /// is said later.
+    pub fn asserted_per_request(mut self) -> Self {
+        self.is_asserted_per_request = true;
         self
     }
 
@@ -197,6 +211,12 @@ impl Evidence {
     #[must_use]
     pub fn issued_at(&self) -> Option<Timestamp> {
         self.issued_at
+    }
+
+    /// Whether somebody else says anew with each request who calls.
+    #[must_use]
+    pub fn is_asserted_per_request(&self) -> bool {
+        self.is_asserted_per_request
     }
 
     /// When the credential ends.

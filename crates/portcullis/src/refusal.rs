@@ -22,6 +22,7 @@ pub(crate) struct Refusal {
     /// Few refusals have one, and each request carries the room for one.
     header: Option<Box<(HeaderName, HeaderValue)>>,
     body: Body,
+    is_free_of_charge: bool,
 }
 
 /// What honest callers and innocent browsers are refused for. A request without a credential
@@ -60,6 +61,7 @@ impl Refusal {
             retry_after: None,
             header: None,
             body: Body::Problem,
+            is_free_of_charge: FREE_OF_CHARGE.contains(&reason),
         }
     }
 
@@ -157,7 +159,19 @@ impl Refusal {
     pub(crate) fn is_charged(&self) -> bool {
         self.outcome == Outcome::Refused
             && self.status != StatusCode::TOO_MANY_REQUESTS
-            && !FREE_OF_CHARGE.contains(&self.reason)
+            && !self.is_free_of_charge
+    }
+
+    /// Costs the sender's address nothing, because it is in order.
+    pub(crate) fn free_of_charge(self) -> Self {
+        Self {
+            is_free_of_charge: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_free_of_charge(&self) -> bool {
+        self.is_free_of_charge
     }
 
     pub(crate) fn into_response(self, id: RequestId) -> Response<Bytes> {

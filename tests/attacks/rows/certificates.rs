@@ -25,6 +25,9 @@ const ROOT: &str = "spiffe://acme.example/agents/root";
 pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:certificate headers", headers).await;
     harness.row("own:client certificates", identities).await;
+    harness
+        .row("own:certificates beside keys", beside_keys)
+        .await;
 }
 
 fn element(digest: [u8; 32], uri: &str) -> String {
@@ -128,17 +131,23 @@ async fn headers(harness: &mut Harness) {
         let attack = request(&by_address, PROXY, None, &lines);
         harness.attack(name, &by_address, attack, &malformed).await;
     }
-    // What a client wrote further to the left does not count.
-    let appended = format!("{evil},{}", real.replace("/agents/a", "/jobs/a"));
-    let unlisted = Expected::invalid_token(&["certificate_not_listed"]);
-    let attack = request(&by_address, PROXY, None, &[(XFCC, &appended)]);
-    harness
-        .attack("with another to the left", &by_address, attack, &unlisted)
-        .await;
+    // What a client wrote further to the left, or had signed as a name, is not the proxy's.
+    let unlisted = real.replace("/agents/a", "/jobs/a");
+    let signed = real.replace("URI=", &format!("URI=urn:x,Hash={};URI=", "0".repeat(64)));
+    let empty = real.replace("URI=", "URI=;URI=");
+    for (name, value) in [
+        ("with another to the left", format!("{evil},{unlisted}")),
+        ("with a comma in a name", signed),
+        ("with a semicolon in a name", empty),
+    ] {
+        let attack = request(&by_address, PROXY, None, &[(XFCC, &value)]);
+        harness.attack(name, &by_address, attack, &malformed).await;
+    }
 
     // By the certificate of the proxy.
     let own = PeerCertificate::from_digest([9; 32]);
-    let by_certificate = guard(xfcc().add_proxy_certificate(own.thumbprint()));
+    let pinned = xfcc().add_trusted_proxy("10.0.0.0/8");
+    let by_certificate = guard(pinned.add_proxy_certificate(own.thumbprint()));
     let good = request(&by_certificate, STRANGER, Some([9; 32]), &[(XFCC, &real)]);
     harness
         .control("by the proxy's certificate", &by_certificate, good)
@@ -152,6 +161,27 @@ async fn headers(harness: &mut Harness) {
             .attack(name, &by_certificate, attack, &missing)
             .await;
     }
+    // Nor is one that nobody knows, such as the proxy with the certificate that it has renewed: all who
+    // come by it would be one.
+    for (name, address, lines) in [
+        ("a proxy that is not known", PROXY, vec![]),
+        ("the same, with its header", STRANGER, vec![(XFCC, &*real)]),
+    ] {
+        let mut attack = request(&by_certificate, address, None, &lines);
+        let gateway = PeerCertificate::from_digest(OTHER).add_uri(ROOT);
+        attach(&mut attack, gateway);
+        harness
+            .attack(name, &by_certificate, attack, &missing)
+            .await;
+    }
+    let mut direct = request(&by_certificate, STRANGER, None, &[]);
+    attach(
+        &mut direct,
+        PeerCertificate::from_digest(OTHER).add_uri(URI),
+    );
+    harness
+        .control("a client of its own", &by_certificate, direct)
+        .await;
     // The proxy itself is not the client.
     let alone = request(&by_certificate, STRANGER, Some([9; 32]), &[]);
     harness
@@ -259,6 +289,50 @@ async fn identities(harness: &mut Harness) {
     harness
         .attack("a bad token beside", &guard, beside, &unknown)
         .await;
+}
+
+/// Whoever comes with a credential in a header is not the certificate of the connection instead: users
+/// would become their proxy, and a bad key as good as none.
+async fn beside_keys(harness: &mut Harness) {
+    let mut settings = Settings::fixed();
+    settings.key_header = Some("x-api-key");
+    settings.client_certificates = Some(ClientCertificates::spiffe("acme.example"));
+    let guard = settings.build();
+    let request = |key: Option<&str>| {
+        let lines: Vec<_> = key.iter().map(|key| ("x-api-key", *key)).collect();
+        let mut request = request(&guard, STRANGER, None, &lines);
+        attach(
+            &mut request,
+            PeerCertificate::from_digest(DIGEST).add_uri(URI),
+        );
+        request
+    };
+    harness.control("alone", &guard, request(None)).await;
+    let status = guard.send(request(Some("garbage"))).await.status().as_u16();
+    let _ = guard.audit.take();
+    harness.judged(
+        "a bad key beside",
+        match status {
+            401 => Ok(()),
+            status => Err(format!("answered {status}")),
+        },
+    );
+    let key = guard.good_key().to_owned();
+    harness
+        .control("a good key beside", &guard, request(Some(&key)))
+        .await;
+    let _ = guard.send(request(Some(&key))).await;
+    let records = guard.audit.take();
+    let is_key = records
+        .iter()
+        .any(|record| record.authenticator == Some("api_keys"));
+    harness.judged(
+        "it is the key that counts",
+        match is_key {
+            true => Ok(()),
+            false => Err(format!("{records:?}")),
+        },
+    );
 }
 
 /// Of `spiffe://acme.example/agents/a`, from 2020 to 2021.

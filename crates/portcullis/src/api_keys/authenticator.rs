@@ -166,10 +166,14 @@ impl fmt::Debug for ApiKeyAuthenticator {
 
 impl Authenticator for ApiKeyAuthenticator {
     fn describe(&self) -> Description {
-        match &self.header {
+        let description = match &self.header {
             None => Description::bearer(NAME),
             Some(header) => Description::header(NAME, header.clone()),
-        }
+        };
+        description.add_issuer(match &self.keys {
+            Keys::Ring(ring) => ring.issuer(),
+            Keys::Registered(keys) => keys.issuer(),
+        })
     }
 
     /// Answers a restricted request like any other, if the store can say at once: one hash of

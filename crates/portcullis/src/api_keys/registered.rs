@@ -11,7 +11,7 @@ use super::{
     KeyRegistry,
     entry::{self, Good, reject},
     format::KeyId,
-    known::Known,
+    known::{Known, Turn},
 };
 
 const STORE_UNAVAILABLE: ReasonCode = ReasonCode::new("api_key_store_unavailable");
@@ -121,20 +121,45 @@ impl Registered {
         let turn = self
             .last_use
             .and_then(|interval| self.known.take_turn(id, now, interval));
-        if turn.is_none() {
+        let Some(turn) = turn else {
             return;
-        }
+        };
+        let mut noting = Noting {
+            known: &self.known,
+            turn: Some(turn),
+        };
         let store = self.registry.store();
         let noted = match store.touch_now(id.as_str(), now) {
             Check::Done(()) => Ok(()),
             Check::NeedsIo => store.touch(id.as_str(), now).await,
         };
+        // Also where it could not be written: a store that is down is not asked by each request.
+        noting.turn = None;
         if let Err(error) = noted {
             tracing::warn!(
                 target: "portcullis",
                 key = id.as_str(),
                 "the last use of a key cannot be written down: {error}",
             );
+        }
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        self.registry.mint().issuer()
+    }
+}
+
+/// A use that is being written down. Whoever goes away meanwhile leaves that to the next one: a thief
+/// who does so each time would never be seen.
+struct Noting<'a> {
+    known: &'a Known,
+    turn: Option<Turn>,
+}
+
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        if let Some(turn) = &self.turn {
+            self.known.give_back(turn);
         }
     }
 }

@@ -219,6 +219,10 @@ impl KeyRing {
             .map(|entry| StoredKey::clone(entry.stored()))
     }
 
+    pub(super) fn issuer(&self) -> &str {
+        self.shared.mint.issuer()
+    }
+
     /// All keys as they are now, in no order.
     #[must_use]
     pub fn snapshot(&self) -> Vec<StoredKey> {

@@ -164,7 +164,14 @@ impl Authenticate {
                 self.admit(parts, exchange, accepted);
                 return Ok(());
             }
-            ProofVerdict::Reject(rejection) => self.unproven(rejection),
+            ProofVerdict::Reject(rejection) => {
+                let refusal = self.unproven(rejection).with_authenticator(accepted.name);
+                // That is how a client is told a nonce, so it is in order, and costs next to nothing.
+                return match refusal.is_free_of_charge() {
+                    true => Err(refusal),
+                    false => Err(restrict(refusal, exchange)),
+                };
+            }
             ProofVerdict::Unavailable(unavailable) => unavailable_now(unavailable),
             // A verdict that this layer does not know is nobody's permission.
             _ => self.bad_proof(reason::CONFIRMATION_UNMET),
@@ -183,6 +190,7 @@ impl Authenticate {
                 Refusal::new(LAYER, StatusCode::UNAUTHORIZED, code)
                     .with_challenges(Arc::clone(&self.challenges.use_nonce))
                     .with_header(possession::NONCE, nonce)
+                    .free_of_charge()
             }
             // Also any kind that this layer does not know.
             _ => self.bad_proof(code),

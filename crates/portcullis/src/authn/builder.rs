@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use portcullis_core::{
-    ConfigError, ConfigErrors, IntoAuthenticator, IntoProofVerifier, RevocationStore, Scopes,
-    Secret, Site,
+    ConfigError, ConfigErrors, Description, IntoAuthenticator, IntoProofVerifier, RevocationStore,
+    Scopes, Secret, Site,
 };
 
 use super::{
@@ -289,11 +289,14 @@ impl AuthnSettings {
         let proof = verifier.as_ref().map(|verifier| verifier.describe());
 
         let servers = authorization_servers(&descriptions);
+        // Then a token that is bound to one, or a certificate by itself, does as well as a proof.
+        let takes_certificates = self.details.offers_certificate_bound_tokens()
+            || descriptions.iter().any(Description::is_certificate);
         let published = Published {
             authorization_servers: &servers,
             scopes: &scopes,
             proof: proof.as_ref(),
-            requires_proof: self.requires_sender_constraint,
+            requires_proof: self.requires_sender_constraint && !takes_certificates,
             details: &self.details,
         };
         let metadata = resource.and_then(|resource| Metadata::new(resource, &published));
@@ -320,7 +323,8 @@ impl AuthnSettings {
             .map(|(a, description)| Link {
                 authenticator: Arc::clone(a),
                 name: description.name(),
-                foreign_issuers: foreign_issuers(&servers, description),
+                foreign_issuers: foreign_issuers(&descriptions, description),
+                is_certificate: description.is_certificate(),
             })
             .collect();
         let step = Authenticate {

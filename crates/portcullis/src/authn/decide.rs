@@ -53,6 +53,16 @@ pub(super) struct Link {
     /// The issuers that other authenticators have declared, and this one has not: it cannot
     /// vouch for their subjects.
     pub(super) foreign_issuers: Vec<Box<str>>,
+    /// Whether its credential is the certificate of the connection. Where another is presented, that
+    /// is the credential, and the certificate at most proves that it is not stolen.
+    pub(super) is_certificate: bool,
+}
+
+impl Link {
+    /// Whether it has nothing to say of this request.
+    fn is_passed_over(&self, presented: bool) -> bool {
+        self.is_certificate && presented && !portcullis_core::sabotaged!("authn.certificate_alone")
+    }
 }
 
 /// What is to be done about a verdict.
@@ -80,6 +90,9 @@ impl Step for Authenticate {
         let is_bound = possession::is_bound(&view);
         let mut is_not_mine = false;
         for (cursor, link) in self.chain.iter().enumerate() {
+            if link.is_passed_over(presented) {
+                continue;
+            }
             let verdict = match link.authenticator.check(&view) {
                 Check::Done(verdict) => verdict,
                 Check::NeedsIo if exchange.is_restricted() => {
@@ -126,14 +139,24 @@ impl Step for Authenticate {
                     .finish_with_io(parts, &exchange, &accepted, is_verifier_next)
                     .await;
             }
-            let is_bound = possession::is_bound(&exchange.view(&parts));
+            let view = exchange.view(&parts);
+            let is_bound = possession::is_bound(&view);
+            let presented = self.presented(&view).unwrap_or(true);
             let mut is_not_mine = false;
             for (index, link) in self.chain.iter().enumerate() {
+                if link.is_passed_over(presented) {
+                    continue;
+                }
                 // Those before the cursor have answered, without I/O, and do so again: what
                 // they said decides whether a credential was there at all.
-                let verdict = match link.authenticator.check(&exchange.view(&parts)) {
-                    Check::Done(verdict) if index != cursor => verdict,
-                    _ => {
+                let known = match index == cursor {
+                    // It has been asked, and could not say.
+                    true => Check::NeedsIo,
+                    false => link.authenticator.check(&exchange.view(&parts)),
+                };
+                let verdict = match known {
+                    Check::Done(verdict) => verdict,
+                    Check::NeedsIo => {
                         let authenticator = Arc::clone(&link.authenticator);
                         let (back, verdict) = authenticator.verify(parts, exchange.clone()).await;
                         parts = back;
@@ -152,7 +175,6 @@ impl Step for Authenticate {
                     Next::Settle(Err(refusal)) => return (parts, Err(refusal)),
                 }
             }
-            let presented = self.presented(&exchange.view(&parts)).unwrap_or(true);
             let result = self.nobody_knew(&mut parts, &exchange, presented || is_not_mine);
             (parts, result)
         })

@@ -60,12 +60,18 @@ pub(super) fn authorization_servers(descriptions: &[Description]) -> Vec<&str> {
     servers
 }
 
-/// The issuers that are declared, and not by this one.
-pub(super) fn foreign_issuers(declared: &[&str], description: &Description) -> Vec<Box<str>> {
-    let foreign = declared
-        .iter()
-        .filter(|issuer| !description.declares(issuer));
-    foreign.map(|issuer| Box::from(*issuer)).collect()
+/// The issuers that are declared, to clients or not, and not by this one.
+pub(super) fn foreign_issuers(
+    descriptions: &[Description],
+    description: &Description,
+) -> Vec<Box<str>> {
+    let mut foreign: Vec<Box<str>> = Vec::new();
+    for issuer in descriptions.iter().flat_map(Description::issuers) {
+        if !description.declares(issuer) && !foreign.iter().any(|known| **known == *issuer) {
+            foreign.push(issuer.into());
+        }
+    }
+    foreign
 }
 
 /// The header of each authenticator that is a credential by itself: its first, and those that
@@ -110,7 +116,19 @@ mod tests {
         check_descriptions(&two, &mut errors);
         assert!(errors.is_empty(), "{errors}");
         assert_eq!(authorization_servers(&two), ["https://idp.example"]);
-        assert!(foreign_issuers(&["https://idp.example"], &two[1]).is_empty());
+        assert!(foreign_issuers(&two, &two[1]).is_empty());
+
+        // Of whom clients are not told, others speak as little.
+        let proxy = Description::bearer("proxy").add_issuer("https://sso.example");
+        let all = [described("jwt"), proxy];
+        assert_eq!(
+            foreign_issuers(&all, &all[0]),
+            ["https://sso.example".into()]
+        );
+        assert_eq!(
+            foreign_issuers(&all, &all[1]),
+            ["https://idp.example".into()]
+        );
 
         check_descriptions(&[described("jwt"), described("jwt")], &mut errors);
         assert_eq!(

@@ -52,7 +52,8 @@ impl ForwardedUserAuthenticator {
             Ok(user) => user,
             Err(reason) => return Verdict::Reject(Rejection::invalid_request(reason)),
         };
-        let mut evidence = Evidence::new(EvidenceKind::User, settings.issuer.clone(), user);
+        let mut evidence =
+            Evidence::new(EvidenceKind::User, settings.issuer.clone(), user).asserted_per_request();
         if let Some((header, prefix)) = &settings.groups {
             match groups(request, header, prefix) {
                 Ok(scopes) => evidence = evidence.with_scopes(scopes),

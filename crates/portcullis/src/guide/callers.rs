@@ -69,7 +69,15 @@
 //! # Ok::<(), portcullis::ConfigErrors>(())
 //! ```
 //!
+//! A session (`with_session`) that was idle begins anew with the next request: logging out, and having
+//! somebody log in again, is the proxy's. Whoever is to be kept out is revoked
+//! (`GateHandle::revoke`), which lasts for as long as the revocation is kept.
+//!
 //! # By certificate
+//!
+//! Trust the authorities of one trust domain, or of one issuer, and no others: each of them can name
+//! everybody. Where a proxy has a certificate of its own, name that
+//! (`PerimeterBuilder::add_proxy_certificate`), and the next one before it is renewed.
 //!
 #![cfg_attr(feature = "tls", doc = "```")]
 #![cfg_attr(not(feature = "tls"), doc = "```ignore")]

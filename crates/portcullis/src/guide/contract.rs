@@ -131,7 +131,7 @@
 //! |---|---|---|
 //! | `authorization_servers` | `["https://idp.example"]` | the issuers of the authenticators that clients can get tokens for |
 //! | `bearer_methods_supported` | `["header"]` | tokens are taken nowhere else |
-//! | `dpop_bound_access_tokens_required` | `true` | `require_sender_constraint` |
+//! | `dpop_bound_access_tokens_required` | `false` | `require_sender_constraint`, where neither certificates nor tokens that are bound to one can meet it |
 //! | `dpop_signing_alg_values_supported` | `["ES256","EdDSA"]` | the algorithms of `with_proof_of_possession` |
 //! | `resource` | `"https://agent.example/"` | `with_resource`, byte for byte |
 //! | `resource_documentation` | `"https://agent.example/docs"` | `ResourceDetails` |

@@ -87,6 +87,10 @@ impl ResourceDetails {
         self
     }
 
+    pub(crate) fn offers_certificate_bound_tokens(&self) -> bool {
+        self.has_certificates
+    }
+
     /// The members of the document, each after a comma.
     pub(super) fn members(&self) -> String {
         let mut members = String::new();

@@ -94,7 +94,10 @@ impl Revocations {
 /// when that was, the time of the token has to do. A token knows of nothing that comes after it:
 /// one that was issued before a cut-off does not become good when the time comes that it claims.
 fn time_of(evidence: &Evidence, now: Timestamp) -> Option<Timestamp> {
-    let issued_at = evidence.issued_at();
+    // When somebody else said it is not when anybody proved anything.
+    let issued_at = evidence
+        .issued_at()
+        .filter(|_| !evidence.is_asserted_per_request());
     let at = match evidence.kind() {
         EvidenceKind::User => evidence.auth_time().or(issued_at),
         _ => issued_at,

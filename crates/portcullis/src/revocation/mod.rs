@@ -89,7 +89,7 @@
 //! | [`grant`](Revocation::grant) | what a subject has granted to one client | time |
 //! | [`client`](Revocation::client) | all that a client holds | time |
 //! | [`session`](Revocation::session) | one session at the issuer (`sid`) | time |
-//! | [`token`](Revocation::token) | one token (`jti`) | nothing: it is over |
+//! | [`token`](Revocation::token) | one token (`jti`), or certificate (its serial number in hexadecimal) | nothing: it is over |
 //! | [`credential`](Revocation::credential) | one API key | nothing: it is over |
 //!
 //! The time of a person's token is when the person authenticated (`auth_time`): whoever has a
@@ -97,7 +97,9 @@
 //! say it, the time of the token (`iat`) has to do, and a refreshed token is good again: have
 //! the issuer revoke the grant as well. The time of all other credentials is when they were
 //! issued. A credential that says no time, or one that is more than a minute ahead, is over
-//! under any cut-off.
+//! under any cut-off; and so is what a proxy vouches for with each request, because the time of that
+//! says nothing of a login. Such a revocation ends when it is no longer
+//! [kept](Revocation::with_kept_for).
 //!
 //! # When it counts
 //!

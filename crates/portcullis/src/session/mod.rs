@@ -48,7 +48,8 @@
 //! |---|---|---|
 //! | of a user | a later authentication (`auth_time`) | a later authentication |
 //! | of a client application | a token that was issued later | a token that was issued later |
-//! | that stands, as an API key does | at once, as a new session | a key that was issued later |
+//! | that stands, as an API key or a certificate does | at once, as a new session | a key that was issued later |
+//! | that a proxy vouches for with each request | at once, as a new session | at once; a revocation keeps it out |
 //!
 //! "Later" is later than the latest that the ended session has seen, by the issuer's own
 //! clock (a time that is more than a minute ahead is none), and later than that of every other
@@ -57,6 +58,11 @@
 //! this server's clock, and has to say when it was; those that were there before stay out, also
 //! once the new one is in. Credentials of different kinds have sessions of their own, and open
 //! or keep out nobody of another kind.
+//!
+//! Who a proxy with single sign-on vouches for shows nothing that could be later: when somebody has to
+//! log in again is for the proxy to decide, and whoever is to be kept out here is
+//! [revoked](crate::GateHandle::revoke). That holds for as long as the revocation is kept, whatever the
+//! proxy says meanwhile.
 //!
 //! A session is active while a request of it runs that was let in, at most for
 //! [`with_max_running`](SessionBuilder::with_max_running). Requests that were refused, `HEAD`

@@ -65,6 +65,15 @@ impl Caller {
         // One that is far ahead would be later than the end of every session.
         let said = |at: Option<Timestamp>| at.and_then(|at| credible(at, now));
         let (auth_time, issued_at) = (said(evidence.auth_time()), said(evidence.issued_at()));
+        if evidence.is_asserted_per_request() {
+            // It is proved anew with each request, by somebody whose business it is to end that.
+            return Self {
+                keys,
+                kind: EvidenceKind::Standing,
+                authenticated_at: None,
+                issued_at: Some(Timestamp::MAX),
+            };
+        }
         let authenticated_at = match evidence.kind() {
             EvidenceKind::User if policy.reopens_by_issue => auth_time.or(issued_at),
             EvidenceKind::User => auth_time,

@@ -100,11 +100,13 @@ impl Requirements {
         // A challenge to authenticate again is for a person. A machine that is sent to an
         // authorization server with it comes back as it was. And what stands, such as an API key,
         // is bound to nothing, however often it is asked for.
+        let stands_for_itself =
+            evidence.kind() != EvidenceKind::Standing && !evidence.is_asserted_per_request();
         let can_help = match shortfall {
             Shortfall::Scope => true,
-            Shortfall::TokenTooOld | Shortfall::Unconstrained => {
-                evidence.kind() != EvidenceKind::Standing
-            }
+            // What does not say when it was issued never says that it is younger.
+            Shortfall::TokenTooOld => stands_for_itself && evidence.issued_at().is_some(),
+            Shortfall::Unconstrained => stands_for_itself,
             _ => evidence.kind() == EvidenceKind::User,
         };
         if !can_help {

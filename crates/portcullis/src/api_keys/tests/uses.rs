@@ -14,6 +14,8 @@ struct Odd {
     finds_at_once: AtomicBool,
     touches_at_once: AtomicBool,
     is_down: AtomicBool,
+    /// Whether uses are being written down for ever.
+    hangs: AtomicBool,
     /// So many changes are refused because others came in between.
     conflicts: AtomicU32,
     touched: Mutex<Vec<Timestamp>>,
@@ -85,6 +87,9 @@ impl ApiKeyStore for Odd {
 
     async fn touch(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
         self.ask()?;
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.note(id, at);
         Ok(())
     }
@@ -232,6 +237,26 @@ async fn only_the_use_that_is_written_waits_for_it() {
     assert_eq!(world.ask_good(later + DAY).await, ("accept", true));
     assert_eq!(world.ask_good(later + DAY).await, ("accept", false));
     assert_eq!(world.store.touched().len(), 2);
+}
+
+/// Whoever goes away while it is written down is seen by the next use.
+#[tokio::test]
+async fn a_use_is_not_hidden_by_going_away() {
+    let world = World::new(|keys| keys).await;
+    world.store.finds_at_once.store(true, Ordering::Relaxed);
+    world.store.hangs.store(true, Ordering::Relaxed);
+    let (parts, ()) = http::Request::builder()
+        .header("authorization", format!("Bearer {}", world.issued.expose()))
+        .body(())
+        .unwrap()
+        .into_parts();
+    let view = RequestView::new(&parts, now());
+    assert!(matches!(world.guard.check(&view), Check::NeedsIo));
+    let writing = crate::session::at_once(world.guard.verify(&view));
+    assert!(writing.is_none(), "it waits for the store");
+    world.store.hangs.store(false, Ordering::Relaxed);
+    assert_eq!(world.ask_good(now() + MOMENT).await, ("accept", true));
+    assert_eq!(world.store.touched(), [now() + MOMENT]);
 }
 
 #[tokio::test]

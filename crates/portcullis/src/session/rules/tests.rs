@@ -449,3 +449,29 @@ proptest! {
         }
     }
 }
+
+/// Who somebody else vouches for with each request can never come with something later: that a session
+/// of theirs ended keeps nobody out, however it did.
+#[test]
+fn who_is_asserted_with_each_request_is_not_shut_out() {
+    let alice = Evidence::new(EvidenceKind::User, "https://sso.example", "alice");
+    let (asserted, own) = (alice.clone().asserted_per_request(), alice);
+    for reason in [EndReason::Idle, EndReason::Absolute, EndReason::Ended] {
+        for (evidence, is_in) in [(&asserted, true), (&own, false)] {
+            let caller = Caller::new(keys(0, EvidenceKind::User), evidence, &POLICY, AT);
+            let mut sessions = Sessions::default();
+            let opened = ask(&mut sessions, &caller, AT);
+            let Ruling::Open(mut record, _) = opened else {
+                panic!("{opened:?}");
+            };
+            record.state = SessionState::Ended(AT + SECOND, reason);
+            sessions.apply(vec![Change::Put(record)]);
+            let again = ask(&mut sessions, &caller, AT + 2 * SECOND);
+            assert_eq!(
+                matches!(again, Ruling::Open(..)),
+                is_in,
+                "{reason:?} {again:?}"
+            );
+        }
+    }
+}
