@@ -7,6 +7,7 @@
 
 #[path = "../../crates/portcullis-tls/tests/behaviour/authority.rs"]
 mod authority;
+mod bound;
 mod captured;
 mod listener;
 mod proxies;

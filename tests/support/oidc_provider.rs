@@ -92,6 +92,19 @@ impl Provider {
 
     /// An access token by client credentials (RFC 6749 §4.4) for a resource (RFC 8707).
     pub async fn machine_token(&self, name: &str, resource: &str) -> String {
+        self.client_token(&format!("machine-{name}"), resource, &[])
+            .await
+    }
+
+    /// The same, bound to a certificate by its DER (RFC 8705 §3).
+    pub async fn bound_token(&self, name: &str, resource: &str, certificate: &[u8]) -> String {
+        let certificate = STANDARD.encode(certificate);
+        let shown = [("x-client-certificate", &*certificate)];
+        self.client_token(&format!("bound-{name}"), resource, &shown)
+            .await
+    }
+
+    async fn client_token(&self, client: &str, resource: &str, headers: &[(&str, &str)]) -> String {
         let form = [
             ("grant_type", "client_credentials"),
             ("scope", "notes.read"),
@@ -99,8 +112,9 @@ impl Provider {
         ];
         // RFC 6749 §2.3.1: both halves are form-encoded first.
         let secret = escaped("a secret of nobody");
-        let basic = STANDARD.encode(format!("{}:{secret}", escaped(&format!("machine-{name}"))));
-        let headers = [("authorization", &*format!("Basic {basic}"))];
+        let basic = STANDARD.encode(format!("{}:{secret}", escaped(client)));
+        let basic = format!("Basic {basic}");
+        let headers = [headers, &[("authorization", &*basic)]].concat();
         let answer = json(&self.send("POST", "/token", &headers, &form).await);
         text(&answer, "access_token")
     }

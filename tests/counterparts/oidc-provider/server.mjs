@@ -2,8 +2,10 @@
 //
 // Clients are named after the algorithm that their access tokens are signed with: `machine-…`
 // for client credentials, `app-…` for the authorization code flow with PKCE. No person is there:
-// whoever `login_hint` names is logged in, and has consented. Tokens for a resource whose path
-// begins with `/opaque` are opaque; `resource-…` are the resource servers that ask about them.
+// whoever `login_hint` names is logged in, and has consented. Tokens of `bound-…` are bound to the
+// certificate that whoever ends TLS in front writes into `x-client-certificate`. Tokens for a resource
+// whose path begins with `/opaque` are opaque; `resource-…` are the resource servers that ask about
+// them.
 import { createServer } from 'node:http';
 
 import { exportJWK, exportPKCS8, generateKeyPair } from 'jose';
@@ -64,6 +66,14 @@ function clients() {
       response_types: [],
     },
     {
+      client_id: `bound-${name}`,
+      client_secret: 'a secret of nobody',
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      tls_client_certificate_bound_access_tokens: true,
+    },
+    {
       client_id: `app-${name}`,
       token_endpoint_auth_method: 'none',
       application_type: 'native',
@@ -101,6 +111,11 @@ function makeProvider() {
     features: {
       clientCredentials: { enabled: true },
       dPoP: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (ctx) => ctx.get('x-client-certificate') || undefined,
+      },
       devInteractions: { enabled: false },
       introspection: {
         enabled: true,
