@@ -38,7 +38,12 @@ async fn kinds(harness: &mut Harness) {
         .control("of a service account", &guard, guard.bearer(&good.mint()))
         .await;
     let app = "1234.apps.googleusercontent.com";
-    let attacks: [(_, _, &'static [&'static str]); 4] = [
+    let attacks: [(_, _, &'static [&'static str]); 5] = [
+        (
+            "of a person, by a named account",
+            good.clone().with_claim("sub", "1"),
+            &["jwt_google_kind"],
+        ),
         (
             "of an account of somebody else",
             good.clone().with_claim("sub", "1").with_claim("azp", "1"),
