@@ -8,7 +8,7 @@ use portcullis_core::{
 };
 
 use super::{START, bytes, full, id, list, load, plain, put, races, remove, touch};
-use crate::contract::block_on;
+use crate::contract::block_on_with_workers;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -64,7 +64,7 @@ impl ApiKeyPromise {
     ///
     /// The store breaks the promise. Or this is called inside a runtime.
     pub fn prove<S: ApiKeyStore>(self, store: impl Future<Output = S>) {
-        block_on(async {
+        block_on_with_workers(async {
             let store = Arc::new(store.await);
             match self {
                 Self::ChangesOnlyWhatIsExpected => changes_only_what_is_expected(&*store).await,

@@ -244,3 +244,18 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .expect("a runtime can be built")
         .block_on(future)
 }
+
+/// The same, with threads that go on with what was spawned while the future waits for threads of
+/// its own: a store may have a task that drives its connection.
+#[expect(
+    clippy::expect_used,
+    reason = "without a runtime there is nothing to test"
+)]
+pub(crate) fn block_on_with_workers<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime can be built")
+        .block_on(future)
+}

@@ -10,7 +10,7 @@ use std::{
 use portcullis_core::{Check, ReplayKey, ReplayStore, Taken, Timestamp};
 
 use super::{START, key, owner, take};
-use crate::contract::{block_on, within_a_minute};
+use crate::contract::{block_on, block_on_with_workers, within_a_minute};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -54,7 +54,7 @@ impl ReplayPromise {
     ///
     /// The store breaks the promise. Or this is called inside a runtime.
     pub fn prove<S: ReplayStore>(self, store: impl Future<Output = S>) {
-        block_on(async {
+        block_on_with_workers(async {
             let store = Arc::new(store.await);
             match self {
                 Self::HoldsMany => holds_many(&*store).await,

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, thread, time::Duration};
 use portcullis_core::{Check, RevocationStore, Timestamp};
 
 use super::{START, key, look, revoke};
-use crate::contract::{block_on, within_a_minute};
+use crate::contract::{block_on, block_on_with_workers, within_a_minute};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -63,7 +63,7 @@ impl RevocationPromise {
     ///
     /// The store breaks the promise. Or this is called inside a runtime.
     pub fn prove<S: RevocationStore>(self, store: impl Future<Output = S>) {
-        block_on(async {
+        block_on_with_workers(async {
             let store = Arc::new(store.await);
             match self {
                 Self::BeginsEmpty => begins_empty(&*store).await,

@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     clock::VirtualClock,
-    contract::{block_on, within_a_minute},
+    contract::{block_on_with_workers, within_a_minute},
 };
 
 /// Makes a module of tests that prove a session store to keep the promises of the trait
@@ -245,5 +245,5 @@ fn prove<S: SessionStore, P: Future<Output = ()>>(
     store: impl Future<Output = S>,
     proof: impl FnOnce(std::sync::Arc<S>) -> P,
 ) {
-    block_on(async { proof(std::sync::Arc::new(store.await)).await });
+    block_on_with_workers(async { proof(std::sync::Arc::new(store.await)).await });
 }
