@@ -26,7 +26,7 @@ const PEERS: [&str; 3] = [
     "tower_governor",
 ];
 
-const BANS: [Ban; 6] = [
+const BANS: [Ban; 7] = [
     // Plain data and traits, whatever is turned on: the first to reach 1.0.
     Ban {
         graph: &["--package", "portcullis-core", "--all-features"],
@@ -82,6 +82,12 @@ const BANS: [Ban; 6] = [
             "tower",
             "tower-http",
         ],
+    },
+    // A store brings its client, and no TLS unless it is asked for.
+    Ban {
+        graph: &["--package", "portcullis-store-redis"],
+        contains: "redis",
+        not: &["axum", "hyper", "jsonwebtoken", "rand", "rustls", "tower"],
     },
     // What we are measured beside is built by `cargo xtask bench` alone, which asks for it by
     // the feature `peers`: no check and no test pays for it, and no figure without it.
