@@ -64,6 +64,18 @@ pub fn envoy(yaml: &str) -> Counterpart {
         .with_ready_port()
 }
 
+/// Redis as the system has it: at a Unix socket, keeping nothing on a disk.
+pub fn redis() -> Counterpart {
+    Counterpart::new("redis-server")
+        .with_version_args(["--version"])
+        .add_args(["--port", "0", "--unixsocket", REDIS_SOCKET])
+        .add_args(["--save", "", "--appendonly", "no", "--dir", "{home}"])
+        .with_ready_socket(REDIS_SOCKET)
+}
+
+/// Where [`redis`] is asked, below its own folder.
+const REDIS_SOCKET: &str = "{home}/redis.sock";
+
 fn servers() -> PathBuf {
     folder().join("servers/venv/bin")
 }

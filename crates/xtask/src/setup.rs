@@ -20,7 +20,7 @@ struct Need {
     purpose: &'static str,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         program: "cc",
         probe: &["--version"],
@@ -43,6 +43,13 @@ const NEEDS: [Need; 3] = [
         variable: None,
         packages: &["python3", "python3-venv"],
         purpose: "brings the proxies and the authority that we are tested against",
+    },
+    Need {
+        program: "redis-server",
+        probe: &["--version"],
+        variable: None,
+        packages: &["redis-server"],
+        purpose: "is what the stores in Redis are tested against",
     },
 ];
 
