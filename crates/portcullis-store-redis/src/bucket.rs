@@ -43,6 +43,8 @@ struct Seen {
 /// What a script has answered, behind what it says of the marker.
 pub(crate) struct Answer {
     pub(crate) what: Value,
+    /// Whether it is news that something was lost.
+    pub(crate) tells_of_loss: bool,
 }
 
 impl Bucket {
@@ -94,8 +96,10 @@ impl Bucket {
             *seen = told;
         }
         drop(seen);
-        self.note_loss(lost);
-        Ok(Answer { what })
+        Ok(Answer {
+            what,
+            tells_of_loss: self.note_loss(lost),
+        })
     }
 
     /// The same, for as long as the bucket has not been lost. After that nothing is noted, so
@@ -121,9 +125,16 @@ impl Bucket {
         }
     }
 
-    fn note_loss(&self, lost: Option<i64>) {
-        let Some(lost) = lost else { return };
-        if self.lost.fetch_max(lost, Ordering::AcqRel) < lost {
+    /// Whether this process has seen something there.
+    pub(crate) fn is_seen(&self) -> bool {
+        !self.seen().name.is_empty()
+    }
+
+    /// Says whether it is news.
+    fn note_loss(&self, lost: Option<i64>) -> bool {
+        let Some(lost) = lost else { return false };
+        let is_news = self.lost.fetch_max(lost, Ordering::AcqRel) < lost;
+        if is_news {
             tracing::error!(
                 target: "portcullis",
                 "redis has lost {}: what is there no longer counts as it was before {}",
@@ -131,6 +142,7 @@ impl Bucket {
                 Timestamp::from_unix_millis(lost),
             );
         }
+        is_news
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -91,6 +91,7 @@
 
 mod api_keys;
 mod bucket;
+mod builder;
 mod layout;
 mod link;
 mod problem;
@@ -102,8 +103,9 @@ mod stores;
 
 pub use self::{
     api_keys::RedisApiKeys,
+    builder::{ConnectError, RedisBuilder},
     replays::RedisReplays,
     revocations::RedisRevocations,
     sessions::RedisSessions,
-    stores::{ConnectError, Redis, RedisBuilder},
+    stores::Redis,
 };

@@ -60,7 +60,7 @@ struct State {
 
 /// Why a question has no answer.
 enum Failure {
-    /// The connection was lost by it.
+    /// The connection was lost by it, or is of no use any more.
     Lost(StoreError),
     /// The server has answered with an error, or cannot be reached.
     Said(StoreError),
@@ -75,8 +75,9 @@ impl Failure {
 }
 
 /// Whether a question may be asked once more if its answer got lost with the connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Repeat {
+    #[default]
     Never,
     Once,
 }
@@ -93,6 +94,11 @@ impl Link {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// The number of the connection, or of the attempt to make it.
+    pub(crate) fn number(&self) -> u64 {
+        self.state().number
     }
 
     /// Connects, if there is no connection.
@@ -149,7 +155,9 @@ impl Link {
             answer => answer,
         };
         answer.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() {
+            // A primary that has become a replica stays one, and the address leads to another.
+            let is_replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+            if error.is_unrecoverable_error() || error.is_io_error() || is_replica {
                 Failure::Lost(self.lost(number, &error))
             } else {
                 Failure::Said(describe(&error))
@@ -264,8 +272,8 @@ async fn connect(
         .get_multiplexed_async_connection_with_config(&config)
         .await;
     match connected {
-        Ok(mut connection) => {
-            warn_of_eviction(&mut connection).await;
+        Ok(connection) => {
+            warn_of_eviction(connection.clone()).await;
             Ok(connection)
         }
         Err(error) => {
@@ -277,9 +285,10 @@ async fn connect(
 
 /// A server that throws away what it has no room for throws away ends of sessions and
 /// revocations, and says nothing.
-async fn warn_of_eviction(connection: &mut MultiplexedConnection) {
+async fn warn_of_eviction(mut connection: MultiplexedConnection) {
+    connection.set_response_timeout(CONNECT);
     let mut command = redis::cmd("INFO");
-    let said: Result<String, _> = command.arg("memory").query_async(connection).await;
+    let said: Result<String, _> = command.arg("memory").query_async(&mut connection).await;
     let Ok(said) = said else {
         tracing::debug!(target: "portcullis", "redis does not say what it does when it is full");
         return;

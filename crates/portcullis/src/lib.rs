@@ -88,7 +88,7 @@
 //!
 //! # Not yet
 //!
-//! Ready-made stores that several servers share (the trait is there), approvals; browser login,
+//! Ready-made stores in other databases than Redis (the traits are there), approvals; browser login,
 //! passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the operator's
 //! tool; another configuration without a restart.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.

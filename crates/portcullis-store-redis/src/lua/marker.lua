@@ -70,6 +70,10 @@ local function count_write()
 end
 
 local function answer(what)
+  -- A write that changes nothing. A replica refuses it, so that nobody is told what was so before
+  -- the writes that it has not received yet. Last of all: once something is written, a server that
+  -- is full takes everything from a script.
+  redis.call('PERSIST', KEYS[1])
   return {name, text(writes), text(of_nobody()), lost and text(lost) or '', text(span), what}
 end
 

@@ -1,0 +1,3 @@
+-- Only looks after the marker.
+
+return answer('')
