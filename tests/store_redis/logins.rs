@@ -8,7 +8,7 @@ use portcullis::{
     Secret, Stack, Timestamp, Verdict, session::SessionLayer,
 };
 use portcullis_store_redis::Redis;
-use portcullis_testing::clock::VirtualClock;
+use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use portcullis_tests::fixtures::RESOURCE;
 use tower::{Layer as _, ServiceExt as _};
 
@@ -42,17 +42,20 @@ impl Authenticator for People {
 /// One of the servers.
 pub(crate) struct Node {
     gate: Gate,
+    audit: RecordingAudit,
     pub(crate) handle: GateHandle,
 }
 
 impl Node {
     pub(crate) fn new(server: &Server, redis: &Redis) -> Self {
+        let audit = RecordingAudit::new();
         let session = SessionLayer::builder()
             .with_limit(3)
             .with_key(Secret::new([7; 16]))
             .with_store(redis.sessions());
         let (gate, handle) = Stack::builder()
             .with_clock(server.clone())
+            .with_audit(audit.clone())
             .with_resource(RESOURCE)
             .with_session(session)
             .with_revocations(redis.revocations())
@@ -60,7 +63,17 @@ impl Node {
             .add_authenticator(People)
             .build()
             .unwrap();
-        Self { gate, handle }
+        Self {
+            gate,
+            audit,
+            handle,
+        }
+    }
+
+    /// The reason of the last record.
+    pub(crate) fn reason(&self) -> String {
+        let last = self.audit.take().pop().unwrap();
+        last.reason.as_str().to_owned()
     }
 
     pub(crate) async fn ask(&self, token: &str) -> u16 {
@@ -96,7 +109,11 @@ async fn of_a_hundred_logins_at_once_at_two_servers_no_more_than_the_limit_get_i
     assert_eq!(count(200), 3, "{statuses:?}");
     // One who was always too slow was not let in either.
     assert_eq!(count(429) + count(503), 97, "{statuses:?}");
-    assert_eq!(nodes[0].ask("bob.client-0.0").await, 200, "another principal");
+    assert_eq!(
+        nodes[0].ask("bob.client-0.0").await,
+        200,
+        "another principal"
+    );
 }
 
 #[tokio::test]
@@ -106,7 +123,10 @@ async fn what_one_server_ends_is_over_at_the_other() {
     let [one, other] = [one, other].map(|redis| Node::new(&server, &redis));
     assert_eq!(one.ask("alice.app.0").await, 200);
     assert_eq!(other.ask("alice.app.0").await, 200);
-    let ended = one.handle.end_sessions("https://idp.example", "alice").await;
+    let ended = one
+        .handle
+        .end_sessions("https://idp.example", "alice")
+        .await;
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(other.ask("alice.app.0").await, 401);
     assert_eq!(one.ask("alice.app.0").await, 401);

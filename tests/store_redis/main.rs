@@ -2,5 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod contracts;
+mod faults;
+mod front;
 mod logins;
 mod server;
+mod settings;
+mod world;
