@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::{Change, Commit, OwnerKey, Revision, SessionStore as _};
+use portcullis_core::{Change, Commit, OwnerKey, Revision, SessionId, SessionStore as _};
 use portcullis_tests::patience::{eventually, until};
 
 use crate::{
@@ -68,6 +68,27 @@ async fn a_server_that_is_flushed_tells_all_who_were_there_before() {
     let told = other.sessions().load(OWNER).await.unwrap();
     assert_eq!(told.records, []);
     assert!(other.sessions().forgotten(OWNER) >= Some(START));
+}
+
+#[tokio::test]
+async fn what_was_loaded_before_a_loss_is_not_taken_for_what_is_as_old_after_it() {
+    let server = Server::start().await;
+    let (one, new) = (server.client().await, server.lazy_client());
+    fill(&one).await;
+    server.say("FLUSHALL");
+    let [mut other, _] = records();
+    other.id = SessionId::from_u128(9);
+    let put = vec![Change::Put(other.clone())];
+    let sessions = new.sessions();
+    let done = sessions.commit(OWNER, Revision::default(), put, START);
+    assert_eq!(done.await.unwrap(), Commit::Done);
+    // He has the same revision again, and is somebody else.
+    let [record, _] = records();
+    let late = vec![Change::Put(record)];
+    let stale = one.sessions();
+    let late = stale.commit(OWNER, Revision::from_u64(1), late, START);
+    assert_eq!(late.await.unwrap(), Commit::Conflict);
+    assert_eq!(sessions.load(OWNER).await.unwrap().records, [other]);
 }
 
 #[tokio::test]

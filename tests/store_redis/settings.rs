@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::SessionStore as _;
+use portcullis_core::{ReplayKey, ReplayOwner, ReplayStore as _, SessionStore as _, Taken};
 use portcullis_store_redis::{ConnectError, Redis};
 use portcullis_tests::{folder::TestFolder, logs::Logs, servers};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -10,7 +10,7 @@ use tracing::Level;
 
 use crate::{
     server::Server,
-    world::{OWNER, assert_kept, fill},
+    world::{OWNER, SECOND, START, assert_kept, fill, take},
 };
 
 const PASSWORD: &str = "hunter2-of-redis";
@@ -76,6 +76,29 @@ async fn a_server_that_throws_away_what_it_has_no_room_for_is_warned_about() {
     assert!(
         warned[0].contains("maxmemory-policy noeviction"),
         "{warned:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_owner_has_his_share_of_one_time_credentials_and_has_it_back() {
+    let server = Server::start().await;
+    let redis = server.builder().with_replays_per_owner(2).build().unwrap();
+    for (number, expected) in [(1, Taken::Fresh), (2, Taken::Fresh), (3, Taken::Full)] {
+        assert_eq!(take(&redis, number, START).await, Ok(expected), "{number}");
+    }
+    let (owner, key) = (ReplayOwner::from_u128(99), ReplayKey::from_u128(1));
+    let another = redis
+        .replays()
+        .take(owner, key, START + SECOND, START)
+        .await;
+    assert_eq!(another.unwrap(), Taken::Fresh, "of another owner");
+    // They last for five minutes, and are remembered for one more.
+    let almost = START + 359 * SECOND;
+    assert_eq!(take(&redis, 3, almost).await, Ok(Taken::Full));
+    assert_eq!(take(&redis, 1, almost).await, Ok(Taken::Seen));
+    assert_eq!(
+        take(&redis, 3, START + 360 * SECOND).await,
+        Ok(Taken::Fresh)
     );
 }
 
