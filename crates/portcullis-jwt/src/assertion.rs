@@ -69,8 +69,10 @@
 //! # Settings of the proxy
 //!
 //! - **Google IAP**: none; the audience stands in the console, in the menu of the resource.
-//! - **Cloudflare Access**: the AUD tag stands in the overview of the application. Health checks and
-//!   bypass policies send no token.
+//! - **Cloudflare Access**: name the addresses of Cloudflare, or of `cloudflared`, with
+//!   `PerimeterBuilder::add_trusted_proxy`, or all users share one budget of refusals;
+//!   `X-Forwarded-For` is read there, and `CF-Connecting-IP` is not. The AUD tag stands in the overview
+//!   of the application. Health checks and bypass policies send no token.
 //! - **Pomerium**: `pass_identity_headers: true` on the route, and a `signing_key`. With
 //!   `jwt_issuer_format: uri`, use [`ProxyAssertion::new`].
 //!

@@ -100,6 +100,10 @@ impl JwtAuthenticator {
     /// tokens. Loads keys if there are none. The result shows what the header and some claims
     /// say, but neither the token, nor its signature, nor its subject.
     ///
+    /// It knows what this authenticator decides, and nothing of the gate: a token that was revoked there,
+    /// whose proof is bad, or that lacks a scope or is too old for an operation, is accepted here. For
+    /// those, the reason stands in the record.
+    ///
     /// # Example
     ///
     /// ```

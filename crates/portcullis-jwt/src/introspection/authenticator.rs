@@ -62,6 +62,8 @@ impl IntrospectionAuthenticator {
     /// Says for one token which checks it passes, which one it fails, and why: for a developer
     /// who is stuck.
     ///
+    /// It knows nothing of the gate: a token that was revoked there is accepted here.
+    ///
     /// Asks the issuer, whatever is known already. The result shows neither the token nor what
     /// the issuer says of it.
     pub async fn explain(&self, token: &str) -> Explanation {

@@ -41,7 +41,12 @@
 //! # Ok::<(), portcullis::ConfigErrors>(())
 //! ```
 //!
-//! A request with two credentials is refused: nobody should have to know which one counted.
+//! A request with two credentials is refused: nobody should have to know which one counted. A
+//! certificate is not counted as a second one: beside another it at most proves that that one is not
+//! stolen.
+//!
+//! With all of them, the order is: `Jwt`, `ApiKeys`, `Introspection` (the last of those that read
+//! `Authorization`), `ClientCertificates`.
 //!
 //! # One line for a provider
 //!
@@ -106,4 +111,7 @@
 //! The record has the reason, the log at `DEBUG` what it means, with the names of claims and settings
 //! and no value; the client learns neither. Offline, each kind can be asked: `explain` of
 //! `JwtAuthenticator`, of `IntrospectionAuthenticator` (which asks the issuer), of
-//! `ClientCertificateAuthenticator`, of `AlbAuthenticator` and of the stores of API keys.
+//! `ClientCertificateAuthenticator`, of `AlbAuthenticator` and of the stores of API keys. For that,
+//! build the authenticator yourself (`Jwt::build`, with a `Site` of the same resource as the stack's,
+//! byte for byte) and give a clone of it to the stack. It knows what the authenticator decides, and
+//! nothing of the gate: what was revoked there, or does not meet a requirement, is accepted by it.

@@ -76,7 +76,8 @@ impl Revocation {
         Self::new(RevocationKey::Subject(issuer.into(), subject.into()))
     }
 
-    /// One token (`jti`).
+    /// One token (`jti`), as records show it. Give [`with_kept_for`](Self::with_kept_for): it need not be
+    /// remembered for longer than the token lives.
     pub fn token(issuer: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
         Self::new(RevocationKey::Token(issuer.into(), id.into()))
     }

@@ -92,6 +92,8 @@
 //! | a scope that is missing | 403 | `error="insufficient_scope"` (RFC 6750), with `scope` |
 //! | a machine whose credential does not stand for a user who has authenticated so | 403 | none |
 //! | a user for whom challenges have not helped | 403 | none |
+//! | a credential that is not bound to its sender, where it has to be; a token that was issued too long ago | 401 | `error="invalid_token"` |
+//! | the same of a credential that cannot be fetched anew, or does not say when it was issued | 403 | none |
 //!
 //! A challenge asks for everything that is required at this place at once, also for scopes that
 //! were granted already; what the token had besides it does not know, and clients keep. One to

@@ -119,7 +119,8 @@ impl Requirement {
     /// How long ago the user may have authenticated (`auth_time`). Counted in whole seconds.
     ///
     /// A credential that does not say when fails. That it was issued a moment ago proves
-    /// nothing: a token can be refreshed without anybody being there.
+    /// nothing: a token can be refreshed without anybody being there. (That, the age of the token, is
+    /// [`with_max_token_age`](Self::with_max_token_age).)
     pub fn with_max_age(mut self, age: Duration) -> Self {
         if age < Duration::from_secs(1) {
             self.problem("has a maximum age below a second, which nobody could meet; raise it");
@@ -134,7 +135,9 @@ impl Requirement {
     ///
     /// A stolen token is of little use where the stakes are high, and a client that has another way
     /// to get one, such as a refresh token, needs no person for it. A caller with an older one is told
-    /// that it is not valid here. A credential that does not say when it was issued fails.
+    /// that it is not valid here. A credential that does not say when it was issued fails, with 403, as
+    /// does one of which there is no younger one to be had: an API key counts from when its present
+    /// secret was issued, and a certificate from its `notBefore`.
     pub fn with_max_token_age(mut self, age: Duration) -> Self {
         if age < Duration::from_secs(10) {
             self.problem(

@@ -77,6 +77,7 @@ impl fmt::Display for Malformed {
 
 impl CertificateHeader {
     /// `X-Forwarded-Client-Cert` of Envoy, with `Cert`, or at least with `Hash`, which is always there.
+    /// Where both are, `Hash` is that of `Cert`, or the header is refused.
     ///
     /// Have it write `Cert`: then all names are read from the certificate itself, and its times are
     /// known. With `Hash` alone, what stands in `URI` is taken as the
