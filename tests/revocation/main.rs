@@ -6,15 +6,19 @@
 )]
 
 mod calls;
+mod elsewhere;
 mod meanwhile;
 mod requests;
 mod sessions;
 mod settings;
 mod world;
 
-use portcullis::revocation::{MemoryReplays, MemoryRevocations};
+use portcullis::{
+    revocation::{MemoryReplays, MemoryRevocations},
+    signal::MemorySignals,
+};
 use portcullis_testing::{
-    faulty_store::FaultyRevocations, replay_contract::ReplayPromise,
+    faulty_signals::FaultySignals, faulty_store::FaultyRevocations, replay_contract::ReplayPromise,
     revocation_contract::RevocationPromise,
 };
 
@@ -23,6 +27,10 @@ portcullis_testing::revocation_store_contract!(memory, async {
 });
 portcullis_testing::revocation_store_contract!(memory_that_is_asked, async {
     FaultyRevocations::new(MemoryRevocations::with_capacity(10_000))
+});
+portcullis_testing::signal_bus_contract!(signals_in_memory, async {
+    let bus = MemorySignals::new();
+    (bus.clone(), FaultySignals::new(bus))
 });
 portcullis_testing::replay_store_contract!(replays_in_memory, async {
     MemoryReplays::with_capacity(100_000)

@@ -23,7 +23,7 @@ fn world() -> World {
 }
 
 /// An answer that streams to somebody, and says nothing yet.
-async fn streaming(world: &World, token: &str) -> Streaming {
+pub(crate) async fn streaming(world: &World, token: &str) -> Streaming {
     let handler = tower::service_fn(async |_| {
         let never = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
         let response = Response::builder().header("content-type", "text/event-stream");
@@ -37,10 +37,10 @@ async fn streaming(world: &World, token: &str) -> Streaming {
     Box::pin(body)
 }
 
-type Streaming = std::pin::Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>;
+pub(crate) type Streaming = std::pin::Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>;
 
 /// Whether it is over.
-fn is_over(body: &mut Streaming) -> bool {
+pub(crate) fn is_over(body: &mut Streaming) -> bool {
     body.frame().now_or_never().is_some()
 }
 

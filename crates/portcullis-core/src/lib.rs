@@ -9,6 +9,7 @@
 //!   proves nothing. Only `portcullis` turns evidence into a `Principal`.
 //! - A [`ProofVerifier`] says whether the sender of a credential that is bound to a key holds it.
 //! - An [`AuditSink`] is given a [`Record`] of each decision, with a stable [`ReasonCode`].
+//! - A [`SignalBus`] tells servers that share their stores where to look again.
 //! - An [`ApiKeyStore`](api_keys::ApiKeyStore) keeps API keys.
 //! - Time comes from a [`Clock`], which a test can replace; randomness from [`entropy`].
 //!
@@ -76,6 +77,7 @@ pub mod sabotage;
 mod scope;
 mod secret;
 mod session;
+mod signal;
 mod timestamp;
 mod trace_parent;
 mod verdict;
@@ -104,6 +106,7 @@ pub use session::{
     Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
     Sessions, StoreError,
 };
+pub use signal::{Heard, Signal, SignalBus, SignalListener};
 pub use timestamp::Timestamp;
 pub use trace_parent::{InvalidTraceParent, ParentId, TraceId, TraceParent};
 pub use verdict::{Check, Rejection, RejectionKind, Spent, Unavailable, Verdict};

@@ -13,7 +13,8 @@
 //! | prove a session store of your own | [`session_store_contract!`] |
 //! | prove a store of API keys | [`api_key_store_contract!`] |
 //! | prove a store of revocations, or of one-time credentials | [`revocation_store_contract!`], [`replay_store_contract!`] |
-//! | have a store that fails | [`faulty_store`] |
+//! | prove a bus between servers | [`signal_bus_contract!`] |
+//! | have a store that fails, or a bus | [`faulty_store`], [`faulty_signals`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | give a handler a session | [`mock_session::MockSession`] |
 //! | have it come from somewhere else | [`mock_binding::MockBinding`] |
@@ -84,6 +85,7 @@ pub mod clock;
 pub mod contract;
 pub mod counterpart;
 pub mod dpop;
+pub mod faulty_signals;
 pub mod faulty_store;
 pub mod guide;
 pub mod http_probe;
@@ -94,4 +96,5 @@ pub mod mock_session;
 pub mod mock_step_up;
 pub mod replay_contract;
 pub mod revocation_contract;
+pub mod signal_contract;
 pub mod store_contract;

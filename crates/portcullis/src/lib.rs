@@ -123,6 +123,7 @@ mod resource;
 pub mod revocation;
 mod route;
 pub mod session;
+pub mod signal;
 pub mod stack;
 pub mod step_up;
 mod tasks;

@@ -134,6 +134,8 @@ reasons! {
     SESSION_STORE_FULL = "session_store_full";
     /// The session store cannot say whether the caller is in.
     SESSION_STORE_UNAVAILABLE = "session_store_unavailable";
+    /// Nobody could say for too long whether the session lives, so what ran in it was ended.
+    SESSION_UNCONFIRMED = "session_unconfirmed";
     /// An answer was ended because the gate was shut down.
     SHUT_DOWN = "shut_down";
     /// The gate is being shut down, and lets nothing more in.

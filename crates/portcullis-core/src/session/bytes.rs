@@ -127,8 +127,8 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
                 EndReason::CredentialExpired => 4,
                 EndReason::Ended => 5,
                 EndReason::Idle => 6,
-                // No session is over by a shutdown. One that is said to be must not be open.
-                EndReason::Revoked | EndReason::Shutdown => 7,
+                // No session is over by these others. One that is said to be must not be open.
+                EndReason::Revoked | EndReason::Shutdown | EndReason::Unconfirmed => 7,
             };
             (reason, at)
         }

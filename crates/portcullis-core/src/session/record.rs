@@ -105,11 +105,14 @@ pub enum EndReason {
     /// The server on which something ran in it is shut down. The session goes on, elsewhere or
     /// later. No record says so.
     Shutdown,
+    /// Nobody could say for too long whether it lives, so what ran in it on one server was ended. The
+    /// session may go on. No record says so.
+    Unconfirmed,
 }
 
 impl EndReason {
     /// A stable name: `abandoned`, `absolute`, `credential_expired`, `ended`, `idle`, `revoked`,
-    /// `shutdown`.
+    /// `shutdown`, `unconfirmed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,6 +123,7 @@ impl EndReason {
             Self::Idle => "idle",
             Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
+            Self::Unconfirmed => "unconfirmed",
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     frame::Steps,
     resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
+    signal::AnySignalBus,
     time::Time,
 };
 
@@ -44,6 +45,7 @@ pub(crate) struct AuthnSettings {
     scopes: Option<Box<str>>,
     realm: Option<Box<str>>,
     revocations: RevocationSettings,
+    bus: Option<Arc<dyn AnySignalBus>>,
     verifier: Option<PlannedVerifier>,
     requires_sender_constraint: bool,
 }
@@ -148,6 +150,13 @@ macro_rules! authn_setters {
             self
         }
 
+        /// What other servers that share the stores are told by of what was revoked or ended, and
+        /// tell it. None by default. See [`signal`](crate::signal).
+        pub fn with_signals(mut self, bus: impl $crate::signal::SignalBus) -> Self {
+            self.settings.with_signals(::std::sync::Arc::new(bus));
+            self
+        }
+
         /// Who checks proofs of possession, such as `portcullis::jwt::Dpop`: tokens that are bound to a key (`cnf` with `jkt`, RFC 9449 §6) are then good with a
         /// proof, under the scheme `DPoP`. Without it they are refused, because nothing here
         /// could tell who sends them.
@@ -223,6 +232,16 @@ impl AuthnSettings {
 
     pub(crate) fn with_revocation_key(&mut self, key: Secret) {
         self.revocations.with_key(key);
+    }
+
+    pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
+        self.revocations.with_signals(Arc::clone(&bus));
+        self.bus = Some(bus);
+    }
+
+    /// What it was told to tell others by.
+    pub(crate) fn bus(&self) -> Option<Arc<dyn AnySignalBus>> {
+        self.bus.clone()
     }
 
     pub(crate) fn with_verifier(&mut self, verifier: impl IntoProofVerifier + Send + 'static) {

@@ -49,16 +49,21 @@ impl AuthnLayer {
     }
 
     /// Revokes credentials: whoever comes with one is refused, from the next request on. See
-    /// [`revocation`](crate::revocation). A `session` layer inside this one is not told: what
-    /// runs in its sessions goes on, unless the layers are those of a
-    /// [`Stack`](crate::Stack).
+    /// [`revocation`](crate::revocation). A `session` layer inside this one is told where both have
+    /// the same [bus](AuthnBuilder::with_signals); otherwise what runs in its sessions is looked after
+    /// later, unless the layers are those of a [`Stack`](crate::Stack).
     ///
     /// # Errors
     ///
     /// The revocation would have no effect, or the store cannot say whether it has it.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
         let now = self.revocations.now();
-        self.revocations.revoke(&revocation, now).await
+        let revoked = self.revocations.revoke(&revocation, now).await;
+        // Where the store cannot say, it may be there.
+        if !matches!(revoked, Err(RevokeError::Invalid(_))) {
+            self.revocations.tell_others(&revocation).await;
+        }
+        revoked
     }
 
     /// How many decisions there were, where this is the outermost of our layers.

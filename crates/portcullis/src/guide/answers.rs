@@ -58,6 +58,7 @@
 //! | `session_revoked` | 401 | `session`, `authorize` |
 //! | `session_store_full` | 503 | `session` |
 //! | `session_store_unavailable` | 503 | `session`, `binding`, `authorize` |
+//! | `session_unconfirmed` | 503 | the gate, of a handler that has not answered |
 //! | `shutting_down` | 503 | the gate, `authorize` |
 //! | `stack_misordered` | 500 | the layer that stands where it must not |
 //! | `step_up_missing` | 500 | `authorize` |

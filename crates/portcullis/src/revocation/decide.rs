@@ -1,15 +1,18 @@
 //! Whether a credential has been revoked: the decision itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use portcullis_core::{Check, Evidence, EvidenceKind, ReasonCode, StoreError, Timestamp};
+use portcullis_core::{
+    Check, Evidence, EvidenceKind, ReasonCode, RevokedKey, StoreError, Timestamp,
+};
 
 use super::{Revocation, keys::Keying, store::AnyRevocationStore};
 use crate::{
     exchange::Exchange,
     reason,
     refusal::Refusal,
+    signal::AnySignalBus,
     time::{Time, credible},
 };
 
@@ -21,6 +24,7 @@ pub(crate) struct Revocations {
     pub(super) store: Arc<dyn AnyRevocationStore>,
     pub(super) keying: Keying,
     pub(super) time: Time,
+    pub(super) bus: Option<Arc<dyn AnySignalBus>>,
 }
 
 /// Why a credential does not count.
@@ -71,6 +75,29 @@ impl Revocations {
             .keys(evidence)
             .is_none_or(|keys| keys.as_slice().contains(&key));
         is_meant && is_over(time_of(evidence, self.time.now()), Some(cut_off))
+    }
+
+    /// Whether a credential has one of these keys.
+    pub(crate) fn has_any(&self, evidence: &Evidence, keys: &HashSet<RevokedKey>) -> bool {
+        // Where its keys cannot be told, it is let in nowhere either.
+        let own = self.keying.keys(evidence);
+        own.is_none_or(|own| own.as_slice().iter().any(|key| keys.contains(key)))
+    }
+
+    /// The latest cut-off under a key.
+    pub(crate) async fn cut_off_of(
+        &self,
+        key: RevokedKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        match self.store.check(&[key]) {
+            Check::Done(cut_off) => Ok(cut_off),
+            Check::NeedsIo => self.store.look(&[key]).await,
+        }
+    }
+
+    /// Whether a credential that has the key is over by a cut-off.
+    pub(crate) fn is_over_by(&self, evidence: &Evidence, cut_off: Option<Timestamp>) -> bool {
+        is_over(time_of(evidence, self.time.now()), cut_off)
     }
 
     /// What has been forgotten is asked for after the keys: whatever disappeared in between is

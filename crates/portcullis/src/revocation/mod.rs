@@ -112,8 +112,9 @@
 //!   a grant, a client or a session at the issuer, its sessions end as well, and what was spawned in
 //!   them; one in which somebody has authenticated later goes on. With one token or key its session
 //!   goes on: others may have been let in to it with another.
-//! - On other servers that share the stores, for what runs there: within a second where the store
-//!   answers at once, and within 15 seconds where it has to be asked.
+//! - On other servers that share the stores, for what runs there: at once where they have a
+//!   [bus](crate::signal); otherwise within a second where the store answers at once, and within 15
+//!   seconds where it has to be asked.
 //!
 //! What it does not reach: an answer that streams already where there is no `session` layer. It goes
 //! on until it is complete or its own end comes, and is permitted nothing more meanwhile.

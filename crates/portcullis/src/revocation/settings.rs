@@ -2,22 +2,30 @@
 
 use std::{fmt, sync::Arc};
 
-use portcullis_core::{ConfigError, ConfigErrors, RevocationStore, Secret, Timestamp};
+use portcullis_core::{ConfigError, ConfigErrors, RevocationStore, Secret, Signal, Timestamp};
 
 use super::{
     MemoryRevocations, Revocation, RevokeError, decide::Revocations, keys::Keying,
     store::AnyRevocationStore,
 };
-use crate::time::Time;
+use crate::{
+    signal::{AnySignalBus, publish},
+    time::Time,
+};
 
 /// The settings of [`Revocations`].
 #[derive(Default)]
 pub(crate) struct RevocationSettings {
     store: Option<Arc<dyn AnyRevocationStore>>,
     key: Option<Secret>,
+    bus: Option<Arc<dyn AnySignalBus>>,
 }
 
 impl RevocationSettings {
+    pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
+        self.bus = Some(bus);
+    }
+
     pub(crate) fn with_store(&mut self, store: impl RevocationStore) {
         self.store = Some(Arc::new(store));
     }
@@ -53,6 +61,7 @@ impl RevocationSettings {
             store,
             keying: keying?,
             time,
+            bus: self.bus,
         })
     }
 }
@@ -84,6 +93,16 @@ impl Revocations {
             if self.store.is_volatile() { ", until this process is started anew" } else { "" },
         );
         Ok(())
+    }
+}
+
+impl Revocations {
+    /// Tells other servers where to look for a revocation that is written.
+    pub(crate) async fn tell_others(&self, revocation: &Revocation) {
+        if let Some(bus) = &self.bus {
+            let key = self.keying.key(revocation.key());
+            publish(&**bus, &[Signal::Revoked(key)]).await;
+        }
     }
 }
 

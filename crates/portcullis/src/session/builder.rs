@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore};
+use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore, SignalBus};
 
 use super::{
     KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, registry::Registry,
@@ -12,9 +12,13 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
     frame::Steps,
+    signal::{AnySignalBus, Signals},
     tasks::Tasks,
     time::Time,
 };
+
+/// The shortest bound of `with_max_unconfirmed`.
+const MIN_UNCONFIRMED: Duration = Duration::from_secs(2);
 
 /// The settings of a [`SessionLayer`]. Setters keep their mistakes; [`build`](Self::build)
 /// reports them, all at once.
@@ -32,6 +36,7 @@ pub(crate) struct SessionSettings {
     store: Option<Arc<dyn AnySessionStore>>,
     key: Option<Secret>,
     passive: Vec<Box<str>>,
+    signals: Option<Arc<dyn AnySignalBus>>,
 }
 
 impl SessionBuilder {
@@ -112,6 +117,23 @@ impl SessionBuilder {
         self
     }
 
+    /// What other servers that share the store are told by of sessions that are over, and tell it:
+    /// what runs in one here then ends at once. None by default: it ends within 15 seconds. In a
+    /// stack, set it [there](crate::stack::StackBuilder::with_signals). See [`signal`](crate::signal).
+    pub fn with_signals(mut self, bus: impl SignalBus) -> Self {
+        self.settings.with_signals(Arc::new(bus));
+        self
+    }
+
+    /// For how long something may run of which nobody can say whether its session still lives and its
+    /// credential still counts, because a store does not answer. Then it is cut, with
+    /// `session_unconfirmed`; the session itself may go on. At least two seconds. By default it goes
+    /// on until its own deadlines.
+    pub fn with_max_unconfirmed(mut self, bound: Duration) -> Self {
+        self.settings.policy.max_unconfirmed = Some(bound);
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -139,6 +161,10 @@ impl SessionBuilder {
 }
 
 impl SessionSettings {
+    pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
+        self.signals = Some(bus);
+    }
+
     /// Checks every setting. `time` and `tasks` are those of all layers beside it.
     pub(crate) fn assemble(self, time: Time, tasks: Tasks) -> Result<KeepSession, ConfigErrors> {
         let mut errors = ConfigErrors::default();
@@ -158,6 +184,15 @@ impl SessionSettings {
                 let problem = "is shorter than a second, so nobody would be in; lengthen it";
                 errors.push(ConfigError::new(setting, problem));
             }
+        }
+        if self
+            .policy
+            .max_unconfirmed
+            .is_some_and(|bound| bound < MIN_UNCONFIRMED)
+        {
+            let problem =
+                "is shorter than two seconds, and it is looked once a second; lengthen it";
+            errors.push(ConfigError::new("with_max_unconfirmed", problem));
         }
         if idle > absolute {
             errors.push(ConfigError::new(
@@ -210,6 +245,7 @@ impl SessionSettings {
                 registry: Registry::default(),
                 touching: Touching::default(),
                 tasks,
+                signals: self.signals.map(|bus| Arc::new(Signals::new(bus))),
             }),
             passive: self.passive,
         })

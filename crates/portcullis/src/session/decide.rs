@@ -287,6 +287,10 @@ pub(super) fn refusal(
     if over == EndReason::Shutdown {
         return Refusal::shutting_down();
     }
+    if over == EndReason::Unconfirmed {
+        return Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, code(over))
+            .with_retry_after(RETRY);
+    }
     let max_age = match over {
         EndReason::Idle => Some(policy.idle),
         EndReason::Absolute => Some(policy.absolute),
@@ -345,6 +349,7 @@ const fn code(over: EndReason) -> ReasonCode {
         EndReason::Ended => reason::SESSION_ENDED,
         EndReason::Idle => reason::SESSION_IDLE,
         EndReason::Shutdown => reason::SHUT_DOWN,
+        EndReason::Unconfirmed => reason::SESSION_UNCONFIRMED,
         // Also any reason that this layer does not know.
         _ => reason::SESSION_REVOKED,
     }

@@ -368,7 +368,9 @@ impl Session {
     /// Lists the request as one that runs.
     pub(crate) fn start_running(&self, exchange: &Exchange) -> Running {
         let credential = self.0.credential.clone();
-        self.live().run(self.0.is_activity, credential, exchange)
+        let came_at = self.0.came_at;
+        self.live()
+            .run(self.0.is_activity, came_at, credential, exchange)
     }
 
     fn live(&self) -> &Arc<Live> {

@@ -85,8 +85,8 @@
 //!
 //! That happens within a second, also where the client has stopped reading (then the body
 //! itself waits for the connection, but nothing works for it any more). That another server has
-//! ended a session is seen within 15 seconds, where the store has to be asked for it; by
-//! [`authorize`](crate::authorize) at once.
+//! ended a session is seen at once where both have a [bus](crate::signal), otherwise within 15
+//! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once.
 //!
 //! A gate that is [shut down](crate::GateHandle::shutdown) ends what runs in the same way, with other
 //! words: 503, and `event: shutting-down`. The sessions are not over by that.
@@ -123,6 +123,7 @@ mod registry;
 mod rules;
 mod running;
 mod shared;
+mod signalled;
 mod store;
 mod sweep;
 mod touching;

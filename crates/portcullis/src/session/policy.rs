@@ -16,6 +16,8 @@ pub(super) struct Policy {
     /// Whether a token that was issued later opens a user's session again where the issuer
     /// says nothing of when the user authenticated.
     pub(super) reopens_by_issue: bool,
+    /// For how long something may run of which nobody can say whether its session lives.
+    pub(super) max_unconfirmed: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -27,6 +29,7 @@ impl Default for Policy {
             limit: Some(100),
             max_running: Duration::from_hours(1),
             reopens_by_issue: false,
+            max_unconfirmed: None,
         }
     }
 }

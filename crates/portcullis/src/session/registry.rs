@@ -88,6 +88,15 @@ impl Registry {
         }
     }
 
+    /// Forgets a session in which things still run.
+    pub(super) fn dismiss(&self, live: &Live) {
+        let mut shard = self.shard(live.id);
+        let is_it = |listed: &Weak<Live>| std::ptr::eq(listed.as_ptr(), live);
+        if shard.get(&live.id).is_some_and(is_it) {
+            shard.remove(&live.id);
+        }
+    }
+
     pub(super) fn sweeper(&self) -> &Sweeper {
         &self.sweeper
     }

@@ -1,12 +1,13 @@
 //! A session in which something runs, on this server, and the requests that do.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use super::{decide::record_end, handle::Session, keys::Keys, shared::Shared};
@@ -15,10 +16,14 @@ use crate::{
     exchange::Exchange,
     revocation::{Bar, Revocations},
 };
-use portcullis_core::{Check, EndReason, Evidence, Scopes, SessionId, StoreError, Timestamp};
+use portcullis_core::{
+    Check, EndReason, Evidence, RevokedKey, Scopes, SessionId, StoreError, Timestamp,
+};
 
 /// The most grants of one session that are told apart at once.
 const MAX_CREDENTIALS: usize = 32;
+/// Less than that lies between what the stores say of a credential and its being let in.
+const DECIDING: Duration = Duration::from_secs(5);
 
 /// A session in which something runs.
 pub(super) struct Live {
@@ -43,6 +48,8 @@ pub(super) struct State {
     pub(super) is_looking: bool,
     /// When the store was last told that the session is active.
     noted_at: Option<Timestamp>,
+    /// When it was last known that the session lives.
+    pub(super) confirmed_at: Timestamp,
 }
 
 /// One request that runs.
@@ -62,7 +69,7 @@ pub(super) struct Request {
 #[derive(Default)]
 struct Over(AtomicU8);
 
-const REASONS: [EndReason; 7] = [
+const REASONS: [EndReason; 8] = [
     EndReason::Abandoned,
     EndReason::Absolute,
     EndReason::CredentialExpired,
@@ -70,6 +77,7 @@ const REASONS: [EndReason; 7] = [
     EndReason::Idle,
     EndReason::Revoked,
     EndReason::Shutdown,
+    EndReason::Unconfirmed,
 ];
 
 impl Over {
@@ -117,6 +125,7 @@ impl Live {
                 looked_at: None,
                 is_looking: false,
                 noted_at: None,
+                confirmed_at: shared.time.steady(),
             }),
             over: Over::default(),
         }
@@ -181,6 +190,24 @@ impl Live {
         was_one
     }
 
+    /// Ends everything that runs in the session here, which may go on: what comes later runs in it as
+    /// if nothing had been here.
+    pub(super) fn give_up(&self) {
+        self.shared.registry.dismiss(self);
+        self.end(EndReason::Unconfirmed);
+    }
+
+    /// Notes that it lived at a time, by all that has to be asked.
+    pub(super) fn confirm(&self, at: Timestamp) {
+        let mut state = self.state();
+        state.confirmed_at = at.max(state.confirmed_at);
+    }
+
+    /// Has the store asked about it as soon as somebody looks.
+    pub(super) fn doubt(&self) {
+        self.state().looked_at = None;
+    }
+
     /// Ends what has been left behind in the session, which goes on elsewhere.
     pub(super) fn stop(&self) {
         self.over.set(EndReason::Shutdown);
@@ -192,10 +219,11 @@ impl Live {
         listeners.into_values().for_each(Waker::wake);
     }
 
-    /// Lists a request.
+    /// Lists a request that was let in at `came_at`.
     pub(super) fn run(
         self: &Arc<Self>,
         is_activity: bool,
+        came_at: Timestamp,
         credential: Option<(Scopes, Timestamp)>,
         exchange: &Exchange,
     ) -> Running {
@@ -207,7 +235,15 @@ impl Live {
             waker: Mutex::default(),
             exchange: exchange.clone(),
         });
-        self.state().requests.push(Arc::clone(&request));
+        let mut state = self.state();
+        state.requests.push(Arc::clone(&request));
+        let signals = self.shared.signals.as_ref();
+        if signals.is_some_and(|signals| signals.has_taken_since(came_at - DECIDING)) {
+            // It was looked where it was not yet, and what it was let in with is not what the stores
+            // say by now.
+            state.looked_at = None;
+        }
+        drop(state);
         // It may have ended before it was listed.
         let over = self
             .over()
@@ -319,6 +355,33 @@ impl Request {
             Err(Bar::Unknown(error)) => Err(error),
             outcome => Ok(outcome.is_err_and(|bar| bar.is_final())),
         }
+    }
+
+    /// Whether something that was revoked under one of these keys may be its credential.
+    pub(super) fn may_be_meant(&self, keys: &HashSet<RevokedKey>) -> bool {
+        let Some((revocations, principal)) = self.revocable() else {
+            return false;
+        };
+        revocations.has_any(principal.evidence(), keys)
+    }
+
+    /// The latest cut-off under a key, by the store that was asked when the request came.
+    pub(super) async fn cut_off_of(
+        &self,
+        key: RevokedKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        match self.revocable() {
+            Some((revocations, _)) => revocations.cut_off_of(key).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether its credential, which has that key, is over by a cut-off.
+    pub(super) fn is_over_by(&self, cut_off: Option<Timestamp>) -> bool {
+        let revocable = self.revocable();
+        revocable.is_some_and(|(revocations, principal)| {
+            revocations.is_over_by(principal.evidence(), cut_off)
+        })
     }
 
     fn revocable(&self) -> Option<(&Arc<Revocations>, &Principal)> {

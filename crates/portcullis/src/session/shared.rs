@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
     Change, Check, Commit, EndReason, EvidenceKind, FamilyKey, OwnerKey, SessionId, SessionKey,
-    SessionRecord, SessionState, Sessions, StoreError, Timestamp, entropy,
+    SessionRecord, SessionState, Sessions, Signal, StoreError, Timestamp, entropy,
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     exchange::Exchange,
+    signal::Signals,
     tasks::Tasks,
     time::{Time, credible},
 };
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) touching: Touching,
     pub(super) tasks: Tasks,
+    pub(super) signals: Option<Arc<Signals>>,
 }
 
 /// Why nothing could be decided.
@@ -128,10 +130,19 @@ impl Shared {
         reason: EndReason,
     ) -> Result<bool, StoreError> {
         let at = self.time.steady();
-        self.change(owner, key, id, |record| {
+        let ended = self.change(owner, key, id, |record| {
             record.state = SessionState::Ended(at, reason);
-        })
-        .await
+        });
+        let ended = ended.await;
+        self.tell_others(owner).await;
+        ended
+    }
+
+    /// Tells other servers that sessions of an owner may be over.
+    async fn tell_others(&self, owner: OwnerKey) {
+        if let Some(signals) = &self.signals {
+            signals.publish(&[Signal::Sessions(owner)]).await;
+        }
     }
 
     /// Ends all sessions of an owner, everywhere. Says how many lived.
@@ -226,6 +237,7 @@ impl Shared {
             for id in &ids {
                 self.registry.end(*id, EndReason::Revoked);
             }
+            self.tell_others(owner).await;
             return committed.map(|_| ids.len());
         }
         Err(StoreError::new(

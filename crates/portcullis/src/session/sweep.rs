@@ -1,20 +1,23 @@
 //! The task that looks after what runs in the sessions of one layer.
 
 use std::{
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, Weak},
     task::{Poll, Waker},
     time::Duration,
 };
 
-use portcullis_core::{Check, EndReason, SessionRecord, Timestamp, sabotaged};
+use portcullis_core::{Check, EndReason, SessionRecord, Sleep, Timestamp, sabotaged};
 use tokio::task::AbortHandle;
 
 use super::{
     running::{Live, Request, lock},
     shared::Shared,
+    signalled,
 };
+use crate::signal::Signals;
 
 /// How often it looks: by so much a deadline may be overrun where nobody polls.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -67,6 +70,7 @@ impl Drop for Sweeper {
 }
 
 async fn sweep(layer: Weak<Shared>) {
+    let mut due = None;
     loop {
         poll_fn(|cx| {
             let Some(shared) = layer.upgrade() else {
@@ -76,7 +80,10 @@ async fn sweep(layer: Weak<Shared>) {
             *lock(&registry.sweeper().resting) = Some(cx.waker().clone());
             // Looked at after the waker is there, so that nothing is missed.
             match registry.is_empty() {
-                true => Poll::Pending,
+                true => {
+                    due = None;
+                    Poll::Pending
+                }
                 false => Poll::Ready(()),
             }
         })
@@ -84,18 +91,47 @@ async fn sweep(layer: Weak<Shared>) {
         let Some(shared) = layer.upgrade() else {
             return;
         };
-        let tick = shared.time.sleep_until(shared.time.now() + TICK);
+        // Signals, however many, do not put it off.
+        let at = *due.get_or_insert_with(|| shared.time.now() + TICK);
+        let (tick, signals) = (shared.time.sleep_until(at), shared.signals.clone());
         drop(shared);
-        tick.await;
+        let is_due = tick_or_signal(tick, signals.as_deref()).await;
         let Some(shared) = layer.upgrade() else {
             return;
         };
-        for live in shared.registry.all() {
-            // A store, a sink or a waker of somebody else must not take all sessions down.
-            if catch_unwind(AssertUnwindSafe(|| look(&live))).is_err() {
-                tracing::error!(target: "portcullis", "something panicked where a session was looked after");
+        if let Some(signals) = &signals {
+            signalled::look(&shared, &signals.take(shared.time.steady()));
+        }
+        if is_due {
+            due = None;
+            for live in shared.registry.all() {
+                look_safely(&live);
+            }
+            if let Some(signals) = signals {
+                signalled::catch_up(&shared, signals);
             }
         }
+    }
+}
+
+/// Waits for either, and says whether it was the tick.
+async fn tick_or_signal(mut tick: Sleep, signals: Option<&Signals>) -> bool {
+    let Some(signals) = signals else {
+        tick.await;
+        return true;
+    };
+    let mut heard = pin!(signals.heard());
+    poll_fn(|cx| match Pin::new(&mut tick).poll(cx) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending => heard.as_mut().poll(cx).map(|()| false),
+    })
+    .await
+}
+
+/// A store, a sink or a waker of somebody else must not take all sessions down.
+pub(super) fn look_safely(live: &Arc<Live>) {
+    if catch_unwind(AssertUnwindSafe(|| look(live))).is_err() {
+        tracing::error!(target: "portcullis", "something panicked where a session was looked after");
     }
 }
 
@@ -119,12 +155,19 @@ fn look(live: &Arc<Live>) {
         judge(live, found.as_ref());
     }
     let is_asked_for = look_for_revoked(live) || matches!(known, Check::NeedsIo);
-    if !is_asked_for || live.over().is_some() {
+    if live.over().is_some() {
         return;
+    }
+    if !is_asked_for {
+        live.confirm(shared.time.steady());
+        return;
+    }
+    if is_unconfirmed(live) && !sabotaged!("session.unconfirmed") {
+        return live.give_up();
     }
     let mut state = live.state();
     let looked_at = state.looked_at;
-    let is_recent = looked_at.is_some_and(|at| now.saturating_since(at) < LOOK);
+    let is_recent = looked_at.is_some_and(|at| now.saturating_since(at) < interval(shared));
     if is_recent || state.is_looking {
         return;
     }
@@ -135,6 +178,24 @@ fn look(live: &Arc<Live>) {
     // It is looked from a task.
     let runtime = tokio::runtime::Handle::current();
     tasks.spawn_on(&runtime, ask(Asking(Arc::clone(live))));
+}
+
+/// How often a store that has to be asked is asked: several times until it is too late.
+fn interval(shared: &Shared) -> Duration {
+    let bound = shared.policy.max_unconfirmed;
+    bound.map_or(LOOK, |bound| LOOK.min(bound / 3))
+}
+
+/// Whether nobody could say for too long that a session lives.
+fn is_unconfirmed(live: &Live) -> bool {
+    let shared = &live.shared;
+    let Some(bound) = shared.policy.max_unconfirmed else {
+        return false;
+    };
+    let signals = shared.signals.as_ref();
+    let current_at = signals.and_then(|signals| signals.current_at());
+    let confirmed_at = Some(live.state().confirmed_at).max(current_at);
+    confirmed_at.is_none_or(|at| shared.time.steady().saturating_since(at) > bound)
 }
 
 /// Ends requests whose credential has been revoked, perhaps on another server. Says whether the store
@@ -162,12 +223,30 @@ impl Drop for Asking {
     }
 }
 
-/// Asks the stores whether a session still lives, and what it was let in with.
+/// Asks the stores whether a session still lives, and what it was let in with; once more where
+/// somebody has had a doubt since.
 async fn ask(asking: Asking) {
     let live = &asking.0;
+    loop {
+        let at = live.shared.time.steady();
+        if ask_once(live).await {
+            live.confirm(at);
+        }
+        let mut state = live.state();
+        if state.looked_at.is_some() || live.over().is_some() {
+            return;
+        }
+        state.looked_at = Some(live.shared.time.now());
+    }
+}
+
+/// Says whether the stores could say it.
+async fn ask_once(live: &Live) -> bool {
+    let mut could_say = true;
     match live.shared.store.load(live.keys.owner).await {
         Ok(sessions) => judge(live, sessions.get(live.keys.session)),
         Err(error) => {
+            could_say = false;
             tracing::warn!(target: "portcullis", "the store cannot say whether a session lives: {error}");
         }
     }
@@ -177,10 +256,11 @@ async fn ask(asking: Asking) {
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(target: "portcullis", "the store cannot say whether a credential is revoked: {error}");
-                return;
+                return false;
             }
         }
     }
+    could_say
 }
 
 /// Ends a session that the store knows to be over.

@@ -135,6 +135,7 @@ impl StackBuilder<Complete> {
         let resource = resource.as_ref();
         let time = self.ambient.time();
         let tasks = Tasks::default();
+        let bus = self.settings.bus();
         let authn = self
             .settings
             .assemble(&self.ambient, time.clone(), resource);
@@ -151,9 +152,12 @@ impl StackBuilder<Complete> {
                  `with_session` as well, or leave it out",
             ));
         }
-        let session = self
-            .session
-            .and_then(|session| keep(session.assemble(time, tasks.clone()), &mut errors));
+        let session = self.session.and_then(|mut session| {
+            if let Some(bus) = bus {
+                session.with_signals(bus);
+            }
+            keep(session.assemble(time, tasks.clone()), &mut errors)
+        });
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
         let device = binding

@@ -68,6 +68,7 @@ impl GateHandle {
                 return revoked;
             }
             let Some(sessions) = &this.sessions else {
+                this.revocations.tell_others(&revocation).await;
                 return revoked;
             };
             // Also where the store of revocations is down: what can be ended is ended.
@@ -82,6 +83,7 @@ impl GateHandle {
             };
             // After it: what is let in until then is in as well.
             sessions.cut(reaches);
+            this.revocations.tell_others(&revocation).await;
             revoked.and(ended.map_err(RevokeError::Store))
         };
         self.tasks.to_the_end(revoke).await

@@ -1,0 +1,77 @@
+//! What servers that share their stores tell each other.
+//!
+//! Where several servers keep sessions and revocations in one place, each request finds there what
+//! was ended on another of them. What *runs* already does not ask with every byte: it is looked
+//! after every 15 seconds where the store has to be asked. A [`SignalBus`] makes that a matter of
+//! milliseconds: whoever ends or revokes something says where, and all others look there at once.
+//!
+//! ```
+//! use portcullis::{Secret, Stack, session::{MemorySessions, SessionLayer}, signal::MemorySignals};
+//! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+//! # struct Tokens;
+//! # impl Authenticator for Tokens {
+//! #     fn describe(&self) -> Description { Description::bearer("tokens") }
+//! #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+//! # }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let signals = MemorySignals::new(); // between servers: that of a store, such as `Redis::signals`
+//! # let (sessions, key) = (std::sync::Arc::new(MemorySessions::default()), [7; 16]);
+//! let session = SessionLayer::builder().with_store(sessions).with_key(Secret::new(key));
+//! let (gate, handle) = Stack::builder()
+//!     .with_resource("https://agent.example/")
+//!     .add_authenticator(Tokens)
+//!     .with_session(session)
+//!     .with_signals(signals)
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Customised: what runs is cut where nobody could say for five seconds that it may go on.
+//!
+//! ```
+//! use std::time::Duration;
+//! use portcullis::{session::SessionLayer, signal::MemorySignals};
+//!
+//! # fn main() -> Result<(), portcullis::ConfigErrors> {
+//! let layer = SessionLayer::builder()
+//!     .with_signals(MemorySignals::new())
+//!     .with_max_unconfirmed(Duration::from_secs(5))
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A signal decides nothing
+//!
+//! It names a place by the keyed hash under which a store keeps it: neither an issuer nor a subject,
+//! and not what became of it. Whoever hears it asks the store, which alone decides. So a signal that
+//! comes twice, late, out of order or from somebody who has no business to send one costs a question,
+//! and ends nobody; and one about a logout of yesterday does not end the login of today.
+//!
+//! # When a signal does not come
+//!
+//! A layer in which something runs asks the bus once a second whether it has
+//! [caught up](SignalBus::catch_up). Where signals may have been missed (a connection was lost, there
+//! were too many), everything that runs is looked after at once.
+//!
+//! | | bus works | bus down, store works | store down |
+//! |---|---|---|---|
+//! | new requests | as the store says | as the store says | 503 |
+//! | what runs, by default (*best effort*) | ends at once | ends within 15 seconds | goes on, until its own deadlines |
+//! | what runs, with [`with_max_unconfirmed`](crate::session::SessionBuilder::with_max_unconfirmed) (*strict*) | ends at once | ends within that time, or 15 seconds if that is less | is cut after that time, with `session_unconfirmed` |
+//!
+//! What ends by itself, by an idle hour or an expired token, needs no bus.
+
+mod bus;
+mod ear;
+mod memory;
+
+pub use portcullis_core::{Heard, Signal, SignalBus, SignalListener};
+
+pub use self::memory::MemorySignals;
+pub(crate) use self::{
+    bus::AnySignalBus,
+    ear::{Places, Signals, publish},
+};
