@@ -1,16 +1,18 @@
 //! A gate on two servers that share one Redis.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use portcullis::{
-    Authenticator, Check, Description, Evidence, EvidenceKind, Gate, GateHandle, RequestView,
-    Secret, Stack, Timestamp, Verdict, session::SessionLayer,
+    Authenticator, BoxError, Check, Description, Evidence, EvidenceKind, Gate, GateHandle,
+    RequestBody, RequestView, ResponseBody, Secret, Stack, Timestamp, Verdict,
+    session::SessionLayer,
 };
 use portcullis_store_redis::Redis;
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use portcullis_tests::fixtures::RESOURCE;
-use tower::{Layer as _, ServiceExt as _};
+use tower::{Layer as _, Service, ServiceExt as _};
 
 use crate::server::Server;
 
@@ -60,6 +62,7 @@ impl Node {
             .with_session(session)
             .with_revocations(redis.revocations())
             .with_revocation_key(Secret::new([8; 16]))
+            .with_signals(redis.signals())
             .add_authenticator(People)
             .build()
             .unwrap();
@@ -77,17 +80,32 @@ impl Node {
     }
 
     pub(crate) async fn ask(&self, token: &str) -> u16 {
+        let handler = tower::service_fn(async |_| {
+            Ok::<_, Infallible>(http::Response::new("done".to_owned()))
+        });
+        self.answer(token, handler).await.status().as_u16()
+    }
+
+    pub(crate) async fn answer<S, B>(
+        &self,
+        token: &str,
+        handler: S,
+    ) -> http::Response<ResponseBody<B>>
+    where
+        S: Service<
+                http::Request<RequestBody<String>>,
+                Response = http::Response<B>,
+                Error = Infallible,
+            > + Clone,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+    {
         let request = http::Request::builder()
             .uri("/notes")
             .header("host", "agent.example")
             .header("authorization", format!("Bearer {token}"))
             .body(String::new())
             .unwrap();
-        let handler = tower::service_fn(async |_| {
-            Ok::<_, std::convert::Infallible>(http::Response::new("done".to_owned()))
-        });
-        let response = self.gate.layer(handler).oneshot(request).await.unwrap();
-        response.status().as_u16()
+        self.gate.layer(handler).oneshot(request).await.unwrap()
     }
 }
 

@@ -7,4 +7,5 @@ mod front;
 mod logins;
 mod server;
 mod settings;
+mod signals;
 mod world;

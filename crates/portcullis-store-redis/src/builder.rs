@@ -7,6 +7,7 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
 
 use crate::{
     link::Link,
+    signals::Bus,
     stores::{Redis, Shared},
 };
 
@@ -140,8 +141,10 @@ impl RedisBuilder {
                 return Err(errors);
             }
         };
+        let clock = Arc::clone(&self.clock);
+        let signals = Bus::new(client.clone(), &self.prefix, self.timeout, clock);
         let link = Link::new(client, self.timeout, self.clock);
-        let shared = Shared::new(link, &self.prefix, self.retention, self.share);
+        let shared = Shared::new(link, signals, &self.prefix, self.retention, self.share);
         errors.into_result(Redis(Arc::new(shared)))
     }
 

@@ -3,7 +3,8 @@
 //! One [`Redis`] is one connection; [`sessions`](Redis::sessions),
 //! [`revocations`](Redis::revocations), [`replays`](Redis::replays) and
 //! [`api_keys`](Redis::api_keys) are the stores on it, each for the setting of that name. It takes
-//! Redis 6.2 or later, or any Valkey.
+//! Redis 6.2 or later, or any Valkey. [`signals`](Redis::signals) is a bus between the servers that
+//! share them, on a connection of its own.
 //!
 //! # Example
 //!
@@ -15,6 +16,7 @@
 //! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 //! let redis = Redis::connect("redis://10.0.0.7:6379/").await?;
 //! let sessions = redis.sessions(); // for `SessionLayer::builder().with_store(..)`
+//! let signals = redis.signals(); // for `Stack::builder().with_signals(..)`
 //! # Ok(())
 //! # }
 //! ```
@@ -86,6 +88,9 @@
 //! | `{prefix:k}:` | `keys`, a hash of all API keys by id; `owners`, their ids by owner |
 //! | `..:m` | the marker of a bucket |
 //!
+//! Signals go over the channel `prefix:signals`, and are kept nowhere. Whoever restricts the user lets
+//! it `SUBSCRIBE` and `PUBLISH` there, and `PING`.
+//!
 //! Owners and keys are keyed hashes; API keys stand there without their secrets, and what handlers
 //! keep in sessions as it is.
 
@@ -99,6 +104,7 @@ mod replays;
 mod revocations;
 mod script;
 mod sessions;
+mod signals;
 mod stores;
 
 pub use self::{
@@ -107,5 +113,6 @@ pub use self::{
     replays::RedisReplays,
     revocations::RedisRevocations,
     sessions::RedisSessions,
+    signals::RedisSignals,
     stores::Redis,
 };

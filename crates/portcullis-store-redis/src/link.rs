@@ -15,15 +15,15 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Either, Shared, select},
 };
-use portcullis_core::{Clock, StoreError};
+use portcullis_core::{Clock, Heard, StoreError};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind,
     Value,
     aio::{MultiplexedConnection, SendError},
 };
 use tokio::runtime::Handle;
 
-use crate::{problem::describe, script::Script};
+use crate::{problem::describe, script::Script, signals::Listeners};
 
 /// How long it may take to connect, by the system's clock. It goes on while those who asked for
 /// it have long been told that it takes too long.
@@ -45,7 +45,15 @@ pub(crate) struct Link {
     client: Client,
     timeout: Duration,
     clock: Arc<dyn Clock>,
+    ear: Option<Ear>,
     state: Mutex<State>,
+}
+
+/// What a connection is to listen to.
+#[derive(Clone)]
+pub(crate) struct Ear {
+    pub(crate) channel: String,
+    pub(crate) listeners: Arc<Listeners>,
 }
 
 #[derive(Default)]
@@ -84,10 +92,30 @@ pub(crate) enum Repeat {
 
 impl Link {
     pub(crate) fn new(client: Client, timeout: Duration, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::make(client, timeout, clock, None)
+    }
+
+    /// One that listens as well. Each time that it has a connection, listeners are told of a gap.
+    pub(crate) fn with_ear(
+        client: Client,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+        ear: Ear,
+    ) -> Arc<Self> {
+        Self::make(client, timeout, clock, Some(ear))
+    }
+
+    fn make(
+        client: Client,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+        ear: Option<Ear>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             client,
             timeout,
             clock,
+            ear,
             state: Mutex::default(),
         })
     }
@@ -134,6 +162,51 @@ impl Link {
         self.in_time(&used, answered).await
     }
 
+    /// Has a command carried out, once more where its answer got lost with the connection.
+    pub(crate) async fn command(self: &Arc<Self>, command: &Cmd) -> Result<Value, StoreError> {
+        let used = AtomicU64::new(NONE);
+        let answered = async {
+            match self.command_once(command, &used).await {
+                Err(Failure::Lost(_)) => self.command_once(command, &used).await,
+                first => first,
+            }
+            .map_err(Failure::into_error)
+        };
+        self.in_time(&used, answered).await
+    }
+
+    async fn command_once(
+        self: &Arc<Self>,
+        command: &Cmd,
+        used: &AtomicU64,
+    ) -> Result<Value, Failure> {
+        let (number, mut connection) = self.connection(used).await?;
+        let answer = command.query_async(&mut connection).await;
+        answer.map_err(|error| self.failure(number, &error))
+    }
+
+    /// The connection, once there is one, and its number.
+    async fn connection(
+        self: &Arc<Self>,
+        used: &AtomicU64,
+    ) -> Result<(u64, MultiplexedConnection), Failure> {
+        let (number, attempt) = self.attempt().map_err(Failure::Said)?;
+        let connected = attempt.await;
+        let connection = connected.map_err(|error| Failure::Said(self.lost(number, &error)))?;
+        used.store(number, Ordering::Relaxed);
+        Ok((number, connection))
+    }
+
+    fn failure(&self, number: u64, error: &RedisError) -> Failure {
+        // A primary that has become a replica stays one, and the address leads to another.
+        let is_replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+        if error.is_unrecoverable_error() || error.is_io_error() || is_replica {
+            Failure::Lost(self.lost(number, error))
+        } else {
+            Failure::Said(describe(error))
+        }
+    }
+
     async fn run_once(
         self: &Arc<Self>,
         script: &Script,
@@ -141,10 +214,7 @@ impl Link {
         args: &[Vec<u8>],
         used: &AtomicU64,
     ) -> Result<Value, Failure> {
-        let (number, attempt) = self.attempt().map_err(Failure::Said)?;
-        let connected = attempt.await;
-        let mut connection = connected.map_err(|error| Failure::Said(self.lost(number, &error)))?;
-        used.store(number, Ordering::Relaxed);
+        let (number, mut connection) = self.connection(used).await?;
         let asked = script.by_digest(keys, args);
         let answer: Result<Value, RedisError> = asked.query_async(&mut connection).await;
         let answer = match answer {
@@ -154,15 +224,7 @@ impl Link {
             }
             answer => answer,
         };
-        answer.map_err(|error| {
-            // A primary that has become a replica stays one, and the address leads to another.
-            let is_replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
-            if error.is_unrecoverable_error() || error.is_io_error() || is_replica {
-                Failure::Lost(self.lost(number, &error))
-            } else {
-                Failure::Said(describe(&error))
-            }
-        })
+        answer.map_err(|error| self.failure(number, &error))
     }
 
     /// Gives up in time. A connection that has kept somebody waiting for so long may be one
@@ -198,7 +260,8 @@ impl Link {
         };
         state.number += 1;
         let number = state.number;
-        let connecting = connect(Arc::downgrade(self), number, self.client.clone());
+        let client = self.client.clone();
+        let connecting = connect(Arc::downgrade(self), number, client, self.ear.clone());
         // It goes on if nobody waits for it any more, and the next one has it.
         let connecting = runtime.spawn(connecting);
         let attempt = async move {
@@ -250,8 +313,12 @@ async fn connect(
     link: Weak<Link>,
     number: u64,
     client: Client,
+    ear: Option<Ear>,
 ) -> Result<MultiplexedConnection, RedisError> {
-    let closed = link.clone();
+    let (closed, listeners) = (
+        link.clone(),
+        ear.as_ref().map(|ear| Arc::clone(&ear.listeners)),
+    );
     let forget = move |link: &Weak<Link>| {
         if let Some(link) = link.upgrade() {
             link.forget(number);
@@ -263,24 +330,41 @@ async fn connect(
         .set_response_timeout(None)
         .set_pipeline_buffer_size(QUEUE)
         .set_push_sender(move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                forget(&closed);
+            match (push.kind, &listeners) {
+                (PushKind::Disconnection, _) => forget(&closed),
+                // Of one channel, so it need not be asked of which.
+                (PushKind::Message, Some(listeners)) => listeners.read(push.data.get(1)),
+                _ => {}
             }
             Ok::<(), SendError>(())
         });
     let connected = client
         .get_multiplexed_async_connection_with_config(&config)
         .await;
-    match connected {
-        Ok(connection) => {
+    let ready = match (connected, ear) {
+        (Ok(connection), Some(ear)) => listen(connection, &ear).await,
+        (Ok(connection), None) => {
             warn_of_eviction(connection.clone()).await;
             Ok(connection)
         }
-        Err(error) => {
-            forget(&link);
-            Err(error)
-        }
+        (Err(error), _) => Err(error),
+    };
+    if ready.is_err() {
+        forget(&link);
     }
+    ready
+}
+
+/// Listens, and has everything looked at of which nothing was heard until now.
+async fn listen(
+    connection: MultiplexedConnection,
+    ear: &Ear,
+) -> Result<MultiplexedConnection, RedisError> {
+    let mut listening = connection.clone();
+    listening.set_response_timeout(CONNECT);
+    listening.subscribe(ear.channel.as_str()).await?;
+    ear.listeners.tell([Heard::Gap]);
+    Ok(connection)
 }
 
 /// A server that throws away what it has no room for throws away ends of sessions and

@@ -24,6 +24,7 @@ use crate::{
     revocations::RedisRevocations,
     script::{Script, script},
     sessions::RedisSessions,
+    signals::{Bus, RedisSignals},
 };
 
 static VISIT: LazyLock<Script> = LazyLock::new(|| script!("visit"));
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     replays: Box<[Bucket]>,
     pub(crate) revocations: Bucket,
     pub(crate) api_keys: Bucket,
+    signals: Arc<Bus>,
 }
 
 impl Redis {
@@ -93,6 +95,12 @@ impl Redis {
     pub fn api_keys(&self) -> RedisApiKeys {
         RedisApiKeys(Arc::clone(&self.0))
     }
+
+    /// A bus between all servers that use this one with the same prefix: for `with_signals`.
+    #[must_use]
+    pub fn signals(&self) -> RedisSignals {
+        RedisSignals(Arc::clone(&self.0.signals))
+    }
 }
 
 impl fmt::Debug for Redis {
@@ -108,7 +116,13 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(link: Arc<Link>, prefix: &str, retention: Duration, share: u32) -> Self {
+    pub(crate) fn new(
+        link: Arc<Link>,
+        signals: Arc<Bus>,
+        prefix: &str,
+        retention: Duration,
+        share: u32,
+    ) -> Self {
         let bucket = |kind: &str, what, ahead| {
             let tag = format!("{{{prefix}:{kind}}}:");
             Bucket::new(tag, what, ahead)
@@ -129,6 +143,7 @@ impl Shared {
             replays: buckets("p", "one-time credentials", Duration::ZERO),
             revocations: bucket("r", "revocations", AHEAD),
             api_keys: bucket("k", "api keys", Duration::ZERO),
+            signals,
         }
     }
 
