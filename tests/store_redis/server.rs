@@ -94,7 +94,9 @@ impl Server {
     pub(crate) fn signal(&self, signal: &str) {
         let running = self.running.lock().unwrap();
         let id = running.as_ref().unwrap().process_id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        // The shell's own: a bare system has no program of that name.
+        let kill = format!("kill -s {signal} {id}");
+        let sent = Command::new("sh").args(["-c", &kill]).status();
         assert!(sent.unwrap().success(), "{signal}");
     }
 }
