@@ -363,7 +363,7 @@ async fn listen(
     let mut listening = connection.clone();
     listening.set_response_timeout(CONNECT);
     listening.subscribe(ear.channel.as_str()).await?;
-    ear.listeners.tell([Heard::Gap]);
+    ear.listeners.tell(&[Heard::Gap]);
     Ok(connection)
 }
 

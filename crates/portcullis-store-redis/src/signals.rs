@@ -88,29 +88,28 @@ impl Listeners {
     }
 
     /// Tells all of something.
-    pub(crate) fn tell(&self, heard: impl IntoIterator<Item = Heard> + Clone) {
+    pub(crate) fn tell(&self, heard: &[Heard]) {
         // Not under the lock: a listener may do anything.
         let listeners = self.all().clone();
         for listener in listeners.iter().filter_map(Weak::upgrade) {
-            let heard = heard.clone().into_iter();
-            heard.for_each(|heard| listener.hear(heard));
+            heard.iter().for_each(|heard| listener.hear(*heard));
         }
     }
 
     /// Tells all what stands in a message. What cannot be read may have meant anything.
     pub(crate) fn read(&self, message: Option<&Value>) {
         let Some(Value::BulkString(bytes)) = message else {
-            return self.tell([Heard::Gap]);
+            return self.tell(&[Heard::Gap]);
         };
         let (signals, rest) = bytes.as_chunks::<{ Signal::LEN }>();
         if !rest.is_empty() {
-            return self.tell([Heard::Gap]);
+            return self.tell(&[Heard::Gap]);
         }
         let heard = signals.iter().map(|bytes| {
             let signal = Signal::from_bytes(bytes);
             signal.map_or(Heard::Gap, Heard::Signal)
         });
-        self.tell(heard);
+        self.tell(&heard.collect::<Vec<_>>());
     }
 }
 
