@@ -20,12 +20,14 @@ use portcullis::{
     quota::QuotaBuilder,
     revocation::MemoryRevocations,
     session::SessionBuilder,
+    signal::MemorySignals,
     step_up::StepUpBuilder,
     tls::ClientCertificates,
 };
 use portcullis_testing::{
     audit::RecordingAudit,
     clock::VirtualClock,
+    faulty_signals::FaultySignals,
     faulty_store::FaultyRevocations,
     http_probe::HandlerProbe,
     identity_provider::{IdentityProvider, SigningAlgorithm, Token},
@@ -77,6 +79,10 @@ pub(crate) struct Settings {
     pub(crate) revocations: Option<FaultyRevocations<MemoryRevocations>>,
     /// Where they are kept together with another server.
     pub(crate) shared_revocations: Option<Arc<MemoryRevocations>>,
+    /// The same, where they have to be asked.
+    pub(crate) far_revocations: Option<FaultyRevocations<Arc<MemoryRevocations>>>,
+    /// What it hears of another server.
+    pub(crate) signals: Option<FaultySignals<MemorySignals>>,
     pub(crate) audit: RecordingAudit,
 }
 
@@ -142,6 +148,8 @@ impl Settings {
             binding: None,
             revocations: None,
             shared_revocations: None,
+            far_revocations: None,
+            signals: None,
             step_up: None,
             dpop: None,
             requires_sender_constraint: false,
@@ -194,6 +202,12 @@ impl Settings {
         }
         if let Some(revocations) = self.shared_revocations {
             stack = stack.with_revocations(revocations);
+        }
+        if let Some(revocations) = self.far_revocations {
+            stack = stack.with_revocations(revocations);
+        }
+        if let Some(signals) = self.signals {
+            stack = stack.with_signals(signals);
         }
         if let Some(quota) = self.quota {
             stack = stack.with_quota(quota);

@@ -5,6 +5,7 @@ mod audit_log;
 mod bindings;
 mod cache;
 mod certificates;
+mod elsewhere;
 mod exchange;
 mod frames;
 mod heads;
@@ -60,6 +61,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     sessions::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
+    elsewhere::play(harness).await;
     exchange::play(harness).await;
     shutdown::play(harness).await;
     step_up::play(harness).await;

@@ -45,10 +45,8 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:revocation times", times).await;
     harness.row("own:forgotten revocations", forgotten).await;
     for (id, reason) in [
-        ("R03", "nothing carries signals between servers yet"),
         ("R07", "signals of issuers are not listened to yet"),
         ("R08", "signals of issuers are not listened to yet"),
-        ("R09", "no store that two servers share exists yet"),
         ("R10", "there is no endpoint for logout yet"),
         ("R14", "nothing is resumed by an event id yet"),
     ] {
