@@ -14,6 +14,8 @@ const NEED_A_PROVIDER: [&str; 2] = ["dpop-agent", "oidc-resource-server"];
 const NEED_A_PROXY: [&str; 1] = ["behind-sso-proxy"];
 /// Examples whose certificates an authority makes, by a script that they bring.
 const NEED_AN_AUTHORITY: [&str; 1] = ["mtls-agent"];
+/// Examples of servers that share a Redis.
+const NEED_A_REDIS: [&str; 1] = ["two-nodes"];
 const BAO: &str = "tests/counterparts/servers/venv/bin/bao";
 const CADDY: &str = "tests/counterparts/servers/venv/bin/caddy";
 const PROVIDER: &str = "tests/counterparts/oidc-provider";
@@ -39,6 +41,10 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<bool, String> {
     if NEED_AN_AUTHORITY.contains(&name) {
         setup::ready()?;
         return beside_authority(name, example.args(arguments));
+    }
+    if NEED_A_REDIS.contains(&name) {
+        setup::ready()?;
+        return over_redis(name, example.args(arguments));
     }
     if !NEED_A_PROVIDER.contains(&name) {
         return process::succeeds(example.args(arguments));
@@ -119,6 +125,34 @@ fn beside_authority(name: &str, example: &mut Command) -> Result<bool, String> {
         folder.display()
     );
     process::succeeds(example.arg("--folder").arg(&folder))
+}
+
+/// Runs an example with a Redis that keeps nothing.
+fn over_redis(name: &str, example: &mut Command) -> Result<bool, String> {
+    let folder = process::target().join("example").join(name);
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let port = free_port()?.to_string();
+    let mut command = Command::new("redis-server");
+    command
+        .current_dir(&folder)
+        .args(["--bind", "127.0.0.1", "--port", &port])
+        .args(["--save", "", "--appendonly", "no"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut process = command
+        .spawn()
+        .map_err(|error| process::cannot_start(&command, &error))?;
+    let output = process.stdout.take();
+    let _redis = Running(process);
+    let mut lines = output
+        .into_iter()
+        .flat_map(|output| BufReader::new(output).lines())
+        .map_while(Result::ok);
+    if !lines.any(|line| line.contains("Ready to accept connections")) {
+        return Err("the Redis ended before it was ready".to_owned());
+    }
+    let url = format!("redis://127.0.0.1:{port}/");
+    process::succeeds(example.args(["--redis", &url]))
 }
 
 /// Random digits, which proxy and agent share for one run.
