@@ -55,6 +55,7 @@ pub struct Counterpart {
     install_hint: String,
     readiness: Readiness,
     deadline: Duration,
+    stop_signal: Option<String>,
 }
 
 impl Counterpart {
@@ -69,6 +70,7 @@ impl Counterpart {
             install_hint: "run `cargo xtask test`, which installs it".to_owned(),
             readiness: Readiness::Port,
             deadline: Duration::from_secs(60),
+            stop_signal: None,
         }
     }
 
@@ -137,6 +139,13 @@ impl Counterpart {
     /// How long it may take until it is ready: a minute, unless it is said otherwise.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Ends it by this signal first, such as `QUIT`, and kills it only if it is still there after
+    /// five seconds: for a program that has others to end, or something to clear away.
+    pub fn with_stop_signal(mut self, signal: impl Into<String>) -> Self {
+        self.stop_signal = Some(signal.into());
         self
     }
 

@@ -20,6 +20,7 @@ pub struct RunningCounterpart {
     child: Child,
     port: u16,
     output: Output,
+    stop_signal: Option<String>,
     home: Home,
 }
 
@@ -57,6 +58,9 @@ impl RunningCounterpart {
 
 impl Drop for RunningCounterpart {
     fn drop(&mut self) {
+        if let Some(signal) = &self.stop_signal {
+            stop(&mut self.child, signal);
+        }
         end(&mut self.child);
     }
 }
@@ -139,6 +143,7 @@ fn spawn(counterpart: &Counterpart) -> Result<RunningCounterpart, String> {
         child,
         port,
         output,
+        stop_signal: counterpart.stop_signal.clone(),
         home,
     })
 }
@@ -180,6 +185,23 @@ fn wait(counterpart: &Counterpart, mut running: RunningCounterpart) -> Attempt {
             ));
         }
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process lives in real time, and ends in its own"
+)]
+fn stop(child: &mut Child, signal: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", signal, &id]).status();
+    if !sent.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let clock = SystemClock::new();
+    let deadline = clock.instant() + Duration::from_secs(5);
+    while matches!(child.try_wait(), Ok(None)) && clock.instant() < deadline {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -27,6 +27,22 @@ async fn runs_until_it_is_dropped() {
 }
 
 #[tokio::test]
+async fn clears_away_what_it_wants_to_when_it_is_told_to_stop() {
+    let folder = std::env::temp_dir().join(format!("portcullis-stop-{}", std::process::id()));
+    let script = "trap 'rmdir \"$LEFT\"; exit' TERM; mkdir \"$LEFT\"; echo ready; \
+                  while :; do sleep 0.01; done";
+    let running = shell(script)
+        .add_env("LEFT", folder.display().to_string())
+        .with_stop_signal("TERM")
+        .with_ready_line("ready")
+        .start()
+        .await;
+    assert!(folder.exists());
+    drop(running);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
 async fn sees_nothing_of_the_environment_of_the_test() {
     let running = shell("env; echo done; exec sleep 600")
         .add_env("GIVEN", "{port}")
