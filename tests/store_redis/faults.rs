@@ -7,7 +7,7 @@ use portcullis_tests::patience::{eventually, until};
 
 use crate::{
     front::Front,
-    logins::Node,
+    logins::node,
     server::Server,
     world::{
         OWNER, START, assert_kept, assert_lost, assert_says_nothing, assert_takes_nothing, fill,
@@ -21,7 +21,7 @@ async fn a_server_that_is_killed_and_comes_back_empty_lets_nobody_in_by_it() {
     let front = Front::new(&first).await;
     let redis = first.builder_at(&front.url()).connect().await.unwrap();
     fill(&redis).await;
-    let node = Node::new(&first, &redis);
+    let node = node(&first, &redis);
     assert_eq!(node.ask("alice.app.0").await, 200);
     first.kill();
     for _ in 0..3 {

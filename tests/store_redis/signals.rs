@@ -1,22 +1,17 @@
 //! Signals over a real server: what is heard, and what is known to have been missed.
 
 use std::{
-    convert::Infallible,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures_util::FutureExt as _;
-use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
 use portcullis::revocation::Revocation;
 use portcullis_core::{Heard, OwnerKey, Signal, SignalBus as _, SignalListener};
 use portcullis_store_redis::RedisSignals;
 use portcullis_testing::signal_bus_contract;
 use portcullis_tests::patience::eventually;
 
-use crate::{front::Front, logins::Node, server::Server};
+use crate::{front::Front, logins::node, server::Server};
 
 signal_bus_contract!(signals, async {
     let server = Server::start().await;
@@ -127,29 +122,15 @@ async fn what_a_stranger_says_on_the_channel_is_a_gap_at_most() {
     assert_eq!(notes.take(), [Heard::Signal(signal(1))]);
 }
 
-/// A stream of somebody, which says nothing.
-async fn stream(node: &Node, token: &str) -> impl FnMut() -> bool {
-    let handler = tower::service_fn(async |_| {
-        let never = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
-        let response = http::Response::builder().header("content-type", "text/event-stream");
-        Ok::<_, Infallible>(response.body(StreamBody::new(never)).unwrap())
-    });
-    let response = node.answer(token, handler).await;
-    assert_eq!(response.status(), 200);
-    let mut body = Box::pin(response.into_body());
-    assert!(body.frame().now_or_never().is_none());
-    move || body.frame().now_or_never().is_some()
-}
-
 /// No time goes by, so nobody looks by himself.
 #[tokio::test]
 async fn what_one_server_ends_ends_what_runs_at_the_other() {
     let server = Server::start().await;
     let (one, other) = (server.client().await, server.client().await);
-    let [one, other] = [one, other].map(|redis| Node::new(&server, &redis));
-    let mut alice = stream(&other, "alice.app.0").await;
-    let mut bob = stream(&other, "bob.app.0").await;
-    let mut carol = stream(&other, "carol.web.0").await;
+    let [one, other] = [one, other].map(|redis| node(&server, &redis));
+    let mut alice = other.stream("alice.app.0").await;
+    let mut bob = other.stream("bob.app.0").await;
+    let mut carol = other.stream("carol.web.0").await;
     // The bus is joined when something runs.
     for _ in 0..3 {
         server.clock.advance(Duration::from_secs(1));
