@@ -13,7 +13,7 @@ struct Rule {
     by_feature: &'static [&'static str],
 }
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule {
         name: "portcullis-core",
         on: &[],
@@ -31,6 +31,11 @@ const RULES: [Rule; 6] = [
     },
     Rule {
         name: "portcullis-tls",
+        on: &["portcullis-core"],
+        by_feature: &[],
+    },
+    Rule {
+        name: "portcullis-store-postgres",
         on: &["portcullis-core"],
         by_feature: &[],
     },
@@ -206,6 +211,7 @@ fn complains_of_every_arrow_that_points_the_wrong_way() {
         ("portcullis-core", "portcullis-testing", Development, false),
         ("portcullis-jwt", "portcullis", Normal, false),
         ("portcullis-jwt", "portcullis-testing", Development, false),
+        ("portcullis-store-postgres", "portcullis", Normal, true),
         ("portcullis-store-redis", "portcullis", Normal, true),
         ("portcullis", "portcullis-jwt", Normal, false),
         ("portcullis", "portcullis-jwt", Development, false),

@@ -26,7 +26,7 @@ const PEERS: [&str; 3] = [
     "tower_governor",
 ];
 
-const BANS: [Ban; 7] = [
+const BANS: [Ban; 8] = [
     // Plain data and traits, whatever is turned on: the first to reach 1.0.
     Ban {
         graph: &["--package", "portcullis-core", "--all-features"],
@@ -84,6 +84,11 @@ const BANS: [Ban; 7] = [
         ],
     },
     // A store brings its client, and no TLS unless it is asked for.
+    Ban {
+        graph: &["--package", "portcullis-store-postgres"],
+        contains: "tokio-postgres",
+        not: &["axum", "hyper", "jsonwebtoken", "rustls", "tower"],
+    },
     Ban {
         graph: &["--package", "portcullis-store-redis"],
         contains: "redis",
