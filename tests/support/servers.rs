@@ -73,6 +73,41 @@ pub fn redis() -> Counterpart {
         .with_ready_socket(REDIS_SOCKET)
 }
 
+/// PostgreSQL as the system has it: a cluster below this folder, which is made if there is none,
+/// and its Unix socket in the folder itself. Its superuser is `postgres`, without a password.
+///
+/// It does not run as root, so root has it run as `nobody`, and gives the folder away.
+pub fn postgres(folder: &Path) -> Counterpart {
+    Counterpart::new("sh")
+        .add_args(["-c", POSTGRES, "postgres"])
+        .add_arg(folder.display().to_string())
+        .with_ready_line("LOG:  database system is ready to accept")
+        // It ends its children, and gives back what it shares with them.
+        .with_stop_signal("QUIT")
+}
+
+/// Further arguments go to the server.
+const POSTGRES: &str = r#"
+    set -eu
+    folder=$1; shift
+    as=
+    if [ "$(id -u)" = 0 ]; then
+        chown -R nobody "$folder"
+        as="setpriv --reuid=nobody --regid=$(id -g nobody) --clear-groups"
+    fi
+    # Debian puts it where no path leads.
+    for bin in /usr/lib/postgresql/*/bin; do PATH=$PATH:$bin; done
+    if ! command -v initdb >/dev/null || ! command -v postgres >/dev/null; then
+        echo 'PostgreSQL is missing: run `cargo xtask test`, which installs it'
+        exit 1
+    fi
+    cd "$folder"
+    if [ ! -d data ]; then
+        $as initdb -D data -U postgres -A trust -E UTF8 --no-locale --no-sync
+    fi
+    exec $as postgres -D data -k "$folder" -c log_line_prefix= "$@"
+"#;
+
 /// Where [`redis`] is asked, below its own folder.
 const REDIS_SOCKET: &str = "{home}/redis.sock";
 

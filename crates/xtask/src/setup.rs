@@ -20,7 +20,7 @@ struct Need {
     purpose: &'static str,
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         program: "cc",
         probe: &["--version"],
@@ -35,6 +35,18 @@ const NEEDS: [Need; 4] = [
         variable: None,
         packages: &["npm"],
         purpose: "brings the pinned Node runtime and the servers that we are tested against",
+    },
+    Need {
+        program: "sh",
+        // Debian puts the programs where no path leads. Its package starts a server where a system
+        // starts services, which nobody asks for anything.
+        probe: &[
+            "-c",
+            "command -v postgres || ls /usr/lib/postgresql/*/bin/postgres",
+        ],
+        variable: None,
+        packages: &["postgresql"],
+        purpose: "is what the stores in PostgreSQL are tested against",
     },
     Need {
         program: "python3",

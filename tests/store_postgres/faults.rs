@@ -1,0 +1,240 @@
+//! A server that cannot say: an error each time, nothing half done, and nobody has to mend it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+use portcullis_core::SessionStore as _;
+use portcullis_tests::patience::until;
+
+use crate::{
+    logins::node,
+    server::Server,
+    world::{OWNER, assert_kept, assert_says_nothing, assert_takes_nothing, fill},
+};
+
+#[tokio::test]
+async fn a_server_that_is_killed_says_nothing_until_it_is_there_again_and_has_lost_nothing() {
+    let server = Server::start_own(&["-c", "max_connections=10"]).await;
+    let postgres = server.client().await;
+    fill(&postgres).await;
+    let node = node(&server, &postgres);
+    assert_eq!(node.ask("alice.app.0").await, 200);
+    server.cluster.kill();
+    for _ in 0..3 {
+        assert_says_nothing(&postgres).await;
+        assert_takes_nothing(&postgres).await;
+        assert_eq!(node.ask("alice.app.0").await, 503);
+    }
+    server.cluster.go_on(&["-h", ""]).await;
+    assert_kept(&postgres).await;
+    assert_eq!(node.ask("alice.app.0").await, 200);
+    // And in order.
+    server.cluster.stop();
+    assert_says_nothing(&postgres).await;
+    server.cluster.go_on(&["-h", ""]).await;
+    assert_kept(&postgres).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
+    let server = Server::start_own(&[]).await;
+    let postgres = server.builder().with_pool_size(2).connect().await.unwrap();
+    fill(&postgres).await;
+    let sessions = postgres.sessions();
+    server.cluster.signal("STOP");
+    // Twice as many as there are connections, so some wait for one.
+    for _ in 0..2 {
+        let asked: Vec<_> = (0..4)
+            .map(|_| {
+                let sessions = sessions.clone();
+                tokio::spawn(async move { sessions.load(OWNER).await })
+            })
+            .collect();
+        server.clock.wait_for_timers(4).await;
+        server.clock.advance(Duration::from_millis(500));
+        for asked in asked {
+            let error = asked.await.unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "postgres did not answer within 500ms");
+        }
+    }
+    server.cluster.signal("CONT");
+    assert_kept(&postgres).await;
+}
+
+#[tokio::test]
+async fn a_question_that_waits_for_another_is_given_up_and_its_connection_with_it() {
+    let server = Server::start().await;
+    let postgres = server.builder().with_pool_size(1).connect().await.unwrap();
+    fill(&postgres).await;
+    let operator = server.operator().await;
+    operator.say("BEGIN; LOCK TABLE sessions").await;
+    let sessions = postgres.sessions();
+    let asked = tokio::spawn(async move { sessions.load(OWNER).await });
+    server.clock.wait_for_timers(1).await;
+    server.clock.advance(Duration::from_millis(500));
+    asked.await.unwrap().unwrap_err();
+    // Of one connection, which is another one now.
+    let revocations = postgres.revocations();
+    portcullis_core::RevocationStore::look(&revocations, &[])
+        .await
+        .unwrap();
+    operator.say("ROLLBACK").await;
+    assert_kept(&postgres).await;
+}
+
+#[tokio::test]
+async fn a_question_that_somebody_ends_is_an_error_and_the_next_one_is_answered() {
+    let server = Server::start().await;
+    let postgres = server.client().await;
+    fill(&postgres).await;
+    let (locker, operator) = (server.operator().await, server.operator().await);
+    for (function, said) in [
+        ("pg_cancel_backend", "postgres says 57014: "),
+        // What reads is asked twice.
+        ("pg_terminate_backend", "postgres says 57P01: "),
+    ] {
+        locker.say("BEGIN; LOCK TABLE sessions").await;
+        let sessions = postgres.sessions();
+        let asked = tokio::spawn(async move { sessions.load(OWNER).await });
+        let words = format!(
+            "SELECT count({function}(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
+             AND wait_event_type = 'Lock' AND query LIKE '%\"{}\".session_load%'",
+            server.schema
+        );
+        let mut ended = 0;
+        let times = if function == "pg_cancel_backend" {
+            1
+        } else {
+            2
+        };
+        until("the end of a question", async || {
+            ended += operator.say(&words).await.parse::<usize>().unwrap();
+            ended >= times
+        })
+        .await;
+        let error = asked.await.unwrap().unwrap_err().to_string();
+        assert!(error.starts_with(said), "{error}");
+        locker.say("ROLLBACK").await;
+        assert_kept(&postgres).await;
+    }
+    // Those that wait for work are found gone before they are asked.
+    operator
+        .say(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
+             WHERE application_name = 'portcullis' AND pid <> pg_backend_pid() AND query LIKE \
+             (SELECT '%' || current_schema || '%')",
+        )
+        .await;
+    assert_kept(&postgres).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_read_only_takes_nothing_and_still_says_what_it_has() {
+    let server = Server::start_own(&[]).await;
+    let postgres = server.client().await;
+    fill(&postgres).await;
+    let set = async |value: &str| {
+        let operator = server.operator().await;
+        for words in [
+            "SET default_transaction_read_only = off",
+            &format!("ALTER ROLE postgres SET default_transaction_read_only = {value}"),
+            // What is connected goes on as it was.
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
+             WHERE application_name = 'portcullis'",
+        ] {
+            operator.say(words).await;
+        }
+    };
+    set("on").await;
+    let said = assert_takes_nothing(&postgres).await;
+    assert_eq!(said, "postgres says 25006: it is a replica, or read-only");
+    assert_eq!(
+        postgres.sessions().load(OWNER).await.unwrap().records.len(),
+        2
+    );
+    set("off").await;
+    assert_kept(&postgres).await;
+}
+
+#[tokio::test]
+async fn a_server_without_a_connection_to_spare_is_an_error_until_it_has_one() {
+    let args = [
+        "-c",
+        "max_connections=5",
+        "-c",
+        "superuser_reserved_connections=0",
+    ];
+    let server = Server::start_own(&args).await;
+    let postgres = server.client().await;
+    fill(&postgres).await;
+    let held = join_all((0..4).map(|_| server.operator())).await;
+    let sessions = postgres.sessions();
+    let asked = join_all((0..16).map(|_| sessions.load(OWNER))).await;
+    let said: BTreeSet<_> = asked
+        .into_iter()
+        .filter_map(|answer| answer.err().map(|error| error.to_string()))
+        .collect();
+    let said: Vec<_> = said.into_iter().collect();
+    assert_eq!(said, ["postgres says 53300: it takes no more connections"]);
+    drop(held);
+    until("a connection to spare", async || {
+        join_all((0..4).map(|_| sessions.load(OWNER)))
+            .await
+            .iter()
+            .all(Result::is_ok)
+    })
+    .await;
+    assert_kept(&postgres).await;
+}
+
+#[tokio::test]
+async fn what_this_store_has_not_written_is_an_error() {
+    let server = Server::start().await;
+    let postgres = server.client().await;
+    fill(&postgres).await;
+    let strange = [
+        ("sessions", "SET record = 'garbage'"),
+        ("sessions", "SET record = substr(record, 2)"),
+        ("sessions", "SET state = 8"),
+        ("sessions", "SET id = decode(repeat('09', 16), 'hex')"),
+        ("api_keys", "SET key = 'garbage'"),
+        ("api_keys", "SET revision = revision + 7"),
+    ];
+    for (table, change) in strange {
+        server
+            .say(&format!("CREATE TABLE aside AS TABLE {table}"))
+            .await;
+        server.say(&format!("UPDATE {table} {change}")).await;
+        crate::world::assert_one_says_nothing(&postgres, table).await;
+        server
+            .say(&format!(
+                "DELETE FROM {table}; INSERT INTO {table} TABLE aside; DROP TABLE aside"
+            ))
+            .await;
+        assert_kept(&postgres).await;
+    }
+    for table in [
+        "sessions",
+        "owners",
+        "revocations",
+        "taken",
+        "takers",
+        "api_keys",
+    ] {
+        server
+            .say(&format!("ALTER TABLE {table} RENAME TO aside"))
+            .await;
+        crate::world::assert_one_says_nothing(&postgres, table).await;
+        server
+            .say(&format!("ALTER TABLE aside RENAME TO {table}"))
+            .await;
+        assert_kept(&postgres).await;
+    }
+    server
+        .say("CREATE TABLE aside AS TABLE life; DELETE FROM life")
+        .await;
+    assert_says_nothing(&postgres).await;
+    assert_takes_nothing(&postgres).await;
+    server.say("INSERT INTO life TABLE aside").await;
+    assert_kept(&postgres).await;
+}
