@@ -82,9 +82,10 @@
 //! - `audit-log`: records in files whose lines are chained, and a verifier of them.
 //! - `axum`: `Gate::guard`, the extractors, and the original path of nested routers.
 //! - `jwt`: re-exports `portcullis-jwt`.
+//! - `redis`: re-exports `portcullis-store-redis`.
 //! - `tls`: re-exports `portcullis-tls`.
 //! - `metrics`: hands the counters to the facade `metrics`.
-//! - `full`: all of these.
+//! - `full`: all of these but the stores, each of which brings a client of its server.
 //!
 //! # Not yet
 //!
@@ -131,6 +132,8 @@ mod time;
 
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt as jwt;
+#[cfg(feature = "redis")]
+pub use portcullis_store_redis as redis;
 #[cfg(feature = "tls")]
 pub use portcullis_tls as tls;
 

@@ -123,11 +123,11 @@ mod tests {
         let all = [described("jwt"), proxy];
         assert_eq!(
             foreign_issuers(&all, &all[0]),
-            ["https://sso.example".into()]
+            [Box::<str>::from("https://sso.example")]
         );
         assert_eq!(
             foreign_issuers(&all, &all[1]),
-            ["https://idp.example".into()]
+            [Box::<str>::from("https://idp.example")]
         );
 
         check_descriptions(&[described("jwt"), described("jwt")], &mut errors);
