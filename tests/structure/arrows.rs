@@ -27,7 +27,12 @@ const RULES: [Rule; 7] = [
     Rule {
         name: "portcullis",
         on: &["portcullis-core"],
-        by_feature: &["portcullis-jwt", "portcullis-store-redis", "portcullis-tls"],
+        by_feature: &[
+            "portcullis-jwt",
+            "portcullis-store-postgres",
+            "portcullis-store-redis",
+            "portcullis-tls",
+        ],
     },
     Rule {
         name: "portcullis-tls",

@@ -83,15 +83,16 @@
 //! - `axum`: `Gate::guard`, the extractors, and the original path of nested routers.
 //! - `jwt`: re-exports `portcullis-jwt`.
 //! - `redis`: re-exports `portcullis-store-redis`.
+//! - `postgres`: re-exports `portcullis-store-postgres`.
 //! - `tls`: re-exports `portcullis-tls`.
 //! - `metrics`: hands the counters to the facade `metrics`.
 //! - `full`: all of these but the stores, each of which brings a client of its server.
 //!
 //! # Not yet
 //!
-//! Ready-made stores in other databases than Redis (the traits are there), approvals; browser login,
-//! passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the operator's
-//! tool; another configuration without a restart.
+//! Ready-made stores in other databases than Redis and PostgreSQL (the traits are there), approvals;
+//! browser login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the
+//! operator's tool; another configuration without a restart.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -132,6 +133,8 @@ mod time;
 
 #[cfg(feature = "jwt")]
 pub use portcullis_jwt as jwt;
+#[cfg(feature = "postgres")]
+pub use portcullis_store_postgres as postgres;
 #[cfg(feature = "redis")]
 pub use portcullis_store_redis as redis;
 #[cfg(feature = "tls")]
