@@ -9,7 +9,12 @@ use portcullis_tests::node::Node;
 use crate::server::Server;
 
 pub(crate) fn node(server: &Server, postgres: &Postgres) -> Node {
-    Node::new(server.clone(), postgres.sessions(), postgres.revocations())
+    Node::new(
+        server.clone(),
+        postgres.sessions(),
+        postgres.revocations(),
+        postgres.signals(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

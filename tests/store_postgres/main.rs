@@ -8,4 +8,5 @@ mod losses;
 mod schema;
 mod server;
 mod settings;
+mod signals;
 mod world;

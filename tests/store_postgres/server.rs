@@ -188,14 +188,26 @@ impl Cluster {
     pub(crate) fn signal(&self, signal: &str) {
         let running = self.running.lock().unwrap();
         let id = running.as_ref().unwrap().process_id().to_string();
-        let children = Command::new("pgrep").args(["-P", &id]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
-        let sent = Command::new("kill")
-            .args(["-s", signal, &id])
-            .args(children.split_whitespace())
-            .status();
+        let all = [vec![id.clone()], children_of(&id)].concat().join(" ");
+        // The shell's own: a bare system has no program of that name.
+        let kill = format!("kill -s {signal} {all}");
+        let sent = Command::new("sh").args(["-c", &kill]).status();
         assert!(sent.unwrap().success(), "{signal}");
     }
+}
+
+/// The processes that one has started.
+fn children_of(id: &str) -> Vec<String> {
+    let is_child = |process: &String| {
+        let says = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        // Behind the name, in which anything may stand: the state, and who has started it.
+        let behind = says.rsplit_once(')').map(|(_, behind)| behind);
+        behind.and_then(|behind| behind.split_whitespace().nth(1)) == Some(id)
+    };
+    let all = std::fs::read_dir("/proc").unwrap();
+    all.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(is_child)
+        .collect()
 }
 
 impl Clock for Server {

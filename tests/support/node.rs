@@ -103,9 +103,8 @@ impl Node {
     ///
     /// The gate gives none.
     pub async fn ask(&self, token: &str) -> u16 {
-        let handler = tower::service_fn(async |_| {
-            Ok::<_, Infallible>(Response::new("done".to_owned()))
-        });
+        let handler =
+            tower::service_fn(async |_| Ok::<_, Infallible>(Response::new("done".to_owned())));
         self.answer(token, handler).await.status().as_u16()
     }
 

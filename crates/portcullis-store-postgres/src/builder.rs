@@ -11,6 +11,7 @@ use tokio_postgres::{
 use crate::{
     link::{Link, Settings},
     schema::Schema,
+    signals::Bus,
     stores::{Postgres, Questions, Shared},
     tls::Tls,
 };
@@ -183,7 +184,10 @@ impl PostgresBuilder {
             "is not between 1 and 1024",
         ));
         #[cfg(feature = "tls")]
-        let tls = Tls::new(self.authorities.as_deref());
+        let tls = {
+            let is_used = self.config.as_ref().is_ok_and(may_use_tls);
+            Tls::new(self.authorities.as_deref(), is_used)
+        };
         #[cfg(not(feature = "tls"))]
         let tls = Ok(Tls::new());
         let tls = tls.map_err(|error| noted(Err(error))).ok();
@@ -196,6 +200,8 @@ impl PostgresBuilder {
             return Err(errors);
         }
         let questions = Questions::new(&schema);
+        let (own, tls_too, clock) = (config.clone(), tls.clone(), Arc::clone(&self.clock));
+        let signals = Bus::new(own, tls_too, &schema, self.timeout, clock);
         let settings = Settings {
             config,
             tls,
@@ -210,7 +216,7 @@ impl PostgresBuilder {
             errors.push(error);
             errors
         })?;
-        let shared = Shared::new(link, questions, self.retention, self.share);
+        let shared = Shared::new(link, signals, questions, self.retention, self.share);
         Ok(Postgres(Arc::new(shared)))
     }
 
@@ -307,6 +313,14 @@ fn arranged(mut config: Config, timeout: Duration) -> Config {
         }
     }
     config
+}
+
+/// Not at a Unix socket.
+#[cfg(feature = "tls")]
+fn may_use_tls(config: &Config) -> bool {
+    let is_remote = |host: &Host| matches!(host, Host::Tcp(_));
+    config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable
+        && (config.get_hosts().iter().any(is_remote) || !config.get_hostaddrs().is_empty())
 }
 
 /// Where a server is, without the user and the password.

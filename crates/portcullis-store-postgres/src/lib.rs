@@ -3,7 +3,8 @@
 //! One [`Postgres`] is a database by a few connections; [`sessions`](Postgres::sessions),
 //! [`revocations`](Postgres::revocations), [`replays`](Postgres::replays) and
 //! [`api_keys`](Postgres::api_keys) are the stores in it, each for the setting of that name. It
-//! takes PostgreSQL 13 or later, and is tested with 15.
+//! takes PostgreSQL 13 or later, and is tested with 15. [`signals`](Postgres::signals) is a bus between
+//! the servers that share them, on a connection of its own.
 //!
 //! # Example
 //!
@@ -15,6 +16,7 @@
 //! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 //! let postgres = Postgres::connect("postgres://agent@10.0.0.7/agents").await?;
 //! let sessions = postgres.sessions(); // for `SessionLayer::builder().with_store(..)`
+//! let signals = postgres.signals(); // for `Stack::builder().with_signals(..)`
 //! # Ok(())
 //! # }
 //! ```
@@ -110,6 +112,8 @@
 //! | `api_keys` | a row for each |
 //! | `life`, `migrations` | one row; one for each version of the schema |
 //!
+//! Signals are notifications (`LISTEN`, `NOTIFY`) on the channel `schema:signals`, and are kept nowhere.
+//!
 //! Owners and keys are keyed hashes; API keys stand there without their secrets, and what handlers
 //! keep in sessions as it is. The clocks of the processes may differ by as much as is kept longer.
 
@@ -122,6 +126,7 @@ mod replays;
 mod revocations;
 mod schema;
 mod sessions;
+mod signals;
 mod stores;
 mod tls;
 
@@ -131,5 +136,6 @@ pub use self::{
     replays::PostgresReplays,
     revocations::PostgresRevocations,
     sessions::PostgresSessions,
+    signals::PostgresSignals,
     stores::Postgres,
 };

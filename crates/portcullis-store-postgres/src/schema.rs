@@ -48,6 +48,16 @@ impl Schema {
         format!("\"{}\"", self.0)
     }
 
+    /// The channel of its signals: a name of at most 63 bytes, which two schemas do not share.
+    pub(crate) fn channel(&self) -> String {
+        const SUFFIX: &str = ":signals";
+        match self.0.len() + SUFFIX.len() <= 63 {
+            true => format!("{}{SUFFIX}", self.0),
+            // No short name has a colon first.
+            false => format!(":{}", self.0.get(..62).unwrap_or(&self.0)),
+        }
+    }
+
     /// A text in which `{schema}` stands for the name.
     pub(crate) fn fill(&self, text: &str) -> String {
         text.replace("{schema}", &self.quoted())

@@ -21,6 +21,7 @@ use crate::{
     revocations::PostgresRevocations,
     schema::Schema,
     sessions::PostgresSessions,
+    signals::{Bus, PostgresSignals},
 };
 
 /// A database in PostgreSQL, and the stores that can be had of it. Clones share the connections.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) retention: Duration,
     pub(crate) share: u32,
     pub(crate) questions: Questions,
+    signals: Arc<Bus>,
 }
 
 impl Postgres {
@@ -98,6 +100,12 @@ impl Postgres {
     pub fn api_keys(&self) -> PostgresApiKeys {
         PostgresApiKeys(Arc::clone(&self.0))
     }
+
+    /// A bus between all servers that use this schema: for `with_signals`.
+    #[must_use]
+    pub fn signals(&self) -> PostgresSignals {
+        PostgresSignals(Arc::clone(&self.0.signals))
+    }
 }
 
 impl fmt::Debug for Postgres {
@@ -113,13 +121,20 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(link: Link, questions: Questions, retention: Duration, share: u32) -> Self {
+    pub(crate) fn new(
+        link: Link,
+        signals: Arc<Bus>,
+        questions: Questions,
+        retention: Duration,
+        share: u32,
+    ) -> Self {
         Self {
             link,
             latest: AtomicI64::new(i64::MIN),
             retention,
             share,
             questions,
+            signals,
         }
     }
 

@@ -19,8 +19,9 @@ impl Tls {
 
 #[cfg(feature = "tls")]
 impl Tls {
-    /// Believes these authorities (PEM), or those that the system believes.
-    pub(crate) fn new(authorities: Option<&[u8]>) -> Result<Self, ConfigError> {
+    /// Believes these authorities (PEM), or those that the system believes, which are many, and
+    /// looked for only if this is used.
+    pub(crate) fn new(authorities: Option<&[u8]>, is_used: bool) -> Result<Self, ConfigError> {
         use std::sync::Arc;
 
         use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
@@ -28,6 +29,7 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         match authorities {
             Some(pem) => read(pem, &mut roots)?,
+            None if !is_used => {}
             None => {
                 let found = rustls_native_certs::load_native_certs();
                 // Of those of a system, some may be too old to be read.
