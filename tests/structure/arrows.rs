@@ -30,6 +30,7 @@ const RULES: [Rule; 7] = [
         by_feature: &[
             "portcullis-jwt",
             "portcullis-store-postgres",
+            "portcullis-store-redb",
             "portcullis-store-redis",
             "portcullis-tls",
         ],
@@ -41,6 +42,11 @@ const RULES: [Rule; 7] = [
     },
     Rule {
         name: "portcullis-store-postgres",
+        on: &["portcullis-core"],
+        by_feature: &[],
+    },
+    Rule {
+        name: "portcullis-store-redb",
         on: &["portcullis-core"],
         by_feature: &[],
     },
@@ -217,9 +223,11 @@ fn complains_of_every_arrow_that_points_the_wrong_way() {
         ("portcullis-jwt", "portcullis", Normal, false),
         ("portcullis-jwt", "portcullis-testing", Development, false),
         ("portcullis-store-postgres", "portcullis", Normal, true),
+        ("portcullis-store-redb", "portcullis", Normal, true),
         ("portcullis-store-redis", "portcullis", Normal, true),
         ("portcullis", "portcullis-jwt", Normal, false),
         ("portcullis", "portcullis-jwt", Development, false),
+        ("portcullis", "portcullis-store-redb", Normal, false),
         ("portcullis", "portcullis-testing", Development, false),
         ("portcullis", "xtask", Build, false),
         ("portcullis-testing", "xtask", Normal, false),

@@ -57,6 +57,7 @@ const BANS: [Ban; 8] = [
             "jsonwebtoken",
             "opentelemetry",
             "portcullis-jwt",
+            "portcullis-store-redb",
             "reqwest",
             "rustls",
             "tracing-subscriber",
@@ -82,6 +83,12 @@ const BANS: [Ban; 8] = [
             "tower",
             "tower-http",
         ],
+    },
+    // A store in a file is a file: no server, no network.
+    Ban {
+        graph: &["--package", "portcullis-store-redb"],
+        contains: "redb",
+        not: &["axum", "hyper", "mio", "rand", "rustls", "socket2", "tower"],
     },
     // A store brings its client, and no TLS unless it is asked for.
     Ban {

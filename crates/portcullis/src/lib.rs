@@ -68,6 +68,7 @@
 //! | show a model who calls | [`ActorView`] |
 //! | require more for a route or an operation | [`step_up`] |
 //! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
+//! | keep sessions and revocations over a restart | `redb` (feature `redb`) |
 //! | run it: be ready, count, shut down in order | [`guide::operation`], [`GateHandle`] |
 //! | read what was decided | [`audit`], [`reason`] |
 //! | find the lines of one request in logs and traces | [`guide::spans`] |
@@ -84,15 +85,16 @@
 //! - `jwt`: re-exports `portcullis-jwt`.
 //! - `redis`: re-exports `portcullis-store-redis`.
 //! - `postgres`: re-exports `portcullis-store-postgres`.
+//! - `redb`: re-exports `portcullis-store-redb`.
 //! - `tls`: re-exports `portcullis-tls`.
 //! - `metrics`: hands the counters to the facade `metrics`.
-//! - `full`: all of these but the stores, each of which brings a client of its server.
+//! - `full`: all of these but `postgres` and `redis`, each of which brings a client of its server.
 //!
 //! # Not yet
 //!
-//! Ready-made stores in other databases than Redis and PostgreSQL (the traits are there), approvals;
-//! browser login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the
-//! operator's tool; another configuration without a restart.
+//! Logouts that an issuer signals, goodbyes in the words of MCP and A2A, approvals; browser login,
+//! passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the operator's
+//! tool; another configuration without a restart.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -135,6 +137,8 @@ mod time;
 pub use portcullis_jwt as jwt;
 #[cfg(feature = "postgres")]
 pub use portcullis_store_postgres as postgres;
+#[cfg(feature = "redb")]
+pub use portcullis_store_redb as redb;
 #[cfg(feature = "redis")]
 pub use portcullis_store_redis as redis;
 #[cfg(feature = "tls")]

@@ -1,0 +1,114 @@
+//! What the file looks like, byte for byte.
+
+use std::{fs, path::Path, process};
+
+use portcullis_core::{
+    Commit, EndReason, EvidenceKind, ReplayKey, ReplayOwner, ReplayStore as _,
+    RevocationStore as _, RevokedKey, SessionState, Taken, Timestamp,
+    api_keys::{ApiKeyStore as _, Grant, KeyHash, StoredKey},
+};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableHandle as _};
+
+use super::{DAY, Folder, SECOND, START, put, record};
+use crate::{
+    OpenError, Redb, file,
+    tables::{self, META, VERSION},
+};
+
+const GOLDEN: &str = include_str!("../../golden/schema-1.txt");
+
+#[tokio::test]
+async fn the_file_is_written_as_its_version_says() {
+    let folder = Folder::new();
+    let redb = Redb::open(folder.file()).unwrap();
+    assert_eq!(put(&redb, 1, record(1), START).await, Commit::Done);
+    let mut standing = record(2);
+    standing.kind = EvidenceKind::Standing;
+    standing.state = SessionState::Ended(START, EndReason::Ended);
+    assert_eq!(put(&redb, 2, standing, START).await, Commit::Done);
+    // One who comes, is over, and is forgotten when the next one comes.
+    let mut old = record(3);
+    old.ends_at = START - 40 * DAY;
+    assert_eq!(put(&redb, 3, old, START - 50 * DAY).await, Commit::Done);
+    assert_eq!(put(&redb, 4, record(4), START).await, Commit::Done);
+    let revocations = redb.revocations();
+    for (key, until) in [(5, START + DAY), (6, Timestamp::MAX)] {
+        let revoked = revocations.revoke(RevokedKey::from_u128(key), START, until, START);
+        revoked.await.unwrap();
+    }
+    let (user, key) = (ReplayOwner::from_u128(7), ReplayKey::from_u128(8));
+    let taken = redb.replays().take(user, key, START + SECOND, START).await;
+    assert_eq!(taken.unwrap(), Taken::Fresh);
+    let grant = Grant::for_user("alice");
+    let key = StoredKey::new("key000000000001", KeyHash::from_bytes([9; 32]), grant);
+    let put = redb.api_keys().put(key).await;
+    assert_eq!(put.unwrap(), Commit::Done);
+    drop((redb, revocations));
+    let written = dump(&folder.file());
+    assert_eq!(
+        written, GOLDEN,
+        "another layout is another version, and reads this one"
+    );
+}
+
+#[test]
+fn a_file_of_another_version_is_left_as_it_is() {
+    let folder = Folder::new();
+    let path = folder.file();
+    drop(Redb::open(&path).unwrap());
+    for (version, is_newer) in [(2, true), (u64::MAX, true), (0, false)] {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let bytes = u64::to_be_bytes(version);
+        let mut meta = transaction.open_table(META).unwrap();
+        meta.insert(VERSION, &bytes[..]).unwrap();
+        drop(meta);
+        transaction.commit().unwrap();
+        drop(database);
+        let refused = Redb::open(&path).unwrap_err();
+        let said = refused.to_string();
+        assert!(said.starts_with(&*path.to_string_lossy()), "{said}");
+        match refused {
+            OpenError::Newer(_) => assert!(is_newer && said.contains(&version.to_string())),
+            OpenError::Damaged(_) => assert!(!is_newer),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn what_an_interrupted_start_has_left_is_in_nobodys_way() {
+    let folder = Folder::new();
+    let name = format!("store.redb.new-{}", process::id());
+    fs::write(folder.0.join(&name), "unfinished").unwrap();
+    drop(file::open(&folder.file()).unwrap());
+    let left = fs::read_dir(&folder.0).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["store.redb"]);
+}
+
+/// What stands in all tables.
+fn dump(path: &Path) -> String {
+    let database = Database::open(path).unwrap();
+    let transaction = database.begin_read().unwrap();
+    let mut text = String::new();
+    for table in tables::ALL {
+        for row in transaction.open_table(table).unwrap().iter().unwrap() {
+            let (key, value) = row.unwrap();
+            let key = match table.name() {
+                "meta" => String::from_utf8(key.value().to_vec()).unwrap(),
+                _ => hex(key.value()),
+            };
+            text.push_str(&format!(
+                "{} {key} = {}\n",
+                table.name(),
+                hex(value.value())
+            ));
+        }
+    }
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
