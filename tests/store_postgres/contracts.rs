@@ -17,9 +17,7 @@ session_store_contract!(sessions, async {
 #[test]
 fn what_is_kept_is_there_for_one_that_is_new_for_each_question() {
     for promise in [
-        StorePromise::KeepsWhatIsPut,
         StorePromise::RefusesAnOldRevision,
-        StorePromise::RemembersWhatIsOver,
         StorePromise::TouchesTheLiving,
     ] {
         promise.prove(async {

@@ -13,7 +13,7 @@ struct Rule {
     by_feature: &'static [&'static str],
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         name: "portcullis-core",
         on: &[],

@@ -26,7 +26,7 @@ const PEERS: [&str; 3] = [
     "tower_governor",
 ];
 
-const BANS: [Ban; 8] = [
+const BANS: [Ban; 9] = [
     // Plain data and traits, whatever is turned on: the first to reach 1.0.
     Ban {
         graph: &["--package", "portcullis-core", "--all-features"],

@@ -215,7 +215,7 @@ fn write(signals: &[Signal]) -> String {
     let mut text = String::with_capacity(signals.len() * 2 * Signal::LEN);
     for byte in signals.iter().flat_map(|signal| signal.to_bytes()) {
         // Writing into a text does not fail.
-        drop(write!(text, "{byte:02x}"));
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }

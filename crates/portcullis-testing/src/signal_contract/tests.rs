@@ -57,7 +57,7 @@ impl Plain {
         for signal in signals {
             let heard = match (self.flaw, *signal) {
                 (Flaw::LosesMany, _) if told > 1000 => continue,
-                (Flaw::LosesOneInFifty, _) if told % 50 == 0 => continue,
+                (Flaw::LosesOneInFifty, _) if told.is_multiple_of(50) => continue,
                 (Flaw::LosesRevocations, Signal::Revoked(_)) => continue,
                 (Flaw::TellsOfAGapInstead, _) => Heard::Gap,
                 (Flaw::CutsKeysInHalf, Signal::Revoked(key)) => Heard::Signal(Signal::Revoked(

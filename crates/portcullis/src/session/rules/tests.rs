@@ -14,6 +14,7 @@ const POLICY: Policy = Policy {
     limit: Some(3),
     max_running: Duration::from_secs(60),
     reopens_by_issue: false,
+    max_unconfirmed: None,
 };
 
 fn keys(session: u8, kind: EvidenceKind) -> Keys {
