@@ -100,18 +100,19 @@ impl Bus {
                 let asked = connection.client.query_typed(question, params).await;
                 asked.map_err(|error| describe(&error))
             };
-            let problem = match self.in_time(self.timeout, asked).await {
-                Ok(_) => return Ok(()),
-                Err(problem) => problem,
-            };
-            match problem {
-                Problem::Said(error) => return Err(error),
-                Problem::Lost(error) => {
+            match self.in_time(self.timeout, asked).await {
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(Problem::Said(error))) => return Err(error),
+                Some(Err(Problem::Lost(error))) => {
                     self.forget(&connection).await;
-                    // What was silent for so long is so for the next one as well.
-                    if is_last || !connection.client.is_closed() {
+                    if is_last {
                         return Err(error);
                     }
+                }
+                // Who was silent for so long may be so for the next one as well.
+                None => {
+                    self.forget(&connection).await;
+                    return Err(late(self.timeout));
                 }
             }
         }
@@ -134,8 +135,11 @@ impl Bus {
             self.listeners.tell(&[Heard::Gap]);
             Ok(made)
         };
-        let connected = self.in_time(self.timeout.max(CONNECT), connecting).await;
-        connected.map_err(Problem::into_error)
+        let timeout = self.timeout.max(CONNECT);
+        match self.in_time(timeout, connecting).await {
+            Some(connected) => connected.map_err(Problem::into_error),
+            None => Err(late(timeout)),
+        }
     }
 
     async fn connect(&self) -> Result<Connection, Problem> {
@@ -171,19 +175,17 @@ impl Bus {
         }
     }
 
-    async fn in_time<T>(
-        &self,
-        timeout: Duration,
-        work: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
+    async fn in_time<T>(&self, timeout: Duration, work: impl Future<Output = T>) -> Option<T> {
         let late = self.clock.sleep_until(self.clock.instant() + timeout);
         match select(pin!(work), late).await {
-            Either::Left((done, _)) => done,
-            Either::Right(_) => Err(Problem::Lost(StoreError::new(format!(
-                "postgres did not answer within {timeout:?}"
-            )))),
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
         }
     }
+}
+
+fn late(timeout: Duration) -> StoreError {
+    StoreError::new(format!("postgres did not answer within {timeout:?}"))
 }
 
 impl SignalBus for PostgresSignals {
