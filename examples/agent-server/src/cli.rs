@@ -6,9 +6,12 @@ use http::HeaderValue;
 use portcullis::audit::log::Head;
 use tracing::level_filters::LevelFilter;
 
+use crate::stores::{Kept, Store};
+
 pub(crate) const USAGE: &str = "\
 usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
                             [--allow-origin ORIGIN] [--audit-dir FOLDER] [--log LEVEL]
+                            [--store NAME [--at PLACE] [--keys FILE]]
        example-agent-server tour
        example-agent-server verify FOLDER [HEAD]
 
@@ -21,6 +24,12 @@ usage: example-agent-server [--issuer URL] [--resource URL] [--listen ADDRESS]
   --audit-dir FOLDER
                     lets nothing in whose record is not on the disk in this folder; how far
                     they went is kept in FOLDER.head, and held against them at the next start
+  --store NAME      where sessions and revocations are kept: memory, redb, redis or postgres
+                    (default: memory, which a restart forgets)
+  --at PLACE        the file of redb, or the address of the server
+                    (default: agent-server.redb, or one on this machine)
+  --keys FILE       the keys under which they are found again, which are drawn if there are none
+                    (default: agent-server.keys)
   --log LEVEL       error, warn, info, debug or trace (default: info); none shows a credential
 
   verify FOLDER     says whether the records in a folder are as they were written
@@ -44,6 +53,7 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     pub(crate) allow_origin: Option<HeaderValue>,
     pub(crate) audit_dir: Option<PathBuf>,
+    pub(crate) kept: Kept,
     pub(crate) log: LevelFilter,
 }
 
@@ -55,6 +65,7 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             allow_origin: None,
             audit_dir: None,
+            kept: Kept::default(),
             log: LevelFilter::INFO,
         }
     }
@@ -90,6 +101,12 @@ impl Options {
                         .parse()
                         .map_err(|_| "`--listen` wants an address like 127.0.0.1:3000")?;
                 }
+                "--store" => {
+                    options.kept.store = Store::parse(&value)
+                        .ok_or("`--store` wants memory, redb, redis or postgres")?;
+                }
+                "--at" => options.kept.at = Some(value),
+                "--keys" => options.kept.keys = Some(value.into()),
                 "--log" => {
                     options.log = value
                         .parse()

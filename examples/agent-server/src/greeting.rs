@@ -45,6 +45,10 @@ pub(crate) fn print(gate: &Gate, address: SocketAddr, issuing: &Issuing, key: &s
     );
     println!("# an application with an API key");
     println!("curl -s -H 'Authorization: Bearer {key}' {base}whoami\n");
+    println!("# how often alice was here in this session; with a store, also before a restart");
+    println!("curl -s -X POST -H \"Authorization: Bearer $TOKEN\" {base}visits\n");
+    println!("# she leaves: her token opens nothing any more, here or after a restart");
+    println!("curl -i -X POST -H \"Authorization: Bearer $TOKEN\" {base}logout\n");
     println!("# open to everybody");
     println!("curl -s {base}health\n");
 }

@@ -4,18 +4,21 @@
 //! provider of its own, and prints what is guarded and how to call it.
 //! `-- --issuer https://idp.example` uses a real provider instead, `-- --log trace` shows all that
 //! happens and no credential, `-- --audit-dir FOLDER` keeps the records in a log, and its last head
-//! in `FOLDER.head`, both of which `-- verify FOLDER` verifies, and `-- tour` plays the story of a caller and prints what the gate
-//! says to each step.
+//! in `FOLDER.head`, both of which `-- verify FOLDER` verifies, `-- --store redb` keeps sessions and
+//! revocations over a restart, as do `redis` and `postgres`, and `-- tour` plays the story of a caller
+//! and prints what the gate says to each step.
 #![expect(clippy::print_stdout, reason = "it tells its user what to type")]
 
 mod agent;
 mod cli;
 mod greeting;
 mod issuer;
+mod leaving;
 mod logging;
 mod model;
 mod outside;
 mod records;
+mod stores;
 mod tools;
 mod tour;
 
@@ -77,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .as_deref()
         .map(records::keep)
         .transpose()?;
-    let mut stack = gate(&resource, address, &options, &issuing, keys);
+    let mut stack = gate(&resource, address, &options, &issuing, keys).await?;
     if let Some(log) = &log {
         stack = stack.with_audit(log.clone());
     }
@@ -86,11 +89,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     greeting::print(&gate, address, &issuing, key.expose());
 
     let guarded = outside::around(
-        gate.guard(agent_routes(Agent {
-            clock: Arc::new(SystemClock::new()),
-            pause: Duration::from_millis(40),
-            tools: Tools::default(),
-        })),
+        gate.guard(
+            agent_routes(Agent {
+                clock: Arc::new(SystemClock::new()),
+                pause: Duration::from_millis(40),
+                tools: Tools::default(),
+            })
+            .merge(leaving::routes(handle.clone())),
+        ),
         options.allow_origin.as_ref(),
     );
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -120,13 +126,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Who may call the agent.
-fn gate(
+async fn gate(
     resource: &str,
     address: SocketAddr,
     options: &Options,
     issuing: &Issuing,
     keys: KeyRing,
-) -> StackBuilder<Complete> {
+) -> Result<StackBuilder<Complete>, Box<dyn Error>> {
     let mut perimeter = PerimeterLayer::builder()
         // Beside the host of the resource, which may be another behind a proxy.
         .add_allowed_host(address.to_string())
@@ -134,18 +140,16 @@ fn gate(
     if let Some(origin) = &options.allow_origin {
         perimeter = perimeter.add_allowed_origin(String::from_utf8_lossy(origin.as_bytes()));
     }
-    Stack::builder()
+    let session = SessionLayer::builder()
+        .with_idle(Duration::from_secs(15 * 60))
+        .with_absolute(ABSOLUTE);
+    let stack = Stack::builder()
         .with_resource(resource)
         .with_challenge_scopes("notes.read")
         .add_authenticator(issuing.authenticator())
         .add_authenticator(ApiKeys::new(keys))
         .add_anonymous_route("/health")
         .with_perimeter(perimeter)
-        .with_session(
-            SessionLayer::builder()
-                .with_idle(Duration::from_secs(15 * 60))
-                .with_absolute(ABSOLUTE),
-        )
         .with_binding(
             BindingLayer::builder()
                 .with_device_header(HeaderName::from_static("x-device-id"))
@@ -161,7 +165,8 @@ fn gate(
                         .add_acr(tour::STRONG)
                         .with_max_age(Duration::from_secs(300)),
                 ),
-        )
+        );
+    stores::keep(stack, session, &options.kept).await
 }
 
 /// How long answers have to complete when the server is stopped.

@@ -25,9 +25,8 @@ async fn guarded() -> (GuardedRouter, Issuing, String) {
         )
         .unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 3000));
-    let (gate, handle) = gate(RESOURCE, address, &options, &issuing, keys)
-        .build()
-        .unwrap();
+    let stack = gate(RESOURCE, address, &options, &issuing, keys).await;
+    let (gate, handle) = stack.unwrap().build().unwrap();
     handle.ready().await.unwrap();
     let guarded = outside::around(
         gate.guard(agent_routes(Agent {
@@ -170,7 +169,12 @@ async fn what_is_decided_is_kept_and_can_be_verified() {
     let keys = KeyRing::new("demo", &Secret::new([7; 32]));
     let address = SocketAddr::from(([127, 0, 0, 1], 3000));
     let stack = gate(RESOURCE, address, &options, &issuing, keys);
-    let (gate, handle) = stack.with_audit(log.clone()).build().unwrap();
+    let (gate, handle) = stack
+        .await
+        .unwrap()
+        .with_audit(log.clone())
+        .build()
+        .unwrap();
     handle.ready().await.unwrap();
     let guarded = gate.guard(agent_routes(Agent {
         clock: Arc::new(SystemClock::new()),

@@ -66,7 +66,8 @@ impl Tour {
             url: provider.issuer().to_owned(),
         };
         let keys = KeyRing::new("demo", &Secret::new([7; 32]));
-        let (gate, handle) = gate(&resource, address, &Options::default(), &issuing, keys)
+        let stack = gate(&resource, address, &Options::default(), &issuing, keys).await?;
+        let (gate, handle) = stack
             .with_clock(clock.clone())
             .with_audit(audit.clone())
             .build()?;
