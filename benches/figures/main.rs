@@ -22,6 +22,7 @@
 //! | `flood.….slowdown` | how long good tokens, known or new, took between them, as a multiple of what they take alone; the goal is 1.1 |
 //! | `….two_threads_over_one` | how much two threads do in the time in which one does one |
 //! | `….allocations` | of one run, making the request included |
+//! | `streams.end_here.…`, `streams.end_elsewhere.…` | how long half, 99 of 100 and all of a thousand streams went on after their session was ended, on the same server and on another in the same process; the goal is 20 ms for 99 of 100. Over Redis, between processes, see the example `two-nodes`, which is run at the end |
 //! | `session.bytes`, `session.bytes_bound` | what each of a million sessions takes in memory, by itself and with a network and a user agent to compare with; the goal is 220 |
 //! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
 //!
@@ -50,7 +51,7 @@ use http::Request;
 use portcullis::stack::Gated;
 use portcullis_benches::{
     credentials::{ALGORITHMS, Tokens},
-    flood, pairs, records, sessions, variants,
+    flood, pairs, records, sessions, streams, variants,
 };
 use tower::Service;
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         print("session.two_threads_over_one", ratio, "ratio");
     }
     floods(&texts);
+    ends(&texts);
     pairs::chosen(&texts).iter_mut().for_each(timing::of_pair);
     let mut taking = records::taking();
     taking.retain(|variant| {
@@ -98,6 +100,25 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// A thousand streams after their session was ended.
+fn ends(texts: &[String]) {
+    for (name, measure) in [
+        (
+            "streams.end_here",
+            streams::end_here as fn() -> streams::Ends,
+        ),
+        ("streams.end_elsewhere", streams::end_elsewhere),
+    ] {
+        if texts.is_empty() || texts.iter().any(|text| name.contains(text.as_str())) {
+            let ends = measure();
+            for percent in [50, 99, 100] {
+                let time = ends.within(percent).as_secs_f64() * 1000.0;
+                print(&format!("{name}.p{percent}"), format!("{time:.2}"), "ms");
+            }
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod records;
 pub mod requests;
 pub mod services;
 pub mod sessions;
+pub mod streams;
 mod threads;
 mod variant;
 pub mod variants;

@@ -43,8 +43,7 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<bool, String> {
         return beside_authority(name, example.args(arguments));
     }
     if NEED_A_REDIS.contains(&name) {
-        setup::ready()?;
-        return over_redis(name, example.args(arguments));
+        return two_nodes(&[], arguments);
     }
     if !NEED_A_PROVIDER.contains(&name) {
         return process::succeeds(example.args(arguments));
@@ -127,8 +126,13 @@ fn beside_authority(name: &str, example: &mut Command) -> Result<bool, String> {
     process::succeeds(example.arg("--folder").arg(&folder))
 }
 
-/// Runs an example with a Redis that keeps nothing.
-fn over_redis(name: &str, example: &mut Command) -> Result<bool, String> {
+/// Runs the example of two servers with a Redis that keeps nothing.
+///
+/// # Errors
+/// If the Redis cannot be had, or cargo cannot be started.
+pub(crate) fn two_nodes(profile: &[&str], arguments: &[&str]) -> Result<bool, String> {
+    let name = "two-nodes";
+    setup::ready()?;
     let folder = process::target().join("example").join(name);
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let port = free_port()?.to_string();
@@ -151,8 +155,13 @@ fn over_redis(name: &str, example: &mut Command) -> Result<bool, String> {
     if !lines.any(|line| line.contains("Ready to accept connections")) {
         return Err("the Redis ended before it was ready".to_owned());
     }
-    let url = format!("redis://127.0.0.1:{port}/");
-    process::succeeds(example.args(["--redis", &url]))
+    process::succeeds(
+        process::cargo()
+            .args(["run", "--locked", "-p", "example-two-nodes"])
+            .args(profile)
+            .args(["--", "--redis", &format!("redis://127.0.0.1:{port}/")])
+            .args(arguments),
+    )
 }
 
 /// Random digits, which proxy and agent share for one run.
