@@ -2,6 +2,7 @@
 
 use std::{
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -132,8 +133,8 @@ impl Queue {
     }
 }
 
-/// Serves until nobody waits. One that never runs, because the runtime ends, or that panics, leaves
-/// nobody waiting and lets others serve.
+/// Serves until nobody waits. One that never runs, because the runtime ends, leaves nobody waiting and
+/// lets others serve.
 struct Serving {
     shared: Arc<Shared>,
     has_left: bool,
@@ -142,7 +143,12 @@ struct Serving {
 impl Serving {
     fn run(mut self) {
         while let Some(jobs) = self.shared.queue.take_or_leave() {
-            self.shared.commit(jobs);
+            let commit = || self.shared.commit(jobs);
+            // It takes those down that were to be written together with it, and nobody who comes
+            // after them.
+            if catch_unwind(AssertUnwindSafe(commit)).is_err() {
+                self.shared.suspect();
+            }
         }
         self.has_left = true;
     }
@@ -152,9 +158,6 @@ impl Drop for Serving {
     fn drop(&mut self) {
         if self.has_left {
             return;
-        }
-        if std::thread::panicking() {
-            self.shared.suspect();
         }
         let mut waiting = self.shared.queue.lock();
         waiting.is_served = false;
