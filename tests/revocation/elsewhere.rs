@@ -260,6 +260,37 @@ async fn what_nobody_can_confirm_is_cut_in_time_and_the_session_goes_on() {
     assert_eq!(are_over(&mut bodies).await, [false]);
 }
 
+/// A bus that has told of something says nothing in favour of it, however well it works.
+#[tokio::test]
+async fn what_a_signal_has_told_of_is_cut_in_time_where_the_store_cannot_say() {
+    let bound = Duration::from_secs(5);
+    for revocation in [
+        Revocation::subject(ISSUER, "alice"),
+        Revocation::token(ISSUER, "id-alice.0"),
+    ] {
+        let two = Two::with(|session| session.with_max_unconfirmed(bound));
+        let mut bodies = [
+            streaming(&two.there, "alice.0").await,
+            streaming(&two.there, "carol.0").await,
+        ];
+        two.pass(3).await;
+        two.set_failing(true);
+        two.here.revoke(revocation.clone()).await;
+        two.pass(8).await;
+        assert_eq!(are_over(&mut bodies).await, [true, false], "{revocation:?}");
+    }
+    // After a gap nobody knows of whom it was.
+    let two = Two::with(|session| session.with_max_unconfirmed(bound));
+    let mut bodies = [streaming(&two.there, "carol.0").await];
+    two.pass(3).await;
+    two.set_failing(true);
+    two.signals.set_failing(true);
+    two.pass(1).await;
+    two.signals.set_failing(false);
+    two.pass(9).await;
+    assert_eq!(are_over(&mut bodies).await, [true]);
+}
+
 #[tokio::test]
 async fn by_default_what_nobody_can_confirm_goes_on() {
     let two = Two::new();

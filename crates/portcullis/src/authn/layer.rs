@@ -51,7 +51,8 @@ impl AuthnLayer {
     /// Revokes credentials: whoever comes with one is refused, from the next request on. See
     /// [`revocation`](crate::revocation). A `session` layer inside this one is told where both have
     /// the same [bus](AuthnBuilder::with_signals); otherwise what runs in its sessions is looked after
-    /// later, unless the layers are those of a [`Stack`](crate::Stack).
+    /// later, unless the layers are those of a [`Stack`](crate::Stack). Dropped before it is done, it may
+    /// be written and nobody told.
     ///
     /// # Errors
     ///

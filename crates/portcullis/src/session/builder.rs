@@ -4,9 +4,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore, SignalBus};
 
+use tokio::sync::Semaphore;
+
 use super::{
-    KeepSession, MemorySessions, SessionLayer, keys::Keying, policy::Policy, registry::Registry,
-    shared::Shared, store::AnySessionStore, touching::Touching,
+    KeepSession, MemorySessions, SessionLayer,
+    keys::Keying,
+    policy::Policy,
+    registry::Registry,
+    shared::{ASKING, Shared},
+    store::AnySessionStore,
+    touching::Touching,
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
@@ -246,6 +253,7 @@ impl SessionSettings {
                 touching: Touching::default(),
                 tasks,
                 signals: self.signals.map(|bus| Arc::new(Signals::new(bus))),
+                asking: Semaphore::new(ASKING),
             }),
             passive: self.passive,
         })

@@ -50,6 +50,9 @@ pub(super) struct State {
     noted_at: Option<Timestamp>,
     /// When it was last known that the session lives.
     pub(super) confirmed_at: Timestamp,
+    /// Since when something may be over here of which a signal or a gap has told, until the stores
+    /// have been asked.
+    pub(super) doubted_at: Option<Timestamp>,
 }
 
 /// One request that runs.
@@ -126,6 +129,7 @@ impl Live {
                 is_looking: false,
                 noted_at: None,
                 confirmed_at: shared.time.steady(),
+                doubted_at: None,
             }),
             over: Over::default(),
         }
@@ -201,11 +205,19 @@ impl Live {
     pub(super) fn confirm(&self, at: Timestamp) {
         let mut state = self.state();
         state.confirmed_at = at.max(state.confirmed_at);
+        // Of the same moment nobody knows which was first.
+        if state.doubted_at.is_some_and(|doubted_at| doubted_at < at) {
+            state.doubted_at = None;
+        }
     }
 
     /// Has the store asked about it as soon as somebody looks.
     pub(super) fn doubt(&self) {
-        self.state().looked_at = None;
+        let now = self.shared.time.steady();
+        let mut state = self.state();
+        state.looked_at = None;
+        // The last one: what was asked before it knows nothing of it.
+        state.doubted_at = Some(now);
     }
 
     /// Ends what has been left behind in the session, which goes on elsewhere.

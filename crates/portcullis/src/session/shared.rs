@@ -7,6 +7,8 @@ use portcullis_core::{
     SessionRecord, SessionState, Sessions, Signal, StoreError, Timestamp, entropy,
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
     decide::record_start,
     handle::Session,
@@ -43,7 +45,12 @@ pub(super) struct Shared {
     pub(super) touching: Touching,
     pub(super) tasks: Tasks,
     pub(super) signals: Option<Arc<Signals>>,
+    /// So many questions about what runs are asked at a time.
+    pub(super) asking: Semaphore,
 }
+
+/// How many questions about what runs are asked at a time, beside those of requests.
+pub(super) const ASKING: usize = 64;
 
 /// Why nothing could be decided.
 #[derive(Debug)]
@@ -225,6 +232,8 @@ impl Shared {
                 .filter_map(|record| Some((record.id, change(record)?)))
                 .unzip();
             if changes.is_empty() {
+                // Perhaps somebody ended them who could not say so any more.
+                self.tell_others(owner).await;
                 return Ok(0);
             }
             let committed = self.commit(owner, &sessions, changes).await;

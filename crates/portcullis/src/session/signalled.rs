@@ -69,6 +69,10 @@ fn look_for_keys(shared: &Arc<Shared>, revoked: &HashSet<RevokedKey>) {
     if meant.is_empty() {
         return;
     }
+    for (live, _) in &meant {
+        // Until the stores have said what they say of it; which they are asked soon all the same.
+        live.doubt();
+    }
     let meant: Arc<[_]> = meant.into();
     for key in revoked {
         let ask = ask(*key, Arc::clone(&meant));
@@ -80,7 +84,7 @@ fn look_for_keys(shared: &Arc<Shared>, revoked: &HashSet<RevokedKey>) {
 async fn ask(key: RevokedKey, meant: Arc<[(Arc<Live>, Arc<Request>)]>) {
     let only = HashSet::from([key]);
     let mut answer = None;
-    for (live, request) in &*meant {
+    for (_, request) in &*meant {
         if !request.may_be_meant(&only) {
             continue;
         }
@@ -91,8 +95,7 @@ async fn ask(key: RevokedKey, meant: Arc<[(Arc<Live>, Arc<Request>)]>) {
                 // It is asked again soon, of each.
                 Err(error) => {
                     tracing::warn!(target: "portcullis", "the store cannot say whether a credential is revoked: {error}");
-                    live.doubt();
-                    continue;
+                    return;
                 }
             },
         };

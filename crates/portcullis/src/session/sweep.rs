@@ -192,9 +192,13 @@ fn is_unconfirmed(live: &Live) -> bool {
     let Some(bound) = shared.policy.max_unconfirmed else {
         return false;
     };
-    let signals = shared.signals.as_ref();
+    let state = live.state();
+    let (confirmed_at, doubted_at) = (state.confirmed_at, state.doubted_at);
+    drop(state);
+    // A bus that has told of something says nothing in its favour.
+    let signals = shared.signals.as_ref().filter(|_| doubted_at.is_none());
     let current_at = signals.and_then(|signals| signals.current_at());
-    let confirmed_at = Some(live.state().confirmed_at).max(current_at);
+    let confirmed_at = Some(confirmed_at).max(current_at);
     confirmed_at.is_none_or(|at| shared.time.steady().saturating_since(at) > bound)
 }
 
@@ -227,6 +231,10 @@ impl Drop for Asking {
 /// somebody has had a doubt since.
 async fn ask(asking: Asking) {
     let live = &asking.0;
+    // A store must not be asked about everything at once because a bus was away for a moment.
+    let Ok(_permit) = live.shared.asking.acquire().await else {
+        return;
+    };
     loop {
         let at = live.shared.time.steady();
         if ask_once(live).await {

@@ -56,11 +56,14 @@
 //! [caught up](SignalBus::catch_up). Where signals may have been missed (a connection was lost, there
 //! were too many), everything that runs is looked after at once.
 //!
-//! | | bus works | bus down, store works | store down |
+//! | | bus works | bus down, store works | both down |
 //! |---|---|---|---|
 //! | new requests | as the store says | as the store says | 503 |
 //! | what runs, by default (*best effort*) | ends at once | ends within 15 seconds | goes on, until its own deadlines |
 //! | what runs, with [`with_max_unconfirmed`](crate::session::SessionBuilder::with_max_unconfirmed) (*strict*) | ends at once | ends within that time, or 15 seconds if that is less | is cut after that time, with `session_unconfirmed` |
+//!
+//! Where only the store is down, a bus that works says that nothing has happened, and what runs goes on;
+//! once it has told of something, or of a gap, only the store can say that it was nothing.
 //!
 //! What ends by itself, by an idle hour or an expired token, needs no bus.
 

@@ -67,8 +67,9 @@ impl GateHandle {
             if let Err(RevokeError::Invalid(_)) = revoked {
                 return revoked;
             }
+            // At once: what comes now may take a while. And once more when it is done.
+            this.revocations.tell_others(&revocation).await;
             let Some(sessions) = &this.sessions else {
-                this.revocations.tell_others(&revocation).await;
                 return revoked;
             };
             // Also where the store of revocations is down: what can be ended is ended.
