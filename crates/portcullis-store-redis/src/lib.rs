@@ -89,7 +89,7 @@
 //! | `..:m` | the marker of a bucket |
 //!
 //! Signals go over the channel `prefix:signals`, and are kept nowhere. Whoever restricts the user lets
-//! it `SUBSCRIBE` and `PUBLISH` there, and `PING`.
+//! it `SUBSCRIBE` and `PUBLISH` there, and `DEL` a key of that name, which is never there.
 //!
 //! Owners and keys are keyed hashes; API keys stand there without their secrets, and what handlers
 //! keep in sessions as it is.

@@ -65,6 +65,7 @@ impl SignalBus for RedisSignals {
     }
 
     async fn publish(&self, signals: &[Signal]) -> Result<(), StoreError> {
+        self.stand().await?;
         for many in signals.chunks(MANY) {
             let message: Vec<u8> = many.iter().flat_map(|signal| signal.to_bytes()).collect();
             let mut command = redis::cmd("PUBLISH");
@@ -77,7 +78,17 @@ impl SignalBus for RedisSignals {
     /// Whatever is said on a connection is said in its order: with the answer, all that was told
     /// before it is there.
     async fn catch_up(&self) -> Result<(), StoreError> {
-        self.0.link.command(&redis::cmd("PING")).await.map(drop)
+        self.stand().await
+    }
+}
+
+impl RedisSignals {
+    /// Asks something that only a primary does: one that has become a replica goes on carrying
+    /// messages, and nobody hears them.
+    async fn stand(&self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("DEL");
+        command.arg(&self.0.channel);
+        self.0.link.command(&command).await.map(drop)
     }
 }
 
