@@ -88,6 +88,9 @@ impl PostgresBuilder {
     /// cannot open a session any more without doing so: one may have been his that is over.
     ///
     /// The sessions of an owner of whom a standing credential was ended are kept for ever.
+    ///
+    /// All servers have the same. Raise it only when no credential is in use any more that is older
+    /// than the shorter one was long: what that has had forgotten is not known to be.
     pub fn with_retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self

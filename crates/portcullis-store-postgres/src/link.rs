@@ -4,12 +4,18 @@ use std::{
     fmt,
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
-use futures_util::future::{Either, select};
+use futures_util::{
+    FutureExt as _,
+    future::{Either, select},
+};
 use portcullis_core::{Clock, ConfigError, StoreError, Timestamp};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_postgres::{
@@ -90,12 +96,14 @@ impl Link {
 
     /// Connects, if there is no connection.
     pub(crate) async fn connect(&self) -> Result<(), StoreError> {
+        let is_late = Arc::new(AtomicBool::new(false));
         let connected = async {
-            let lease = self.lease().await.map_err(Problem::into_error)?;
+            let lease = self.lease(&is_late).await.map_err(Problem::into_error)?;
             lease.give_back();
             Ok(())
         };
-        self.in_time(self.timeout.max(CONNECT), connected).await
+        self.in_time(self.timeout.max(CONNECT), &is_late, connected)
+            .await
     }
 
     /// Asks a function, whose first argument is the life that was seen, and which answers first
@@ -108,18 +116,19 @@ impl Link {
         repeat: Repeat,
         may: impl Fn() -> Result<(), StoreError>,
     ) -> Result<Vec<Row>, StoreError> {
+        let is_late = Arc::new(AtomicBool::new(false));
         let answered = async {
             // In boxes, so that what waits for an answer is small.
-            let first = Box::pin(self.ask_once(question, params, &may)).await;
+            let first = Box::pin(self.ask_once(question, params, &may, &is_late)).await;
             match first {
                 Err(Problem::Lost(_)) if repeat == Repeat::Once => {
-                    Box::pin(self.ask_once(question, params, &may)).await
+                    Box::pin(self.ask_once(question, params, &may, &is_late)).await
                 }
                 first => first,
             }
             .map_err(Problem::into_error)
         };
-        self.in_time(self.timeout, answered).await
+        self.in_time(self.timeout, &is_late, answered).await
     }
 
     async fn ask_once(
@@ -127,8 +136,24 @@ impl Link {
         question: &str,
         params: &[Param<'_>],
         may: impl Fn() -> Result<(), StoreError>,
+        is_late: &Arc<AtomicBool>,
     ) -> Result<Vec<Row>, Problem> {
-        let lease = self.lease().await?;
+        let lease = self.lease(is_late).await?;
+        let asked = self.ask_with(&lease, question, params, may).await;
+        match asked {
+            Err(Problem::Lost(_)) => lease.give_up(),
+            _ => lease.give_back(),
+        }
+        asked
+    }
+
+    async fn ask_with(
+        &self,
+        lease: &Lease,
+        question: &str,
+        params: &[Param<'_>],
+        may: impl Fn() -> Result<(), StoreError>,
+    ) -> Result<Vec<Row>, Problem> {
         let connection = lease.connection()?;
         // Once more if it was another life: then nothing was done.
         for _ in 0..2 {
@@ -138,23 +163,18 @@ impl Link {
             let mut all: Vec<Param<'_>> = vec![(&name, Type::BYTEA)];
             all.extend(params.iter().map(|(value, kind)| (*value, kind.clone())));
             let rows = connection.client.query_typed(question, &all).await;
-            let rows = match rows.map_err(|error| describe(&error)) {
-                Ok(rows) => rows,
-                Err(Problem::Said(error)) => {
-                    lease.give_back();
-                    return Err(Problem::Said(error));
-                }
-                Err(lost) => {
+            let rows = rows.map_err(|error| {
+                let problem = describe(&error);
+                if matches!(problem, Problem::Lost(_)) {
                     // The others were lost by the same, most likely.
                     self.pool.retain(|_, _| false);
-                    return Err(lost);
                 }
-            };
+                problem
+            })?;
             let first = rows.first().ok_or_else(|| Problem::Lost(strange()))?;
             let flushed: Option<i64> = first.try_get(0).map_err(|_| Problem::Lost(strange()))?;
             if let Some(flushed) = flushed {
                 self.life.note(&connection.place, flushed);
-                lease.give_back();
                 return Ok(rows);
             }
             self.life.visit(&connection.client, self.now()).await?;
@@ -162,15 +182,19 @@ impl Link {
         Err(Problem::Lost(strange()))
     }
 
-    async fn lease(&self) -> Result<Lease, Problem> {
+    async fn lease(&self, is_late: &Arc<AtomicBool>) -> Result<Lease, Problem> {
         // What drives a connection is spawned there.
         if Handle::try_current().is_err() {
             return Err(Problem::Said(StoreError::new(
                 "postgres is asked outside of a tokio runtime",
             )));
         }
-        match self.pool.get().await {
-            Ok(object) => Ok(Lease(Some(object))),
+        match self.object().await {
+            Ok(object) => Ok(Lease {
+                object: Some(object),
+                is_late: Arc::clone(is_late),
+                clock: Arc::clone(&self.clock),
+            }),
             Err(PoolError::Backend(problem)) => Err(problem),
             Err(_) => Err(Problem::Said(StoreError::new(
                 "there are no connections to postgres any more",
@@ -178,16 +202,31 @@ impl Link {
         }
     }
 
+    async fn object(&self) -> Result<Object<Maker>, PoolError<Problem>> {
+        let status = self.pool.status();
+        if status.available > 0 || status.size >= status.max_size {
+            return self.pool.get().await;
+        }
+        // One has to be made. That goes on if whoever asks goes away or has to be told that it
+        // takes too long, and the next one has it.
+        let pool = self.pool.clone();
+        let getting = Handle::current().spawn(async move { pool.get().await });
+        getting.await.unwrap_or(Err(PoolError::Closed))
+    }
+
     /// Gives up in time.
     async fn in_time<T>(
         &self,
         timeout: Duration,
+        is_late: &AtomicBool,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let late = self.clock.sleep_until(self.clock.instant() + timeout);
         match select(pin!(work), late).await {
             Either::Left((answer, _)) => answer,
-            Either::Right(_) => {
+            Either::Right((_, _work)) => {
+                // Before what waits is dropped.
+                is_late.store(true, Ordering::Release);
                 // It may be that nothing runs there any more.
                 self.pool.manager().runtime().take();
                 Err(StoreError::new(format!(
@@ -211,24 +250,53 @@ impl fmt::Debug for Link {
 
 /// A connection for one question. It goes back only once the question was answered: behind one
 /// that was given up, the next one would wait.
-struct Lease(Option<Object<Maker>>);
+struct Lease {
+    object: Option<Object<Maker>>,
+    /// Whether the server has kept somebody waiting for too long.
+    is_late: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+}
 
 impl Lease {
     fn connection(&self) -> Result<&Connection, Problem> {
-        let connection = self.0.as_deref();
+        let connection = self.object.as_deref();
         connection.ok_or_else(|| Problem::Said(StoreError::new("has no connection")))
     }
 
     fn give_back(mut self) {
-        drop(self.0.take());
+        drop(self.object.take());
+    }
+
+    fn give_up(mut self) {
+        drop(self.object.take().map(Object::take));
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
+        let Some(object) = self.object.take() else {
+            return;
+        };
+        let runtime = Handle::try_current().ok();
+        let runtime = runtime.filter(|_| !self.is_late.load(Ordering::Acquire));
+        let Some(runtime) = runtime.filter(|_| !object.client.is_closed()) else {
             drop(Object::take(object));
-        }
+            return;
+        };
+        // Whoever asked went away. Each who does so must not cost a connection, which takes longer to
+        // make than the answer takes to come.
+        let late = self.clock.sleep_until(self.clock.instant() + GRACE);
+        runtime.spawn(async move {
+            let answered = object.client.simple_query("").map(|answer| answer.is_ok());
+            let is_good = match select(pin!(answered), late).await {
+                Either::Left((is_good, _)) => is_good,
+                Either::Right(_) => false,
+            };
+            match is_good {
+                true => drop(object),
+                false => drop(Object::take(object)),
+            }
+        });
     }
 }
 
@@ -263,9 +331,19 @@ impl managed::Manager for Maker {
     type Error = Problem;
 
     async fn create(&self) -> Result<Connection, Problem> {
-        let mut connection = Box::pin(self.connect()).await?;
-        connection.place = Box::pin(self.prepare(&connection.client)).await?;
-        Ok(connection)
+        let making = async {
+            let mut connection = Box::pin(self.connect()).await?;
+            connection.place = Box::pin(self.prepare(&connection.client)).await?;
+            Ok(connection)
+        };
+        let clock = &self.settings.clock;
+        let late = clock.sleep_until(clock.instant() + CONNECT);
+        match select(pin!(making), late).await {
+            Either::Left((made, _)) => made,
+            Either::Right(_) => Err(Problem::Lost(StoreError::new(format!(
+                "postgres was not connected within {CONNECT:?}"
+            )))),
+        }
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<Problem> {

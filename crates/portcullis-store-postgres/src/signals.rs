@@ -129,10 +129,10 @@ impl Bus {
                 return Ok(Arc::clone(connection));
             }
             let made = Arc::new(self.connect().await?);
-            *connection = Some(Arc::clone(&made));
-            drop(connection);
-            // Nobody knows what was said before.
+            // Nobody knows what was said before. Told before anybody can say on it that he has caught
+            // up.
             self.listeners.tell(&[Heard::Gap]);
+            *connection = Some(Arc::clone(&made));
             Ok(made)
         };
         let timeout = self.timeout.max(CONNECT);
