@@ -11,6 +11,10 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{batch::Batch, problem::Failure, stores::Shared};
 
+/// How many may wait. What one waits for is written whether or not he still does, so whoever asks and
+/// goes away must not be able to fill the memory.
+const MANY: usize = 8192;
+
 /// What is asked for and not yet written.
 #[derive(Default)]
 pub(crate) struct Queue(Mutex<Waiting>);
@@ -72,11 +76,14 @@ impl Shared {
     {
         let runtime = runtime()?;
         let (asking, answer) = oneshot::channel();
-        let is_first = self.queue.push(Box::new(Asked {
+        let pushed = self.queue.push(Box::new(Asked {
             run: Some(run),
             found: None,
             asking,
         }));
+        let is_first = pushed.ok_or_else(|| {
+            StoreError::new("is asked to write more than the disk takes: try again later")
+        })?;
         if is_first {
             let serving = Serving {
                 shared: Arc::clone(self),
@@ -98,11 +105,15 @@ pub(crate) fn stopped() -> StoreError {
 }
 
 impl Queue {
-    /// Whether nobody serves, and so whoever has asked has somebody serve.
-    fn push(&self, job: Box<dyn Job>) -> bool {
+    /// Whether nobody serves, and so whoever has asked has somebody serve. `None` where too many
+    /// wait.
+    fn push(&self, job: Box<dyn Job>) -> Option<bool> {
         let mut waiting = self.lock();
+        if waiting.jobs.len() >= MANY {
+            return None;
+        }
         waiting.jobs.push(job);
-        !mem::replace(&mut waiting.is_served, true)
+        Some(!mem::replace(&mut waiting.is_served, true))
     }
 
     /// All that wait.
