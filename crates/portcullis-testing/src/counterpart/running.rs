@@ -194,7 +194,9 @@ fn wait(counterpart: &Counterpart, mut running: RunningCounterpart) -> Attempt {
 )]
 fn stop(child: &mut Child, signal: &str) {
     let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-s", signal, &id]).status();
+    // The shell's own: a bare system has no program of that name.
+    let kill = "kill -s \"$0\" \"$1\"";
+    let sent = Command::new("sh").args(["-c", kill, signal, &id]).status();
     if !sent.is_ok_and(|status| status.success()) {
         return;
     }
