@@ -106,7 +106,7 @@ pub use session::{
     Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
     Sessions, StoreError,
 };
-pub use signal::{Heard, Signal, SignalBus, SignalListener};
+pub use signal::{Heard, Signal, SignalBus, SignalListener, SignalListeners};
 pub use timestamp::Timestamp;
 pub use trace_parent::{InvalidTraceParent, ParentId, TraceId, TraceParent};
 pub use verdict::{Check, Rejection, RejectionKind, Spent, Unavailable, Verdict};

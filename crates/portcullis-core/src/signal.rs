@@ -1,8 +1,9 @@
 //! How servers that share their stores tell each other where to look again.
 
 use std::{
+    fmt,
     future::Future,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use crate::{OwnerKey, RevokedKey, StoreError};
@@ -131,6 +132,59 @@ pub trait SignalBus: Send + Sync + 'static {
     ///
     /// The bus cannot say whether they have.
     fn catch_up(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// The listeners of a bus, for whoever writes one. Clones are the same.
+#[derive(Clone, Default)]
+pub struct SignalListeners(Arc<Mutex<Vec<Weak<dyn SignalListener>>>>);
+
+impl SignalListeners {
+    /// Nobody.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more, until it is dropped.
+    pub fn add(&self, listener: Weak<dyn SignalListener>) {
+        let mut listeners = self.all();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(listener);
+    }
+
+    /// Tells each of them.
+    pub fn tell(&self, heard: &[Heard]) {
+        // Not under the lock: a listener may do anything.
+        let listeners = self.all().clone();
+        for listener in listeners.iter().filter_map(Weak::upgrade) {
+            heard.iter().for_each(|heard| listener.hear(*heard));
+        }
+    }
+
+    /// Tells each of them the signals that stand in a message, one behind the other. What cannot be
+    /// read may have meant anything, so it is a gap.
+    pub fn tell_message(&self, message: &[u8]) {
+        let (signals, rest) = message.as_chunks::<{ Signal::LEN }>();
+        if !rest.is_empty() {
+            return self.tell(&[Heard::Gap]);
+        }
+        let heard = signals.iter().map(|bytes| {
+            let signal = Signal::from_bytes(bytes);
+            signal.map_or(Heard::Gap, Heard::Signal)
+        });
+        self.tell(&heard.collect::<Vec<_>>());
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Weak<dyn SignalListener>>> {
+        // What the lock protects is whole between any two statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SignalListeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalListeners").finish_non_exhaustive()
+    }
 }
 
 /// A bus that several layers share.

@@ -4,12 +4,14 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use futures_util::future::{Either, select};
-use portcullis_core::{Clock, Heard, Signal, SignalBus, SignalListener, StoreError};
+use portcullis_core::{
+    Clock, Heard, Signal, SignalBus, SignalListener, SignalListeners, StoreError,
+};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_postgres::{AsyncMessage, Client, Config, types::Type};
 
@@ -44,13 +46,9 @@ pub(crate) struct Bus {
     channel: String,
     timeout: Duration,
     clock: Arc<dyn Clock>,
-    listeners: Arc<Listeners>,
+    listeners: SignalListeners,
     connection: tokio::sync::Mutex<Option<Arc<Connection>>>,
 }
-
-/// Who is told.
-#[derive(Default)]
-struct Listeners(Mutex<Vec<Weak<dyn SignalListener>>>);
 
 struct Connection {
     client: Client,
@@ -77,7 +75,7 @@ impl Bus {
             channel: schema.channel(),
             timeout,
             clock,
-            listeners: Arc::default(),
+            listeners: SignalListeners::new(),
             connection: tokio::sync::Mutex::default(),
         })
     }
@@ -150,11 +148,11 @@ impl Bus {
         })?;
         let connected = self.config.connect(self.tls.clone().0).await;
         let (client, mut driven) = connected.map_err(|error| describe(&error))?;
-        let listeners = Arc::clone(&self.listeners);
+        let listeners = self.listeners.clone();
         let driver = runtime.spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| driven.poll_message(cx)).await {
                 if let AsyncMessage::Notification(notification) = message {
-                    listeners.read(notification.payload());
+                    read(&listeners, notification.payload());
                 }
             }
         });
@@ -190,9 +188,7 @@ fn late(timeout: Duration) -> StoreError {
 
 impl SignalBus for PostgresSignals {
     fn subscribe(&self, listener: Weak<dyn SignalListener>) {
-        let mut listeners = self.0.listeners.all();
-        listeners.retain(|listener| listener.strong_count() > 0);
-        listeners.push(listener);
+        self.0.listeners.add(listener);
     }
 
     async fn publish(&self, signals: &[Signal]) -> Result<(), StoreError> {
@@ -222,42 +218,21 @@ fn write(signals: &[Signal]) -> String {
     text
 }
 
-fn read(text: &str) -> Option<Vec<Heard>> {
+/// Tells all what stands in a message.
+fn read(listeners: &SignalListeners, text: &str) {
+    match bytes_of(text) {
+        Some(bytes) => listeners.tell_message(&bytes),
+        None => listeners.tell(&[Heard::Gap]),
+    }
+}
+
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
     let (digits, rest) = text.as_bytes().as_chunks::<2>();
     let bytes: Option<Vec<u8>> = digits
         .iter()
         .map(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok())
         .collect();
-    let bytes = bytes.filter(|_| rest.is_empty())?;
-    let (signals, rest) = bytes.as_chunks::<{ Signal::LEN }>();
-    let heard = signals.iter().map(|bytes| {
-        let signal = Signal::from_bytes(bytes);
-        signal.map_or(Heard::Gap, Heard::Signal)
-    });
-    rest.is_empty().then(|| heard.collect())
-}
-
-impl Listeners {
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<dyn SignalListener>>> {
-        // What the lock protects is whole between any two statements.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, heard: &[Heard]) {
-        // Not under the lock: a listener may do anything.
-        let listeners = self.all().clone();
-        for listener in listeners.iter().filter_map(Weak::upgrade) {
-            heard.iter().for_each(|heard| listener.hear(*heard));
-        }
-    }
-
-    /// Tells all what stands in a message. What cannot be read may have meant anything.
-    fn read(&self, message: &str) {
-        match read(message) {
-            Some(heard) => self.tell(&heard),
-            None => self.tell(&[Heard::Gap]),
-        }
-    }
+    bytes.filter(|_| rest.is_empty())
 }
 
 impl fmt::Debug for PostgresSignals {
@@ -272,9 +247,28 @@ impl fmt::Debug for PostgresSignals {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use portcullis_core::{OwnerKey, RevokedKey};
 
     use super::*;
+
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<Heard>>);
+
+    impl SignalListener for Notes {
+        fn hear(&self, heard: Heard) {
+            self.0.lock().unwrap().push(heard);
+        }
+    }
+
+    fn heard(text: &str) -> Vec<Heard> {
+        let (listeners, notes) = (SignalListeners::new(), Arc::new(Notes::default()));
+        let listener: Weak<Notes> = Arc::downgrade(&notes);
+        listeners.add(listener);
+        read(&listeners, text);
+        notes.0.lock().unwrap().clone()
+    }
 
     #[test]
     fn what_cannot_be_read_is_a_gap() {
@@ -283,12 +277,12 @@ mod tests {
             Signal::Revoked(RevokedKey::from_u128(u128::MAX)),
         );
         let both = write(&[one, other]);
-        let heard = read(&both).unwrap();
-        assert_eq!(heard, [Heard::Signal(one), Heard::Signal(other)]);
-        assert_eq!(read(&both.replacen("01", "02", 1)).unwrap()[0], Heard::Gap);
-        assert_eq!(read(""), Some(Vec::new()));
+        assert_eq!(heard(&both), [Heard::Signal(one), Heard::Signal(other)]);
+        let newer = heard(&both.replacen("01", "02", 1));
+        assert_eq!(newer, [Heard::Gap, Heard::Signal(other)]);
+        assert_eq!(heard(""), []);
         for strange in ["x", "0", "00", "+1", "é", &both[1..], &both[..70]] {
-            assert_eq!(read(strange), None, "{strange}");
+            assert_eq!(heard(strange), [Heard::Gap], "{strange}");
         }
         let most = write(&[one; MANY]);
         assert!(most.len() < 8000, "{}", most.len());

@@ -15,7 +15,7 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Either, Shared, select},
 };
-use portcullis_core::{Clock, Heard, StoreError};
+use portcullis_core::{Clock, Heard, SignalListeners, StoreError};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, PushInfo, PushKind, RedisError, ServerErrorKind,
     Value,
@@ -23,7 +23,7 @@ use redis::{
 };
 use tokio::runtime::Handle;
 
-use crate::{problem::describe, script::Script, signals::Listeners};
+use crate::{problem::describe, script::Script, signals::read};
 
 /// How long it may take to connect, by the system's clock. It goes on while those who asked for
 /// it have long been told that it takes too long.
@@ -53,7 +53,7 @@ pub(crate) struct Link {
 #[derive(Clone)]
 pub(crate) struct Ear {
     pub(crate) channel: String,
-    pub(crate) listeners: Arc<Listeners>,
+    pub(crate) listeners: SignalListeners,
 }
 
 #[derive(Default)]
@@ -315,10 +315,7 @@ async fn connect(
     client: Client,
     ear: Option<Ear>,
 ) -> Result<MultiplexedConnection, RedisError> {
-    let (closed, listeners) = (
-        link.clone(),
-        ear.as_ref().map(|ear| Arc::clone(&ear.listeners)),
-    );
+    let (closed, listeners) = (link.clone(), ear.as_ref().map(|ear| ear.listeners.clone()));
     let forget = move |link: &Weak<Link>| {
         if let Some(link) = link.upgrade() {
             link.forget(number);
@@ -333,7 +330,7 @@ async fn connect(
             match (push.kind, &listeners) {
                 (PushKind::Disconnection, _) => forget(&closed),
                 // Of one channel, so it need not be asked of which.
-                (PushKind::Message, Some(listeners)) => listeners.read(push.data.get(1)),
+                (PushKind::Message, Some(listeners)) => read(listeners, push.data.get(1)),
                 _ => {}
             }
             Ok::<(), SendError>(())

@@ -2,10 +2,12 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 
-use portcullis_core::{Clock, Heard, Signal, SignalBus, SignalListener, StoreError};
+use portcullis_core::{
+    Clock, Heard, Signal, SignalBus, SignalListener, SignalListeners, StoreError,
+};
 use redis::{Client, Value};
 
 use crate::link::{Ear, Link};
@@ -29,12 +31,8 @@ pub struct RedisSignals(pub(crate) Arc<Bus>);
 pub(crate) struct Bus {
     link: Arc<Link>,
     channel: String,
-    listeners: Arc<Listeners>,
+    listeners: SignalListeners,
 }
-
-/// Who is told.
-#[derive(Default)]
-pub(crate) struct Listeners(Mutex<Vec<Weak<dyn SignalListener>>>);
 
 impl Bus {
     pub(crate) fn new(
@@ -44,10 +42,10 @@ impl Bus {
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let channel = format!("{prefix}:signals");
-        let listeners = Arc::new(Listeners::default());
+        let listeners = SignalListeners::new();
         let ear = Ear {
             channel: channel.clone(),
-            listeners: Arc::clone(&listeners),
+            listeners: listeners.clone(),
         };
         Arc::new(Self {
             link: Link::with_ear(client, timeout, clock, ear),
@@ -59,9 +57,7 @@ impl Bus {
 
 impl SignalBus for RedisSignals {
     fn subscribe(&self, listener: Weak<dyn SignalListener>) {
-        let mut listeners = self.0.listeners.all();
-        listeners.retain(|listener| listener.strong_count() > 0);
-        listeners.push(listener);
+        self.0.listeners.add(listener);
     }
 
     async fn publish(&self, signals: &[Signal]) -> Result<(), StoreError> {
@@ -92,35 +88,11 @@ impl RedisSignals {
     }
 }
 
-impl Listeners {
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<dyn SignalListener>>> {
-        // What the lock protects is whole between any two statements.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells all of something.
-    pub(crate) fn tell(&self, heard: &[Heard]) {
-        // Not under the lock: a listener may do anything.
-        let listeners = self.all().clone();
-        for listener in listeners.iter().filter_map(Weak::upgrade) {
-            heard.iter().for_each(|heard| listener.hear(*heard));
-        }
-    }
-
-    /// Tells all what stands in a message. What cannot be read may have meant anything.
-    pub(crate) fn read(&self, message: Option<&Value>) {
-        let Some(Value::BulkString(bytes)) = message else {
-            return self.tell(&[Heard::Gap]);
-        };
-        let (signals, rest) = bytes.as_chunks::<{ Signal::LEN }>();
-        if !rest.is_empty() {
-            return self.tell(&[Heard::Gap]);
-        }
-        let heard = signals.iter().map(|bytes| {
-            let signal = Signal::from_bytes(bytes);
-            signal.map_or(Heard::Gap, Heard::Signal)
-        });
-        self.tell(&heard.collect::<Vec<_>>());
+/// Tells all what stands in a message.
+pub(crate) fn read(listeners: &SignalListeners, message: Option<&Value>) {
+    match message {
+        Some(Value::BulkString(bytes)) => listeners.tell_message(bytes),
+        _ => listeners.tell(&[Heard::Gap]),
     }
 }
 
@@ -132,6 +104,8 @@ impl fmt::Debug for RedisSignals {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use portcullis_core::{OwnerKey, RevokedKey};
 
     use super::*;
@@ -163,10 +137,10 @@ mod tests {
             (Some(Value::Okay), vec![Heard::Gap]),
             (None, vec![Heard::Gap]),
         ] {
-            let (listeners, notes) = (Listeners::default(), Arc::new(Notes::default()));
+            let (listeners, notes) = (SignalListeners::new(), Arc::new(Notes::default()));
             let listener: Weak<Notes> = Arc::downgrade(&notes);
-            listeners.all().push(listener);
-            listeners.read(message.as_ref());
+            listeners.add(listener);
+            read(&listeners, message.as_ref());
             assert_eq!(*notes.0.lock().unwrap(), expected, "{message:?}");
         }
     }

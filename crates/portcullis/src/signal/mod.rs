@@ -71,7 +71,7 @@ mod bus;
 mod ear;
 mod memory;
 
-pub use portcullis_core::{Heard, Signal, SignalBus, SignalListener};
+pub use portcullis_core::{Heard, Signal, SignalBus, SignalListener, SignalListeners};
 
 pub use self::memory::MemorySignals;
 pub(crate) use self::{
