@@ -3,6 +3,7 @@
 
 mod metrics;
 mod records;
+mod replace;
 mod shutdown;
 mod stats;
 mod tasks;

@@ -70,7 +70,9 @@ pub trait Authenticator: Send + Sync + 'static {
     }
 
     /// Ends the tasks of the authenticator, and completes when they have ended. Asked when the
-    /// gate is shut down, after its last request: it is asked for no verdict after it.
+    /// gate is shut down, after its last request: it is asked for no verdict after it. Where others
+    /// have taken its place while the gate runs, it is asked a minute later, and only a request that
+    /// has been waiting for all of that time may still want a verdict.
     fn shutdown(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

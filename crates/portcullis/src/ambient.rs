@@ -17,6 +17,8 @@ pub(crate) struct Ambient {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sink: Arc<dyn AuditSink>,
     pub(crate) base_path: Option<Arc<str>>,
+    /// The setters that were called.
+    pub(crate) settings: Vec<&'static str>,
 }
 
 impl Default for Ambient {
@@ -25,6 +27,7 @@ impl Default for Ambient {
             clock: Arc::new(SystemClock::new()),
             sink: Arc::new(TracingSink::new()),
             base_path: None,
+            settings: Vec::new(),
         }
     }
 }
@@ -33,6 +36,15 @@ impl Ambient {
     /// A clock that nobody sets. The layers of a stack have one together.
     pub(crate) fn time(&self) -> Time {
         Time::new(Arc::clone(&self.clock))
+    }
+
+    /// What the layers of a gate have that runs already.
+    pub(crate) fn of(shared: &Shared) -> Self {
+        Self {
+            clock: Arc::clone(&shared.clock),
+            base_path: shared.base_path.clone(),
+            ..Self::default()
+        }
     }
 
     /// For a loose layer, of which nobody knows whether another one decides further in.
@@ -101,6 +113,7 @@ macro_rules! ambient_setters {
         /// Where time comes from. The system's clock by default; a virtual one in tests.
         pub fn with_clock(mut self, clock: impl $crate::Clock) -> Self {
             self.ambient.clock = std::sync::Arc::new(clock);
+            self.ambient.settings.push("with_clock");
             self
         }
 
@@ -111,6 +124,7 @@ macro_rules! ambient_setters {
         /// gate: a layer that is built alone refuses it.
         pub fn with_audit(mut self, sink: impl $crate::audit::AuditSink) -> Self {
             self.ambient.sink = std::sync::Arc::new(sink);
+            self.ambient.settings.push("with_audit");
             self
         }
 
@@ -120,6 +134,7 @@ macro_rules! ambient_setters {
         /// On axum it is not needed: the original path is read there (feature `axum`).
         pub fn with_base_path(mut self, path: impl Into<std::sync::Arc<str>>) -> Self {
             self.ambient.base_path = Some(path.into());
+            self.ambient.settings.push("with_base_path");
             self
         }
     };

@@ -3,9 +3,11 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    sync::Arc,
     task::{Context, Poll},
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -23,10 +25,10 @@ use crate::resource::Metadata;
 /// mounted.
 #[derive(Clone, Debug)]
 #[must_use = "endpoints have to be mounted to be reached"]
-pub struct Endpoints(Option<Metadata>);
+pub struct Endpoints(Arc<ArcSwap<Option<Metadata>>>);
 
 impl Endpoints {
-    pub(crate) fn new(metadata: Option<Metadata>) -> Self {
+    pub(crate) fn new(metadata: Arc<ArcSwap<Option<Metadata>>>) -> Self {
         Self(metadata)
     }
 }
@@ -47,10 +49,9 @@ impl<B> Service<Request<B>> for Endpoints {
         let path = original.map_or(request.uri().path(), |uri| uri.0.path());
         #[cfg(not(feature = "axum"))]
         let path = request.uri().path();
-        let answer = self
-            .0
-            .as_ref()
-            .and_then(|metadata| metadata.answer(request.method(), path));
+        let metadata = self.0.load();
+        let answer =
+            Option::as_ref(&metadata).and_then(|metadata| metadata.answer(request.method(), path));
         let response = answer.map_or_else(
             || {
                 let mut response = Response::new(Bytes::new());

@@ -94,7 +94,7 @@
 //!
 //! Logouts that an issuer signals, goodbyes in the words of MCP and A2A, approvals; browser login,
 //! passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the operator's
-//! tool; another configuration without a restart.
+//! tool.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -20,11 +20,10 @@ use super::{
 use crate::{
     ambient::{Ambient, ambient_setters},
     challenge::{Challenges, Source},
-    frame::Steps,
+    frame::{CurrentSteps, Steps},
     resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
     signal::AnySignalBus,
-    time::Time,
 };
 
 /// The settings of an [`AuthnLayer`]. Setters keep their mistakes; [`build`](Self::build)
@@ -76,13 +75,18 @@ impl AuthnBuilder {
         let resource = self.settings.resource(&mut errors);
         let assembled = keep(
             self.settings
-                .assemble(&self.ambient, self.ambient.time(), resource.as_ref()),
+                .assemble(&self.ambient, resource.as_ref(), |revocations| {
+                    revocations.assemble(self.ambient.time()).map(Arc::new)
+                }),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
         match (assembled, shared) {
             (Some(assembled), Some(shared)) if errors.is_empty() => Ok(AuthnLayer {
-                steps: Arc::new(Steps::new(vec![Arc::new(assembled.step)], shared)),
+                steps: CurrentSteps::new(Arc::new(Steps::new(
+                    vec![Arc::new(assembled.step)],
+                    shared,
+                ))),
                 metadata: assembled.metadata,
                 authenticators: assembled.authenticators.into(),
                 revocations: assembled.revocations,
@@ -262,12 +266,17 @@ impl AuthnSettings {
             .ok()
     }
 
+    /// The setters of what is looked up for each request.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = &'static str> {
+        self.revocations.settings()
+    }
+
     /// Checks every setting and builds the authenticators for the place they will stand in.
     pub(crate) fn assemble(
         self,
         ambient: &Ambient,
-        time: Time,
         resource: Option<&Resource>,
+        revocations: impl FnOnce(RevocationSettings) -> Result<Arc<Revocations>, ConfigErrors>,
     ) -> Result<Assembled, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         self.details.check(&mut errors);
@@ -331,11 +340,10 @@ impl AuthnSettings {
             &mut errors,
         );
 
-        let revocations = keep(self.revocations.assemble(time), &mut errors);
+        let revocations = keep(revocations(self.revocations), &mut errors);
         let (Some(challenges), Some(revocations)) = (challenges, revocations) else {
             return Err(errors);
         };
-        let revocations = Arc::new(revocations);
         let chain = authenticators
             .iter()
             .zip(&descriptions)

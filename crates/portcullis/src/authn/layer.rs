@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use arc_swap::ArcSwap;
 use portcullis_core::NotReady;
 use tower_layer::Layer;
 
@@ -9,7 +10,7 @@ use super::{Authn, AuthnBuilder, chain::AnyAuthenticator};
 use crate::{
     audit::Stats,
     endpoints::Endpoints,
-    frame::{Shell, Steps},
+    frame::{CurrentSteps, Shell},
     resource::Metadata,
     revocation::{Revocation, Revocations, RevokeError},
 };
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is added to a service"]
 pub struct AuthnLayer {
-    pub(super) steps: Arc<Steps>,
+    pub(super) steps: CurrentSteps,
     pub(super) metadata: Option<Metadata>,
     pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
     pub(super) revocations: Arc<Revocations>,
@@ -33,7 +34,7 @@ impl AuthnLayer {
     /// What has to be reachable without a credential: the resource metadata. To be mounted at
     /// the root of the server, outside this layer.
     pub fn endpoints(&self) -> Endpoints {
-        Endpoints::new(self.metadata.clone())
+        Endpoints::new(Arc::new(ArcSwap::from_pointee(self.metadata.clone())))
     }
 
     /// Completes when every authenticator can decide.
@@ -70,7 +71,7 @@ impl AuthnLayer {
     /// How many decisions there were, where this is the outermost of our layers.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.steps.stats()
+        self.steps.load().stats()
     }
 }
 
@@ -79,7 +80,7 @@ impl<S> Layer<S> for AuthnLayer {
 
     fn layer(&self, inner: S) -> Authn<S> {
         Authn {
-            shell: Shell::new(inner, Arc::clone(&self.steps)),
+            shell: Shell::new(inner, self.steps.clone()),
         }
     }
 }

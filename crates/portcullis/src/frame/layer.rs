@@ -59,12 +59,14 @@ macro_rules! shell_layer {
         #[derive(Clone, Debug)]
         #[must_use = "a layer does nothing until it is added to a service"]
         pub struct $layer {
-            steps: ::std::sync::Arc<$crate::frame::Steps>,
+            steps: $crate::frame::CurrentSteps,
         }
 
         impl $layer {
             pub(super) fn new(steps: ::std::sync::Arc<$crate::frame::Steps>) -> Self {
-                Self { steps }
+                Self {
+                    steps: $crate::frame::CurrentSteps::new(steps),
+                }
             }
 
             $(#[$builder_doc])*
@@ -75,7 +77,7 @@ macro_rules! shell_layer {
             /// How many decisions there were, where this is the outermost of our layers.
             #[must_use]
             pub fn stats(&self) -> $crate::audit::Stats {
-                self.steps.stats()
+                self.steps.load().stats()
             }
         }
 
@@ -83,9 +85,8 @@ macro_rules! shell_layer {
             type Service = $service<S>;
 
             fn layer(&self, inner: S) -> $service<S> {
-                let steps = ::std::sync::Arc::clone(&self.steps);
                 $service {
-                    shell: $crate::frame::Shell::new(inner, steps),
+                    shell: $crate::frame::Shell::new(inner, self.steps.clone()),
                 }
             }
         }

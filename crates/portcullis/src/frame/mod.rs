@@ -6,6 +6,7 @@
 //! them all in one list, so that five layers cost one exchange, one future and one pair of
 //! bodies.
 
+mod current;
 mod doors;
 mod flown;
 mod future;
@@ -19,6 +20,7 @@ mod steps;
 mod tail;
 
 pub(crate) use self::{
+    current::CurrentSteps,
     doors::Doors,
     layer::{shell_layer, shell_service},
     request_body::{KeepBody, WrapBody},

@@ -276,9 +276,10 @@ mod tests {
 
     fn flown() -> Flown {
         let shared = Ambient::default().build().unwrap();
-        let steps = Arc::new(Steps::new(Vec::new(), shared));
+        let shared = Arc::new(shared);
+        let steps = Arc::new(Steps::new(Vec::new(), Arc::clone(&shared)));
         let (mut parts, ()) = http::Request::new(()).into_parts();
-        let exchange = Exchange::open(&mut parts, steps.shared());
+        let exchange = Exchange::open(&mut parts, &shared);
         Flown::new(Presence::enter(&steps, true).unwrap(), exchange)
     }
 

@@ -11,21 +11,22 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
+    current::CurrentSteps,
     future::{ResponseFuture, hand_on},
     request_body::RequestBodies,
     response_body::ResponseBody,
-    steps::{Passage, Steps},
+    steps::Passage,
 };
 
 /// A service with steps in front of it. `M` says what becomes of the request's body.
 pub(crate) struct Shell<S, M> {
     inner: S,
-    steps: Arc<Steps>,
+    steps: CurrentSteps,
     bodies: PhantomData<fn() -> M>,
 }
 
 impl<S, M> Shell<S, M> {
-    pub(crate) fn new(inner: S, steps: Arc<Steps>) -> Self {
+    pub(crate) fn new(inner: S, steps: CurrentSteps) -> Self {
         Self {
             inner,
             steps,
@@ -48,7 +49,7 @@ impl<S, M> Shell<S, M> {
 
 impl<S: Clone, M> Clone for Shell<S, M> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.steps))
+        Self::new(self.inner.clone(), self.steps.clone())
     }
 }
 
@@ -76,7 +77,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        match self.steps.run(&mut parts, true) {
+        let steps = self.steps.load();
+        match steps.run(&mut parts, true) {
             Passage::Pass(flown) => {
                 let future = hand_on::<S, B, M>(&mut self.inner, parts, body, flown.exchange());
                 ResponseFuture::calling(future, flown)
@@ -84,8 +86,8 @@ where
             Passage::Refuse(response) => ResponseFuture::refused(response),
             Passage::Wait(waiting) => ResponseFuture::waiting(waiting, body, self.take_ready()),
             Passage::Defer => {
-                let (service, steps) = (self.take_ready(), Arc::clone(&self.steps));
-                ResponseFuture::deferred(parts, body, service, steps)
+                let steps = Arc::clone(&steps);
+                ResponseFuture::deferred(parts, body, self.take_ready(), steps)
             }
         }
     }

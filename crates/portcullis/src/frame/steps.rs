@@ -56,11 +56,11 @@ pub(crate) enum Landing {
 }
 
 impl Steps {
-    pub(crate) fn new(steps: Vec<Arc<dyn Step>>, shared: Shared) -> Self {
+    pub(crate) fn new(steps: Vec<Arc<dyn Step>>, shared: impl Into<Arc<Shared>>) -> Self {
         let cutter = steps.iter().find_map(|step| Arc::clone(step).cutter());
         Self {
             steps,
-            shared: Arc::new(shared),
+            shared: shared.into(),
             cutter,
             is_innermost: false,
         }
@@ -69,10 +69,6 @@ impl Steps {
     pub(crate) fn innermost(mut self) -> Self {
         self.is_innermost = true;
         self
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
     }
 
     pub(crate) fn doors(&self) -> &Doors {

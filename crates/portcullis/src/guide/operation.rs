@@ -38,6 +38,7 @@
 //! |---|---|
 //! | log somebody out, everywhere and at once | [`end_sessions`](crate::GateHandle::end_sessions) |
 //! | take a credential, a client or a subject out of use | [`revoke`](crate::GateHandle::revoke) |
+//! | add an issuer, change a requirement or any other setting | [`replace`](crate::GateHandle::replace) |
 //! | tell somebody why his API key is refused | `explain` of its `KeyRing` or `KeyRegistry` (feature `api-keys`) |
 //!
 //! What deserves an alarm: `records_lost` and the reason

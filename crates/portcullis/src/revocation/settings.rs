@@ -34,6 +34,16 @@ impl RevocationSettings {
         self.key = Some(key);
     }
 
+    /// The setters that were called.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = &'static str> {
+        let called = [
+            self.store.as_ref().map(|_| "with_revocations"),
+            self.key.as_ref().map(|_| "with_revocation_key"),
+            self.bus.as_ref().map(|_| "with_signals"),
+        ];
+        called.into_iter().flatten()
+    }
+
     pub(crate) fn assemble(self, time: Time) -> Result<Revocations, ConfigErrors> {
         let store = self
             .store

@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore, SignalBus};
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
-    KeepSession, MemorySessions, SessionLayer,
+    AllSessions, KeepSession, MemorySessions, SessionLayer,
     keys::Keying,
     policy::Policy,
     registry::Registry,
@@ -172,8 +173,72 @@ impl SessionSettings {
         self.signals = Some(bus);
     }
 
+    /// The setters of what sessions are kept in.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = &'static str> {
+        let called = [
+            self.store.as_ref().map(|_| "with_store"),
+            self.key.as_ref().map(|_| "with_key"),
+            self.signals.as_ref().map(|_| "with_signals"),
+        ];
+        called.into_iter().flatten()
+    }
+
+    /// Checks every setting, for a gate whose sessions are there. The rules come into force by
+    /// [`AllSessions::replace_policy`].
+    pub(crate) fn assemble_onto(
+        self,
+        sessions: &AllSessions,
+    ) -> Result<(KeepSession, Policy), ConfigErrors> {
+        let shared = Arc::clone(&sessions.0);
+        let step = KeepSession {
+            shared,
+            passive: self.passive.clone(),
+        };
+        self.check().into_result((step, self.policy))
+    }
+
     /// Checks every setting. `time` and `tasks` are those of all layers beside it.
     pub(crate) fn assemble(self, time: Time, tasks: Tasks) -> Result<KeepSession, ConfigErrors> {
+        let mut errors = self.check();
+        let outlasts = self
+            .store
+            .as_ref()
+            .is_some_and(|store| !store.is_volatile());
+        if outlasts && self.key.is_none() {
+            let problem = "is missing, and the store outlasts the process: after a restart nobody \
+                           who was logged out would be found in it; draw 16 random bytes once, \
+                           and keep them where the server's other secrets are";
+            errors.push(ConfigError::new("with_key", problem));
+        }
+        let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
+            return Err(errors);
+        };
+        let store = self.store.unwrap_or_else(|| {
+            tracing::info!(
+                target: "portcullis",
+                "sessions are kept in the memory of this process: a restart forgets them, and \
+                 who was ended",
+            );
+            Arc::new(MemorySessions::default())
+        });
+        errors.into_result(KeepSession {
+            shared: Arc::new(Shared {
+                store,
+                time,
+                keying,
+                policy: ArcSwap::from_pointee(self.policy),
+                registry: Registry::default(),
+                touching: Touching::default(),
+                tasks,
+                signals: self.signals.map(|bus| Arc::new(Signals::new(bus))),
+                asking: Semaphore::new(ASKING),
+            }),
+            passive: self.passive,
+        })
+    }
+
+    /// What is wrong with the rules and the routes.
+    fn check(&self) -> ConfigErrors {
         let mut errors = ConfigErrors::default();
         let Policy {
             idle,
@@ -222,41 +287,7 @@ impl SessionSettings {
                 ));
             }
         }
-        let outlasts = self
-            .store
-            .as_ref()
-            .is_some_and(|store| !store.is_volatile());
-        if outlasts && self.key.is_none() {
-            let problem = "is missing, and the store outlasts the process: after a restart nobody \
-                           who was logged out would be found in it; draw 16 random bytes once, \
-                           and keep them where the server's other secrets are";
-            errors.push(ConfigError::new("with_key", problem));
-        }
-        let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
-            return Err(errors);
-        };
-        let store = self.store.unwrap_or_else(|| {
-            tracing::info!(
-                target: "portcullis",
-                "sessions are kept in the memory of this process: a restart forgets them, and \
-                 who was ended",
-            );
-            Arc::new(MemorySessions::default())
-        });
-        errors.into_result(KeepSession {
-            shared: Arc::new(Shared {
-                store,
-                time,
-                keying,
-                policy: self.policy,
-                registry: Registry::default(),
-                touching: Touching::default(),
-                tasks,
-                signals: self.signals.map(|bus| Arc::new(Signals::new(bus))),
-                asking: Semaphore::new(ASKING),
-            }),
-            passive: self.passive,
-        })
+        errors
     }
 }
 

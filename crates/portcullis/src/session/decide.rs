@@ -53,7 +53,7 @@ impl Step for KeepSession {
         let shared = &self.shared;
         let keys = shared.keying.keys(principal.evidence());
         let now = shared.time.now();
-        let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
+        let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
                 if record.over(now).is_none() && caller.is_known_to(&record) =>
@@ -78,7 +78,7 @@ impl Step for KeepSession {
             let shared = &self.shared;
             let keys = shared.keying.keys(principal.evidence());
             let now = shared.time.now();
-            let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
+            let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
             let outcome = shared.admit(&caller).await;
             let result = match self.settle(&parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
@@ -104,13 +104,13 @@ impl Cutter for KeepSession {
     fn cut(&self, exchange: &Exchange, over: EndReason) -> Refusal {
         let kind = exchange.principal().map(|principal| principal.kind());
         let kind = kind.unwrap_or(EvidenceKind::Standing);
-        refusal(&self.shared.policy, exchange, kind, over)
+        refusal(&self.shared.policy(), exchange, kind, over)
     }
 }
 
 /// All sessions of a layer, for whoever operates it.
 #[derive(Clone)]
-pub(crate) struct AllSessions(Arc<Shared>);
+pub(crate) struct AllSessions(pub(super) Arc<Shared>);
 
 impl AllSessions {
     pub(crate) async fn end(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
@@ -120,6 +120,11 @@ impl AllSessions {
         tasks
             .to_the_end(async move { shared.end_all(owner).await })
             .await
+    }
+
+    /// Has others in place of the rules: for who comes from now on, and for what runs.
+    pub(crate) fn replace_policy(&self, policy: Policy) {
+        self.0.policy.store(Arc::new(policy));
     }
 
     /// Has what runs in sessions stop, and nobody looks after them any more. They go on.
@@ -241,7 +246,7 @@ impl KeepSession {
                          issuer say so, or set `with_reopening_by_issue_time`",
                     );
                 }
-                refusal(&self.shared.policy, exchange, caller.kind, reason)
+                refusal(&self.shared.policy(), exchange, caller.kind, reason)
             }
             Bar::Forgotten => challenge(
                 LAYER,

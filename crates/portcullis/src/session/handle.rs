@@ -288,7 +288,7 @@ impl Session {
         } = &*self.0;
         let is_ended = self.0.is_ended.load(Ordering::Acquire);
         let age = shared.time.steady().saturating_since(self.0.came_at);
-        let is_activity = *is_activity && age < shared.policy.max_running && !is_ended;
+        let is_activity = *is_activity && age < shared.policy().max_running && !is_ended;
         if is_activity || *is_new {
             let noted_at = (!is_new).then_some(self.0.active_at);
             shared.touch(keys, *id, exchange, noted_at);
@@ -342,7 +342,7 @@ impl Session {
         };
         let kind = exchange.principal().map(|principal| principal.kind());
         let kind = kind.unwrap_or(EvidenceKind::Standing);
-        Err(refusal(&self.0.shared.policy, exchange, kind, over))
+        Err(refusal(&self.0.shared.policy(), exchange, kind, over))
     }
 
     /// Why nothing more may be done in it, as far as that can be said at once.

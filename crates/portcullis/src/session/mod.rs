@@ -144,5 +144,6 @@ pub(crate) use self::{
     builder::SessionSettings,
     decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
     handle::{Looked, Looking},
+    policy::Policy,
     running::Running,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The settings that the rules need.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Policy {
+pub(crate) struct Policy {
     /// How long a session may be inactive.
     pub(super) idle: Duration,
     /// How long it may last.

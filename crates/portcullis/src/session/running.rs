@@ -452,7 +452,7 @@ impl Drop for Running {
             .time
             .steady()
             .saturating_since(self.request.started_at)
-            < self.live.shared.policy.max_running;
+            < self.live.shared.policy().max_running;
         if is_in_time && self.request.counts() {
             self.live.touch_by(&self.request);
         }

@@ -7,6 +7,7 @@ use portcullis_core::{
     SessionRecord, SessionState, Sessions, Signal, StoreError, Timestamp, entropy,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -40,7 +41,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn AnySessionStore>,
     pub(super) time: Time,
     pub(super) keying: Keying,
-    pub(super) policy: Policy,
+    /// What the rules go by now. Others may come in their place.
+    pub(super) policy: ArcSwap<Policy>,
     pub(super) registry: Registry,
     pub(super) touching: Touching,
     pub(super) tasks: Tasks,
@@ -68,11 +70,16 @@ impl From<StoreError> for Failure {
 }
 
 impl Shared {
+    pub(super) fn policy(&self) -> Policy {
+        **self.policy.load()
+    }
+
     /// Whether a caller is in, with what the store has to be asked and told for it.
     pub(super) async fn admit(
         &self,
         caller: &Caller,
     ) -> Result<Result<SessionRecord, Bar>, Failure> {
+        let policy = self.policy();
         for _ in 0..MAX_TRIES {
             let sessions = self.store.load(caller.keys.owner).await?;
             let fresh = fresh_id()?;
@@ -82,7 +89,7 @@ impl Shared {
                 now: self.time.now(),
                 steady: self.time.steady(),
             };
-            let ruling = rule(&sessions, caller, &self.policy, moment, forgotten, fresh);
+            let ruling = rule(&sessions, caller, &policy, moment, forgotten, fresh);
             let (record, changes) = match ruling {
                 Ruling::Continue(record) => return Ok(Ok(record)),
                 Ruling::Refuse(bar) => return Ok(Err(bar)),
@@ -284,7 +291,7 @@ impl Shared {
             }
             Check::NeedsIo => {}
         }
-        let apart = self.policy.idle / TOUCHES;
+        let apart = self.policy().idle / TOUCHES;
         if noted_at.is_some_and(|noted_at| at.saturating_since(noted_at) < apart) {
             return false;
         }
@@ -346,7 +353,7 @@ fn fresh_id() -> Result<SessionId, StoreError> {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("policy", &self.policy)
+            .field("policy", &self.policy())
             .finish_non_exhaustive()
     }
 }

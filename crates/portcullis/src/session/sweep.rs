@@ -182,14 +182,14 @@ fn look(live: &Arc<Live>) {
 
 /// How often a store that has to be asked is asked: several times until it is too late.
 fn interval(shared: &Shared) -> Duration {
-    let bound = shared.policy.max_unconfirmed;
+    let bound = shared.policy().max_unconfirmed;
     bound.map_or(LOOK, |bound| LOOK.min(bound / 3))
 }
 
 /// Whether nobody could say for too long that a session lives.
 fn is_unconfirmed(live: &Live) -> bool {
     let shared = &live.shared;
-    let Some(bound) = shared.policy.max_unconfirmed else {
+    let Some(bound) = shared.policy().max_unconfirmed else {
         return false;
     };
     let state = live.state();
@@ -280,7 +280,7 @@ fn judge(live: &Live, found: Option<&SessionRecord>) {
 
 /// A request that keeps the session active, if one runs.
 fn active_request(live: &Live, now: Timestamp) -> Option<Arc<Request>> {
-    let max_running = live.shared.policy.max_running;
+    let max_running = live.shared.policy().max_running;
     let state = live.state();
     let mut requests = state.requests.iter();
     requests

@@ -2,9 +2,12 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator};
+use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator, sabotaged};
 
-use super::{Gate, GateHandle};
+use super::{
+    Gate, GateHandle,
+    installed::{Ground, Installed, Layers},
+};
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::{AuthnSettings, authn_setters, keep},
@@ -13,7 +16,7 @@ use crate::{
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
-    session::{KeepSession, SessionBuilder, SessionSettings},
+    session::{SessionBuilder, SessionSettings},
     step_up::{StepUpBuilder, StepUpSettings},
     tasks::Tasks,
 };
@@ -130,21 +133,44 @@ impl StackBuilder<Complete> {
     ///
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<(Gate, GateHandle), ConfigErrors> {
+        let tasks = Tasks::default();
+        let (layers, ground) = self.assemble(None, &tasks)?;
+        tracing::info!(target: "portcullis", layers = ?layers.steps, "the gate is built");
+        let installed = Arc::new(Installed::new(layers));
+        let handle = GateHandle::new(Arc::clone(&installed), ground, tasks);
+        Ok((Gate::new(installed), handle))
+    }
+
+    /// Checks every setting, and puts the layers in their order: on a ground of their own, or on
+    /// that of a gate that runs.
+    pub(super) fn assemble(
+        self,
+        onto: Option<&Ground>,
+        tasks: &Tasks,
+    ) -> Result<(Layers, Ground), ConfigErrors> {
         let mut errors = ConfigErrors::default();
+        if let Some(ground) = onto {
+            self.check_onto(ground, &mut errors);
+        }
+        let ambient = onto.map_or(self.ambient, |ground| Ambient::of(&ground.shared));
         let resource = self.settings.resource(&mut errors);
         let resource = resource.as_ref();
-        let time = self.ambient.time();
-        let tasks = Tasks::default();
+        let time = onto.map_or_else(|| ambient.time(), |ground| ground.time.clone());
         let bus = self.settings.bus();
         let authn = self
             .settings
-            .assemble(&self.ambient, time.clone(), resource);
+            .assemble(&ambient, resource, |settings| match onto {
+                Some(ground) if !sabotaged!("gate.replaced_stores") => {
+                    Ok(Arc::clone(&ground.revocations))
+                }
+                _ => settings.assemble(time.clone()).map(Arc::new),
+            });
         let authn = keep(authn, &mut errors);
         let mut perimeter = self.perimeter;
         if let Some(authn) = &authn {
             perimeter.keep_credentials(authn.step.consumed());
         }
-        let perimeter = keep(perimeter.assemble(&self.ambient, resource), &mut errors);
+        let perimeter = keep(perimeter.assemble(&ambient, resource), &mut errors);
         if self.binding.is_some() && self.session.is_none() {
             errors.push(ConfigError::new(
                 "with_binding",
@@ -153,10 +179,15 @@ impl StackBuilder<Complete> {
             ));
         }
         let session = self.session.and_then(|mut session| {
+            if let Some(sessions) = onto.and_then(|ground| ground.sessions.as_ref()) {
+                let assembled = keep(session.assemble_onto(sessions), &mut errors)?;
+                return Some((assembled.0, Some(assembled.1)));
+            }
             if let Some(bus) = bus {
                 session.with_signals(bus);
             }
-            keep(session.assemble(time, tasks.clone()), &mut errors)
+            let assembled = session.assemble(time.clone(), tasks.clone());
+            Some((keep(assembled, &mut errors)?, None))
         });
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
@@ -177,11 +208,14 @@ impl StackBuilder<Complete> {
                 ),
             ));
         }
-        let quota = self.quota.map(|quota| quota.assemble(&self.ambient));
+        let quota = self.quota.map(|quota| quota.assemble(&ambient));
         let quota = keep(quota.transpose(), &mut errors);
         let step_up = self.step_up.map(StepUpSettings::assemble).transpose();
         let step_up = keep(step_up, &mut errors);
-        let shared = keep(self.ambient.build_for_gate(), &mut errors);
+        let shared = match onto {
+            Some(ground) => Some(Arc::clone(&ground.shared)),
+            None => keep(ambient.build_for_gate(), &mut errors).map(Arc::new),
+        };
         let (
             Some(authn),
             Some(perimeter),
@@ -211,8 +245,9 @@ impl StackBuilder<Complete> {
         }
         steps.push(Arc::new(perimeter));
         steps.push(Arc::new(authn.step));
-        let sessions = session.as_ref().map(KeepSession::sessions);
-        if let Some(session) = session {
+        let sessions = session.as_ref().map(|(session, _)| session.sessions());
+        let policy = session.as_ref().and_then(|(_, policy)| *policy);
+        if let Some((session, _)) = session {
             steps.push(Arc::new(session));
         }
         if let Some(binding) = binding {
@@ -226,16 +261,47 @@ impl StackBuilder<Complete> {
         }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 
-        let steps = Arc::new(Steps::new(steps, shared).innermost());
-        tracing::info!(target: "portcullis", layers = ?steps, "the gate is built");
-        let handle = GateHandle::new(
-            Arc::clone(&steps),
-            authn.authenticators.into(),
-            authn.revocations,
+        let ground = Ground {
+            shared: Arc::clone(&shared),
+            revocations: authn.revocations,
             sessions,
-            tasks,
-        );
-        Ok((Gate::new(steps, authn.metadata), handle))
+            time,
+            resource: resource.map(|resource| Arc::clone(resource.identifier())),
+        };
+        let layers = Layers {
+            steps: Arc::new(Steps::new(steps, shared).innermost()),
+            authenticators: authn.authenticators.into(),
+            metadata: authn.metadata,
+            policy,
+        };
+        Ok((layers, ground))
+    }
+
+    /// What a gate keeps for as long as it runs cannot be given to it a second time.
+    fn check_onto(&self, ground: &Ground, errors: &mut ConfigErrors) {
+        let of_session = self.session.iter().flat_map(SessionSettings::stores);
+        let given = self.ambient.settings.iter().copied();
+        let given = given.chain(self.settings.stores()).chain(of_session);
+        for setting in given {
+            errors.push(ConfigError::new(
+                setting,
+                "is given to a stack that comes in the place of another; the gate keeps its \
+                 clock, sink, stores, keys and bus, so leave it out",
+            ));
+        }
+        if self.settings.resource.as_deref() != ground.resource.as_deref() {
+            errors.push(ConfigError::new(
+                "with_resource",
+                "is not what it was when the gate was built; give the same, or build another gate",
+            ));
+        }
+        if self.session.is_some() != ground.sessions.is_some() {
+            let problem = match ground.sessions {
+                Some(_) => "was not called, and the gate has sessions; call it as well",
+                None => "was called, and the gate was built without sessions; leave it out",
+            };
+            errors.push(ConfigError::new("with_session", problem));
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! The gate as a layer.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::Request;
 use tower_layer::Layer;
 
+use super::installed::Installed;
 use crate::{
     endpoints::Endpoints,
     exchange::Slot,
-    frame::{RequestBody, Shell, Steps, shell_service},
-    resource::Metadata,
+    frame::{RequestBody, Shell, shell_service},
 };
 
 /// All layers of a [`Stack`](super::Stack) as one Tower layer.
@@ -22,16 +22,23 @@ use crate::{
 /// The inner service is given a [`RequestBody`]. A service that insists on another body type
 /// takes `.map_request(|request| request.map(Body::new))` of `tower::ServiceBuilder` in
 /// between.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a gate guards nothing until it is added to a service"]
 pub struct Gate {
-    steps: Arc<Steps>,
-    metadata: Option<Metadata>,
+    installed: Arc<Installed>,
+    /// Where the resource metadata is found, which does not change.
+    metadata_url: Option<Box<str>>,
 }
 
 impl Gate {
-    pub(super) fn new(steps: Arc<Steps>, metadata: Option<Metadata>) -> Self {
-        Self { steps, metadata }
+    pub(super) fn new(installed: Arc<Installed>) -> Self {
+        let metadata = installed.outside().load();
+        let metadata_url = Option::as_ref(&metadata).map(|metadata| metadata.url().into());
+        drop(metadata);
+        Self {
+            installed,
+            metadata_url,
+        }
     }
 
     /// What has to be reachable without a credential: the resource metadata.
@@ -39,19 +46,29 @@ impl Gate {
     /// A gate at the root of the server answers for it by itself. One that is nested does not
     /// see those requests: mount this service at the root, outside the gate.
     pub fn endpoints(&self) -> Endpoints {
-        Endpoints::new(self.metadata.clone())
+        Endpoints::new(Arc::clone(self.installed.outside()))
     }
 
     /// The URL of the resource metadata (RFC 9728), which challenges point to. `None` without
-    /// a resource, or if no authenticator names an authorization server.
+    /// a resource, or if no authenticator named an authorization server when the gate was built.
     #[must_use]
     pub fn metadata_url(&self) -> Option<&str> {
-        self.metadata.as_ref().map(Metadata::url)
+        self.metadata_url.as_deref()
     }
 
-    /// The layers that stand in this gate, from outside in.
+    /// The layers that stand in this gate now, from outside in.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.steps.slots()
+        let slots: Vec<_> = self.installed.steps().load().slots().collect();
+        slots.into_iter()
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("steps", self.installed.steps())
+            .field("metadata_url", &self.metadata_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +77,7 @@ impl<S> Layer<S> for Gate {
 
     fn layer(&self, inner: S) -> Gated<S> {
         Gated {
-            shell: Shell::new(inner, Arc::clone(&self.steps)),
+            shell: Shell::new(inner, self.installed.steps().clone()),
         }
     }
 }

@@ -3,15 +3,16 @@
 use std::{fmt, sync::Arc};
 
 use portcullis_core::{NotReady, StoreError};
+use tokio::sync::Mutex;
+
+use super::installed::{Ground, Installed};
 
 #[cfg(feature = "metrics")]
 use crate::audit::Published;
 use crate::{
     audit::Stats,
     authn::AnyAuthenticator,
-    frame::Steps,
-    revocation::{Reach, Revocation, Revocations, RevokeError},
-    session::AllSessions,
+    revocation::{Reach, Revocation, RevokeError},
     tasks::Tasks,
 };
 
@@ -20,29 +21,22 @@ use crate::{
 /// Cheap to clone. Dropping it changes nothing about the gate.
 #[derive(Clone)]
 pub struct GateHandle {
-    pub(super) steps: Arc<Steps>,
-    pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
-    revocations: Arc<Revocations>,
-    pub(super) sessions: Option<AllSessions>,
+    pub(super) installed: Arc<Installed>,
+    pub(super) ground: Arc<Ground>,
     pub(super) tasks: Tasks,
+    /// Of those who replace the layers.
+    pub(super) turns: Arc<Mutex<()>>,
     #[cfg(feature = "metrics")]
     published: Arc<Published>,
 }
 
 impl GateHandle {
-    pub(super) fn new(
-        steps: Arc<Steps>,
-        authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
-        revocations: Arc<Revocations>,
-        sessions: Option<AllSessions>,
-        tasks: Tasks,
-    ) -> Self {
+    pub(super) fn new(installed: Arc<Installed>, ground: Ground, tasks: Tasks) -> Self {
         Self {
-            steps,
-            authenticators,
-            revocations,
-            sessions,
+            installed,
+            ground: Arc::new(ground),
             tasks,
+            turns: Arc::default(),
             #[cfg(feature = "metrics")]
             published: Arc::default(),
         }
@@ -62,19 +56,23 @@ impl GateHandle {
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
         let this = self.clone();
         let revoke = async move {
-            let now = this.revocations.now();
-            let revoked = this.revocations.revoke(&revocation, now).await;
+            let now = this.ground.revocations.now();
+            let revoked = this.ground.revocations.revoke(&revocation, now).await;
             if let Err(RevokeError::Invalid(_)) = revoked {
                 return revoked;
             }
             // At once: what comes now may take a while. And once more when it is done.
-            this.revocations.tell_others(&revocation).await;
-            let Some(sessions) = &this.sessions else {
+            this.ground.revocations.tell_others(&revocation).await;
+            let Some(sessions) = &this.ground.sessions else {
                 return revoked;
             };
             // Also where the store of revocations is down: what can be ended is ended.
             let cut_off = revocation.cut_off(now);
-            let reaches = |evidence: &_| this.revocations.reaches(evidence, &revocation, cut_off);
+            let reaches = |evidence: &_| {
+                this.ground
+                    .revocations
+                    .reaches(evidence, &revocation, cut_off)
+            };
             let ended = match revocation.sessions() {
                 Reach::Owner(issuer, subject, client) => {
                     sessions.revoke(issuer, subject, client, cut_off).await
@@ -84,7 +82,7 @@ impl GateHandle {
             };
             // After it: what is let in until then is in as well.
             sessions.cut(reaches);
-            this.revocations.tell_others(&revocation).await;
+            this.ground.revocations.tell_others(&revocation).await;
             revoked.and(ended.map_err(RevokeError::Store))
         };
         self.tasks.to_the_end(revoke).await
@@ -100,7 +98,7 @@ impl GateHandle {
     ///
     /// The store cannot say whether it did.
     pub async fn end_sessions(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
-        match &self.sessions {
+        match &self.ground.sessions {
             Some(sessions) => sessions.end(issuer, subject).await,
             None => Ok(0),
         }
@@ -115,19 +113,31 @@ impl GateHandle {
     ///
     /// The first authenticator that cannot decide, and why; or the gate is shut down.
     pub async fn ready(&self) -> Result<(), NotReady> {
-        if !self.steps.doors().are_open() {
-            return Err(NotReady::new("gate", "it is shut down"));
-        }
-        for authenticator in self.authenticators.iter() {
+        self.ready_with(&self.installed.authenticators()).await
+    }
+
+    pub(super) async fn ready_with(
+        &self,
+        authenticators: &[Arc<dyn AnyAuthenticator>],
+    ) -> Result<(), NotReady> {
+        let shut_down = || NotReady::new("gate", "it is shut down");
+        let doors = &self.ground.shared.doors;
+        for authenticator in authenticators {
+            if !doors.are_open() {
+                return Err(shut_down());
+            }
             Arc::clone(authenticator).ready().await?;
         }
-        Ok(())
+        match doors.are_open() {
+            true => Ok(()),
+            false => Err(shut_down()),
+        }
     }
 
     /// What has been counted, by reason code.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.steps.stats()
+        self.installed.steps().load().stats()
     }
 
     /// Hands what has been counted since the last time to the recorder of the crate `metrics`
@@ -143,7 +153,7 @@ impl GateHandle {
 impl fmt::Debug for GateHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GateHandle")
-            .field("steps", &self.steps)
+            .field("steps", self.installed.steps())
             .finish_non_exhaustive()
     }
 }

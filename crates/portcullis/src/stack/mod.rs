@@ -83,6 +83,8 @@ mod gate;
 #[cfg(feature = "axum")]
 mod guard;
 mod handle;
+mod installed;
+mod replace;
 mod shutdown;
 
 #[cfg(feature = "axum")]
@@ -91,5 +93,6 @@ pub use self::{
     builder::{Complete, Stack, StackBuilder, WantsAuthenticator},
     gate::{Gate, Gated},
     handle::GateHandle,
+    replace::ReplaceError,
     shutdown::Shutdown,
 };

@@ -1,6 +1,6 @@
 //! The end of a gate, in order.
 
-use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
 use portcullis_core::{Clock, SinkError};
 
@@ -76,14 +76,15 @@ impl GateHandle {
     /// # }
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
-        let (doors, shared) = (self.steps.doors(), self.steps.shared());
+        let shared = &self.ground.shared;
+        let doors = &shared.doors;
         let clock = &*shared.clock;
         doors.begin_closing();
         tracing::info!(target: "portcullis", ?grace, "the gate is being shut down");
         within(clock, grace, doors.emptied()).await;
         let ended = doors.running();
         doors.close();
-        if let Some(sessions) = &self.sessions {
+        if let Some(sessions) = &self.ground.sessions {
             sessions.stop();
         }
         within(clock, LINGER, doors.emptied()).await;
@@ -91,8 +92,8 @@ impl GateHandle {
 
         within(clock, LINGER, self.tasks.ended()).await;
         self.tasks.drop_all();
-        for authenticator in self.authenticators.iter() {
-            let shutdown = Arc::clone(authenticator).shutdown();
+        for authenticator in self.installed.all_authenticators() {
+            let shutdown = authenticator.shutdown();
             within(clock, LINGER, shutdown).await;
         }
         // What has been dropped ends as soon as its task is polled.
@@ -123,7 +124,7 @@ impl GateHandle {
 }
 
 /// What a future gives, if it does in time.
-async fn within<T>(
+pub(super) async fn within<T>(
     clock: &dyn Clock,
     most: Duration,
     future: impl Future<Output = T>,
