@@ -7,6 +7,7 @@
 
 mod calls;
 mod elsewhere;
+mod kept;
 mod meanwhile;
 mod requests;
 mod sessions;

@@ -115,7 +115,7 @@ pub trait SignalBus: Send + Sync + 'static {
     /// until it is dropped. It neither waits nor asks anybody.
     fn subscribe(&self, listener: Weak<dyn SignalListener>);
 
-    /// Tells all listeners on all servers, perhaps those of this bus too.
+    /// Tells all listeners on all servers, those of this bus too.
     ///
     /// # Errors
     ///

@@ -26,7 +26,7 @@ pub enum SignalPromise {
     HoldsNoListener,
     /// Nothing is told that nobody has published.
     MakesNothingUp,
-    /// All listeners of a bus are told.
+    /// All listeners of a bus are told, those of the server that publishes too.
     TellsEveryListener,
 }
 
@@ -161,9 +161,10 @@ async fn makes_nothing_up(here: &impl SignalBus, there: &impl SignalBus) {
 }
 
 async fn tells_every_listener(here: &impl SignalBus, there: &impl SignalBus) {
-    let several = [ready(there).await, ready(there).await, ready(there).await];
+    let several = [ready(there).await, ready(there).await, ready(here).await];
     publish(here, &[signal(1)]).await;
     catch_up(there).await;
+    catch_up(here).await;
     for notes in several {
         assert!(notes.take().covers(signal(1)));
     }

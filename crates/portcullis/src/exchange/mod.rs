@@ -9,6 +9,7 @@ mod id;
 mod original_path;
 mod record;
 mod seat;
+mod signals;
 mod slot;
 mod span;
 

@@ -4,10 +4,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use portcullis_core::{
-    Check, Evidence, EvidenceKind, ReasonCode, RevokedKey, StoreError, Timestamp,
+    Check, Evidence, EvidenceKind, ReasonCode, RevokedKey, Signal, StoreError, Timestamp,
 };
 
-use super::{Revocation, keys::Keying, store::AnyRevocationStore};
+use super::{
+    Revocation,
+    keys::{Keying, Keys},
+    store::AnyRevocationStore,
+};
 use crate::{
     exchange::Exchange,
     reason,
@@ -82,6 +86,13 @@ impl Revocations {
         // Where its keys cannot be told, it is let in nowhere either.
         let own = self.keying.keys(evidence);
         own.is_none_or(|own| own.as_slice().iter().any(|key| keys.contains(key)))
+    }
+
+    /// What a bus may tell of a credential.
+    pub(crate) fn signals(&self, evidence: &Evidence) -> Vec<Signal> {
+        let keys = self.keying.keys(evidence);
+        let keys = keys.as_ref().map(Keys::as_slice).unwrap_or_default();
+        keys.iter().copied().map(Signal::Revoked).collect()
     }
 
     /// The latest cut-off under a key.

@@ -15,7 +15,7 @@ use std::{
 
 use portcullis_core::{
     BindingReference, Check, EndReason, EvidenceKind, Scopes, SessionData, SessionId,
-    SessionRecord, SessionState, StoreError, Timestamp,
+    SessionRecord, SessionState, Signal, StoreError, Timestamp,
 };
 
 pub use self::ended::{Ended, Run};
@@ -126,6 +126,11 @@ impl Session {
             is_ended: AtomicBool::new(false),
             exchange: exchange.downgrade(),
         }))
+    }
+
+    /// What a bus may tell of it.
+    pub(crate) fn signal(&self) -> Signal {
+        Signal::Sessions(self.0.keys.owner)
     }
 
     /// Its name in records. It is no credential: nothing is found by it.
