@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
 use portcullis::{
     Clock as _, EvidenceKind, Principal, Secret, Stack, SystemClock,
     jwt::{Algorithm, ClientCredentials, Introspection, Issuer, Jwt},
+    session::SessionLayer,
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use portcullis_tests::{
     oidc_provider::Provider,
-    wire::{self, Server},
+    patience::until,
+    streams::{TICK, streaming},
+    wire::{self, KeptAlive, Server},
 };
+use tokio::task::JoinHandle;
 
 const RESOURCE: &str = "https://agent.example/opaque";
 const SECRET: &str = "a secret: of nobody & else";
@@ -39,25 +44,33 @@ impl Guarded {
             // Both kinds of token live at one endpoint.
             .add_authenticator(Jwt::new(issuer))
             .add_authenticator(introspection.dangerously_allow_local_network())
+            .with_session(SessionLayer::builder())
             .build()
             .unwrap();
         handle.ready().await.unwrap();
-        let router = Router::new().route(
-            "/whoami",
-            get(async |principal: Principal| principal.subject().to_owned()),
-        );
+        let router = Router::new()
+            .route(
+                "/whoami",
+                get(async |principal: Principal| principal.subject().to_owned()),
+            )
+            .route_service("/feed", streaming(&clock, "text/event-stream", TICK));
         let server = Server::axum(gate.guard(router)).await.unwrap();
         Self { clock, server }
     }
 
-    async fn call(&self, token: &str) -> (u16, String) {
+    async fn open(&self, path: &str, token: &str) -> Response<Incoming> {
         let request = Request::builder()
-            .uri("/whoami")
+            .uri(path)
             .header("host", "agent.example")
             .header("authorization", format!("Bearer {token}"))
             .body(Empty::new().boxed())
             .unwrap();
-        let response = wire::http1(self.server.address(), request).await.unwrap();
+        let mut connection = KeptAlive::connect(self.server.address()).await.unwrap();
+        connection.open(request).await.unwrap()
+    }
+
+    async fn call(&self, token: &str) -> (u16, String) {
+        let response = wire::read(self.open("/whoami", token).await).await.unwrap();
         let said = String::from_utf8(response.body().to_vec()).unwrap();
         (response.status().as_u16(), said)
     }
@@ -142,6 +155,43 @@ async fn a_token_that_is_taken_back_is_good_no_longer_than_its_answer() {
     guarded.clock.advance(Duration::from_secs(10));
     assert_eq!(guarded.call(&token).await.0, 401);
     audit.assert_refused("introspection_inactive", 401);
+}
+
+/// A stream is over when its issuer does not stand by its token any more, though nobody comes with it
+/// again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_a_token_that_is_taken_back() {
+    let provider = Provider::start().await;
+    let audit = RecordingAudit::new();
+    let credentials =
+        ClientCredentials::client_secret_basic("resource-basic", Secret::from(SECRET));
+    let introspection =
+        Introspection::new(provider.issuer(), credentials).with_cache_for(Duration::from_secs(10));
+    let guarded = Guarded::start(introspection, &provider, &audit).await;
+    let (taken, left) = (
+        provider.log_in("alice", "es256", RESOURCE).await.access,
+        provider.log_in("bob", "es256", RESOURCE).await.access,
+    );
+    let mut streams = Vec::new();
+    for token in [&taken, &left] {
+        let response = guarded.open("/feed", token).await;
+        assert_eq!(response.status(), 200);
+        streams.push(tokio::spawn(wire::read(response)));
+    }
+    provider.revoke("app-es256", &taken).await;
+    let is_over = |streams: &[JoinHandle<_>], index: usize| streams[index].is_finished();
+    // The clock goes on once a second, and what asks has its time in between.
+    let clock = guarded.clock.clone();
+    until("the end of the stream", async || {
+        clock.advance(Duration::from_secs(1));
+        is_over(&streams, 0)
+    })
+    .await;
+    assert!(!is_over(&streams, 1));
+    let said = streams.remove(0).await.unwrap().unwrap();
+    let said = String::from_utf8(said.body().to_vec()).unwrap();
+    assert!(said.contains("event: session-ended"), "{said}");
+    streams.remove(0).abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

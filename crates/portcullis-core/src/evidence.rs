@@ -2,8 +2,9 @@
 
 mod revocation_key;
 mod validity;
+mod withdrawal;
 
-pub use self::{revocation_key::RevocationKey, validity::InvalidEvidence};
+pub use self::{revocation_key::RevocationKey, validity::InvalidEvidence, withdrawal::Withdrawal};
 use crate::{Scopes, Timestamp};
 
 /// What an authenticator found out about the caller: plain data, constructible by anybody.
@@ -45,6 +46,7 @@ pub struct Evidence {
     actors: Vec<Actor>,
     revocation_keys: Vec<RevocationKey>,
     is_asserted_per_request: bool,
+    withdrawal: Option<Withdrawal>,
 }
 
 impl Evidence {
@@ -71,6 +73,7 @@ impl Evidence {
             actors: Vec::new(),
             revocation_keys: Vec::new(),
             is_asserted_per_request: false,
+            withdrawal: None,
         }
     }
 
@@ -160,6 +163,12 @@ impl Evidence {
         self
     }
 
+    /// By what its authenticator takes it back.
+    pub fn with_withdrawal(mut self, withdrawal: Withdrawal) -> Self {
+        self.withdrawal = Some(withdrawal);
+        self
+    }
+
     /// Who or what the credential stands for.
     #[must_use]
     pub fn kind(&self) -> EvidenceKind {
@@ -223,6 +232,18 @@ impl Evidence {
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.not_after
+    }
+
+    /// By what its authenticator takes it back, if it may.
+    #[must_use]
+    pub fn withdrawal(&self) -> Option<&Withdrawal> {
+        self.withdrawal.as_ref()
+    }
+
+    /// Whether its authenticator has taken it back.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawal().is_some_and(Withdrawal::is_withdrawn)
     }
 
     /// The credential's own id.

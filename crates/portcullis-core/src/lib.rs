@@ -89,7 +89,9 @@ pub use authenticator::{Authenticator, IntoAuthenticator, NotReady, Site};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
-pub use evidence::{Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey};
+pub use evidence::{
+    Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey, Withdrawal,
+};
 pub use peer_certificate::PeerCertificate;
 pub use possession::{
     IntoProofVerifier, ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict,

@@ -87,8 +87,17 @@
 //! A request for each token and each span of [`with_cache_for`](Introspection::with_cache_for),
 //! however many requests come with the token at the same time. That span is also how long a token
 //! stays good here after the issuer has revoked it; a revocation at the gate itself
-//! takes effect on the next request. A refusal is kept for five seconds at most. No token is kept:
-//! answers are found by a 128-bit hash with a key that is drawn when the authenticator is built.
+//! takes effect on the next request. A refusal is kept for five seconds at most. Answers are found by
+//! a 128-bit hash with a key that is drawn when the authenticator is built.
+//!
+//! # What runs
+//!
+//! A stream is not over when the answer about its token is. So the issuer is asked again after each
+//! span (of 30 seconds [without a cache](Introspection::without_cache)) for as long as something runs
+//! with the token, and what runs is cut when it says that the token is not good any more, unless a
+//! later token of the same session covers it. While the issuer cannot be asked, it goes on. For that
+//! the token is kept in memory, which is overwritten afterwards: until the span is over, and while
+//! something runs with it. Up to 65 536 tokens are looked after at a time.
 //!
 //! # When the issuer does not answer
 //!
@@ -104,6 +113,7 @@ mod endpoint;
 mod explanation;
 mod settings;
 mod signed;
+mod watch;
 
 pub use self::{
     authenticator::{IntrospectionAuthenticator, Stats},

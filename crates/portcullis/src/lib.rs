@@ -150,7 +150,7 @@ pub use portcullis_core::{
     InvalidScope, InvalidTraceParent, MalformedAuthorization, NotReady, ParentId, PeerCertificate,
     ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict, ProofVerifier, ReasonCode,
     Rejection, RejectionKind, RequestId, RequestView, RevocationKey, Scopes, Secret, Site, Sleep,
-    Spent, SystemClock, Timestamp, TraceId, TraceParent, Unavailable, Verdict, entropy,
+    Spent, SystemClock, Timestamp, TraceId, TraceParent, Unavailable, Verdict, Withdrawal, entropy,
 };
 
 pub use crate::{

@@ -8,18 +8,27 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
+use http_body_util::BodyExt as _;
 use portcullis::{
     Clock as _, Secret,
     jwt::{ClientCredentials, HttpClient, HttpError, HttpRequest, Introspection},
+    session::SessionLayer,
 };
 use portcullis_testing::identity_provider::Token;
+use portcullis_tests::{
+    patience::settle,
+    streams::{TICK, streaming},
+};
 use serde_json::{Value, json};
+use tower::{Layer as _, ServiceExt as _};
 
 use crate::{
     guard::{Guard, ISSUER, RESOURCE, Settings},
     harness::{Expected, Harness},
 };
 
+const SECOND: Duration = Duration::from_secs(1);
 const ENDPOINT: &str = "https://idp.example/introspect";
 const KEYS: &str = "https://idp.example/keys";
 const CLIENT: &str = "agent";
@@ -34,6 +43,47 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:signed answers", signed).await;
     harness.row("own:age of opaque tokens", ages).await;
     harness.row("own:kept answers", kept).await;
+    harness
+        .row("own:streams of tokens that were taken back", taken_back)
+        .await;
+}
+
+/// A stream ends a span after its issuer has taken its token back, with or without another request.
+async fn taken_back(harness: &mut Harness) {
+    for (name, exp) in [("with an end", true), ("without one", false)] {
+        let asking = Asking::running();
+        let answer = match exp {
+            true => asking.good(),
+            false => asking.good_without("exp"),
+        };
+        asking.desk.say_json(&answer);
+        let guard = &asking.guard;
+        let token = format!("opaque-{name}").replace(' ', "-");
+        let service = guard
+            .gate
+            .layer(streaming(&guard.clock, "text/event-stream", TICK));
+        let Ok(response) = service.oneshot(guard.bearer(&token)).await;
+        let is_open = response.status() == StatusCode::OK;
+        let reading = tokio::spawn(response.into_body().collect());
+        asking.pass(25).await;
+        harness.judged(
+            &format!("a stream of a token {name} goes on while its issuer stands by it"),
+            match is_open && !reading.is_finished() && asking.desk.asked() > 2 {
+                true => Ok(()),
+                false => Err("it does not, or nobody asks".to_owned()),
+            },
+        );
+        asking.desk.say_json(&json!({"active": false}));
+        asking.pass(12).await;
+        harness.judged(
+            &format!("a stream of a token {name} that was taken back"),
+            match reading.is_finished() {
+                true => Ok(()),
+                false => Err("it goes on".to_owned()),
+            },
+        );
+        reading.abort();
+    }
 }
 
 /// The issuer: status, media type and text of its answers.
@@ -94,7 +144,25 @@ impl Asking {
     }
 
     fn with(change: impl FnOnce(Introspection) -> Introspection) -> Self {
+        Self::of(Settings::fixed(), change)
+    }
+
+    /// With sessions, and a span of ten seconds.
+    fn running() -> Self {
         let mut settings = Settings::fixed();
+        settings.session = Some(SessionLayer::builder());
+        Self::of(settings, |it| it.with_cache_for(10 * SECOND))
+    }
+
+    async fn pass(&self, seconds: u64) {
+        for _ in 0..seconds {
+            settle().await;
+            self.guard.clock.advance(SECOND);
+        }
+        settle().await;
+    }
+
+    fn of(mut settings: Settings, change: impl FnOnce(Introspection) -> Introspection) -> Self {
         let desk = Desk {
             answer: Arc::default(),
             keys: settings.idp.jwks().to_string(),

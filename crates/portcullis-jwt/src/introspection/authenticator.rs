@@ -21,6 +21,7 @@ use super::{
     endpoint::Endpoint,
     explanation::{Unasked, explain},
     signed::{self, Signed},
+    watch::Watch,
 };
 use crate::{Explanation, flights::Flights, judge::Moment, reason, token};
 
@@ -45,8 +46,11 @@ pub(super) struct Inner {
     pub(super) prefixes: Vec<Box<str>>,
     pub(super) takes_jwts: bool,
     pub(super) answers: Answers,
+    pub(super) watch: Watch,
     /// How long an answer is kept, if any is.
     pub(super) keeps: Option<Duration>,
+    /// After how long it is asked again about a token with which something runs.
+    pub(super) asks_again: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) asked: AtomicU64,
 }
@@ -142,10 +146,18 @@ impl Inner {
     }
 
     /// Asks, and keeps the answer for as long as that may be.
-    async fn ask_and_keep(&self, key: u128, token: &str) -> Outcome {
+    pub(super) async fn ask_and_keep(self: &Arc<Self>, key: u128, token: &str) -> Outcome {
         // What the issuer says was true at some moment after this one.
         let asked_at = self.clock.instant();
         let outcome = self.ask(token).await;
+        let due = match outcome {
+            // Not at once again.
+            Outcome::Failed(_) => self.clock.instant(),
+            _ => asked_at,
+        };
+        let outcome = self
+            .watch
+            .note(self, key, token, outcome, due + self.asks_again);
         let now = self.clock.now();
         if let Some(time) = self.keeps.and_then(|most| lifetime(&outcome, most, now)) {
             self.answers.insert(key, outcome.clone(), asked_at + time);
@@ -233,6 +245,7 @@ impl Authenticator for IntrospectionAuthenticator {
     }
 
     async fn shutdown(&self) {
+        self.inner.watch.shutdown().await;
         if let Some(signed) = &self.inner.signed {
             signed.shutdown().await;
         }

@@ -1,6 +1,7 @@
 //! Answers that are kept for a while.
 //!
-//! No token is kept: an answer is found by a 128-bit hash with a key that only this process knows.
+//! No token is kept here: an answer is found by a 128-bit hash with a key that only this process
+//! knows.
 
 use std::{fmt, num::NonZeroUsize, time::Instant};
 
@@ -52,6 +53,13 @@ impl Answers {
             .filter(fresh)
             .or_else(|| self.refused.get(&key).filter(fresh))?;
         Some(entry.outcome)
+    }
+
+    /// Throws away what is kept of a token and does not count any more.
+    pub(super) fn forget(&self, key: u128, now: Instant) {
+        for entries in [&self.active, &self.refused] {
+            entries.remove_if(&key, |entry| entry.until <= now);
+        }
     }
 
     pub(super) fn insert(&self, key: u128, outcome: Outcome, until: Instant) {

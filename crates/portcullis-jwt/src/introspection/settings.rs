@@ -18,6 +18,7 @@ use super::{
     credentials::{ClientCredentials, Prepared},
     endpoint::Endpoint,
     signed::Signed,
+    watch::Watch,
 };
 use crate::{
     Algorithm, HttpClient, Issuer,
@@ -290,6 +291,8 @@ impl Introspection {
             takes_jwts: self.takes_jwts,
             answers: Answers::new(self.capacity, &key),
             keeps: self.span,
+            asks_again: self.span.unwrap_or(DEFAULT_SPAN),
+            watch: Watch::default(),
             clock: Arc::clone(site.clock()),
             asked: AtomicU64::new(0),
         }))

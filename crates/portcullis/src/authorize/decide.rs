@@ -100,14 +100,20 @@ fn check_end(exchange: &Exchange, now: Timestamp) -> Result<(), Refusal> {
     if let Some(session) = exchange.session() {
         return session.check(exchange);
     }
-    let end = exchange
-        .principal()
-        .and_then(|principal| principal.not_after());
-    if end.is_none_or(|end| now < end) {
+    let Some(principal) = exchange.principal() else {
         return Ok(());
-    }
-    let refusal = refused(StatusCode::UNAUTHORIZED, reason::CREDENTIAL_EXPIRED);
-    Err(with_invalid_token(exchange, refusal))
+    };
+    let reason = if principal.evidence().is_withdrawn() {
+        reason::CREDENTIAL_REVOKED
+    } else if principal.not_after().is_some_and(|end| end <= now) {
+        reason::CREDENTIAL_EXPIRED
+    } else {
+        return Ok(());
+    };
+    Err(with_invalid_token(
+        exchange,
+        refused(StatusCode::UNAUTHORIZED, reason),
+    ))
 }
 
 /// With a session, a later credential of it does not count here: a call is made with the one

@@ -15,6 +15,7 @@ use portcullis_core::{
 };
 
 use super::{
+    credential::Credential,
     handle::Session,
     policy::Policy,
     rules::{Bar, Caller},
@@ -201,10 +202,7 @@ impl KeepSession {
     }
 
     fn admit(&self, parts: &Parts, exchange: &Exchange, caller: &Caller, record: &SessionRecord) {
-        let credential = exchange.principal().and_then(|principal| {
-            let end = principal.not_after()?;
-            Some((principal.scopes().clone(), end))
-        });
+        let credential = exchange.principal().and_then(Credential::of);
         if let Some(credential) = &credential {
             // A client that has refreshed its token in time keeps its streams.
             let registry = &self.shared.registry;

@@ -14,12 +14,13 @@ use std::{
 };
 
 use portcullis_core::{
-    BindingReference, Check, EndReason, EvidenceKind, Scopes, SessionData, SessionId,
-    SessionRecord, SessionState, Signal, StoreError, Timestamp,
+    BindingReference, Check, EndReason, EvidenceKind, SessionData, SessionId, SessionRecord,
+    SessionState, Signal, StoreError, Timestamp,
 };
 
 pub use self::ended::{Ended, Run};
 use super::{
+    credential::Credential,
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
     registry::Registry,
@@ -57,7 +58,7 @@ struct Inner {
     /// Whether nobody had answered in it when this request came.
     is_new: bool,
     is_activity: bool,
-    credential: Option<(Scopes, Timestamp)>,
+    credential: Option<Credential>,
     live: OnceLock<Arc<Live>>,
     /// When the request came, by steady time.
     came_at: Timestamp,
@@ -107,7 +108,7 @@ impl Session {
         keys: &Keys,
         record: &SessionRecord,
         is_activity: bool,
-        credential: Option<(Scopes, Timestamp)>,
+        credential: Option<Credential>,
         exchange: &Exchange,
     ) -> Self {
         Self(Arc::new(Inner {

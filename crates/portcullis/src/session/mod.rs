@@ -113,6 +113,7 @@
 //! opens nothing.
 
 mod builder;
+mod credential;
 mod decide;
 mod handle;
 mod keys;

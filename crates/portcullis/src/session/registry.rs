@@ -12,9 +12,10 @@ use std::{
     },
 };
 
-use portcullis_core::{EndReason, Scopes, SessionId, Timestamp};
+use portcullis_core::{EndReason, SessionId, Timestamp};
 
 use super::{
+    credential::Credential,
     keys::Keys,
     running::{Live, lock},
     shared::Shared,
@@ -116,7 +117,7 @@ impl Registry {
     }
 
     /// Tells a session in which something runs of one more credential.
-    pub(super) fn note_credential(&self, id: SessionId, credential: &(Scopes, Timestamp)) {
+    pub(super) fn note_credential(&self, id: SessionId, credential: &Credential) {
         if let Some(live) = self.find(id) {
             live.note_credential(credential);
         }

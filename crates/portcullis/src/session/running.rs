@@ -10,15 +10,15 @@ use std::{
     time::Duration,
 };
 
-use super::{decide::record_end, handle::Session, keys::Keys, shared::Shared};
+use super::{
+    credential::Credential, decide::record_end, handle::Session, keys::Keys, shared::Shared,
+};
 use crate::{
     Principal,
     exchange::Exchange,
     revocation::{Bar, Revocations},
 };
-use portcullis_core::{
-    Check, EndReason, Evidence, RevokedKey, Scopes, SessionId, StoreError, Timestamp,
-};
+use portcullis_core::{Check, EndReason, Evidence, RevokedKey, SessionId, StoreError, Timestamp};
 
 /// The most grants of one session that are told apart at once.
 const MAX_CREDENTIALS: usize = 32;
@@ -39,7 +39,7 @@ pub(super) struct Live {
 pub(super) struct State {
     pub(super) requests: Vec<Arc<Request>>,
     /// What credentials of this session have allowed, and until when.
-    credentials: Vec<(Scopes, Timestamp)>,
+    credentials: Vec<Credential>,
     listeners: HashMap<u64, Waker>,
     next_listener: u64,
     /// When the store was last asked whether the session lives.
@@ -61,7 +61,7 @@ pub(super) struct Request {
     /// Whether it keeps the session active.
     is_activity: bool,
     /// What it was let in with, and until when.
-    pub(super) credential: Option<(Scopes, Timestamp)>,
+    credential: Option<Credential>,
     over: Over,
     waker: Mutex<Option<Waker>>,
     /// For the record of its end, which waits for nobody.
@@ -152,13 +152,11 @@ impl Live {
     /// Why nothing more may be done in the session with this credential, if so.
     pub(super) fn over_for(
         &self,
-        credential: Option<&(Scopes, Timestamp)>,
+        credential: Option<&Credential>,
         now: Timestamp,
     ) -> Option<EndReason> {
-        self.over().or_else(|| {
-            let end = self.state().credential_end(credential)?;
-            (end <= now).then_some(EndReason::CredentialExpired)
-        })
+        self.over()
+            .or_else(|| self.state().over_for(credential, now))
     }
 
     /// Notes that a request keeps the session active.
@@ -236,7 +234,7 @@ impl Live {
         self: &Arc<Self>,
         is_activity: bool,
         came_at: Timestamp,
-        credential: Option<(Scopes, Timestamp)>,
+        credential: Option<Credential>,
         exchange: &Exchange,
     ) -> Running {
         let request = Arc::new(Request {
@@ -273,19 +271,14 @@ impl Live {
         }
     }
 
-    pub(super) fn note_credential(&self, credential: &(Scopes, Timestamp)) {
+    pub(super) fn note_credential(&self, credential: &Credential) {
         let now = self.shared.time.now();
         let mut state = self.state();
-        state.credentials.retain(|(_, end)| *end > now);
+        state.credentials.retain(|known| known.over(now).is_none());
         let has_room = state.credentials.len() < MAX_CREDENTIALS;
-        let known = state
-            .credentials
-            .iter_mut()
-            .find(|(scopes, _)| *scopes == credential.0);
-        match known {
-            Some((_, end)) => *end = credential.1.max(*end),
-            None if has_room => state.credentials.push(credential.clone()),
-            None => {}
+        let mut known = state.credentials.iter_mut();
+        if !known.any(|known| known.extend(credential)) && has_room {
+            state.credentials.push(credential.clone());
         }
     }
 
@@ -322,16 +315,26 @@ impl Drop for Live {
 }
 
 impl State {
-    /// When a credential ends, by the latest that allows as much.
-    pub(super) fn credential_end(
-        &self,
-        credential: Option<&(Scopes, Timestamp)>,
-    ) -> Option<Timestamp> {
-        let (scopes, end) = credential?;
-        let as_much =
-            |(other, _): &&(Scopes, Timestamp)| scopes.iter().all(|scope| other.contains(scope));
-        let others = self.credentials.iter().filter(as_much).map(|(_, end)| *end);
-        Some(others.max().map_or(*end, |other| other.max(*end)))
+    /// Why nothing more may be done with a credential, unless another one that counts allows as much.
+    fn over_for(&self, credential: Option<&Credential>, now: Timestamp) -> Option<EndReason> {
+        let credential = credential?;
+        let over = credential.over(now)?;
+        let mut others = self.credentials.iter();
+        let is_covered = others.any(|other| other.over(now).is_none() && other.covers(credential));
+        (!is_covered).then_some(over)
+    }
+
+    /// The requests whose credential does not count any more, and why.
+    pub(super) fn over_by_credential(&self, now: Timestamp) -> Vec<(Arc<Request>, EndReason)> {
+        let running = self
+            .requests
+            .iter()
+            .filter(|request| request.over().is_none());
+        let over = running.filter_map(|request| {
+            let over = self.over_for(request.credential.as_ref(), now)?;
+            Some((Arc::clone(request), over))
+        });
+        over.collect()
     }
 }
 

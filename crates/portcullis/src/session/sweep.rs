@@ -288,20 +288,11 @@ fn active_request(live: &Live, now: Timestamp) -> Option<Arc<Request>> {
         .map(Arc::clone)
 }
 
-/// Ends requests whose credential has ended.
+/// Ends requests whose credential does not count any more.
 fn end_by_credential(live: &Live, now: Timestamp) {
-    let state = live.state();
-    let is_over = |end: Option<Timestamp>| end.is_some_and(|end| now >= end);
-    let over: Vec<_> = state
-        .requests
-        .iter()
-        .filter(|request| {
-            request.over().is_none() && is_over(state.credential_end(request.credential.as_ref()))
-        })
-        .map(Arc::clone)
-        .collect();
+    let over = live.state().over_by_credential(now);
     // Not under the lock: a waker may run anything.
-    drop(state);
-    over.iter()
-        .for_each(|request| request.end(EndReason::CredentialExpired));
+    for (request, reason) in over {
+        request.end(reason);
+    }
 }

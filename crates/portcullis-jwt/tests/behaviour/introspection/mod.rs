@@ -4,6 +4,7 @@ mod answers;
 mod configuration;
 mod questions;
 mod signed;
+mod watched;
 
 use std::sync::{Arc, Mutex};
 
