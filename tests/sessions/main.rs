@@ -4,6 +4,7 @@
 mod data;
 mod ends;
 mod faults;
+mod goodbyes;
 mod limits;
 mod people;
 mod starts;

@@ -120,6 +120,12 @@ impl World {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// Since the start of the clock.
+    pub(crate) fn clock_seconds(&self) -> u64 {
+        let now = portcullis::Clock::now(&self.clock);
+        now.saturating_since(VirtualClock::START).as_secs()
+    }
+
     #[track_caller]
     pub(crate) fn assert_refused(&self, reason: &str, status: u16) {
         let refused = self.audit.take().pop().unwrap();

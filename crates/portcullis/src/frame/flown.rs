@@ -16,8 +16,14 @@ use super::{
     doors::{Bed, End},
     presence::Presence,
     steps::Steps,
+    tail::Tail,
 };
-use crate::{exchange::Exchange, refusal::Refusal, session::Running};
+use crate::{
+    exchange::Exchange,
+    goodbye::{Cut, Words},
+    refusal::Refusal,
+    session::Running,
+};
 
 /// A request that has passed the steps of a layer. It goes with the handler and then with the
 /// body of the response, and writes down how the request ended when it is dropped: wherever
@@ -160,6 +166,20 @@ impl Flown {
             Over::Session(_) => End::Cut,
             Over::Shutdown => End::ShutDown,
         };
+    }
+
+    /// What a stream says last when it is ended.
+    pub(super) fn last_words(&self, over: Over, tail: &Tail) -> Words {
+        let cut = Cut {
+            over: match over {
+                Over::Session(reason) => Some(reason),
+                Over::Shutdown => None,
+            },
+            format: tail.format(),
+            exchange: &self.exchange,
+            call: tail.call().or_else(|| self.exchange.call()),
+        };
+        self.steps().goodbye().say(&cut).in_format(cut.format)
     }
 
     /// Lets the steps look at the handler's response.

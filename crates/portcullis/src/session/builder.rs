@@ -19,6 +19,7 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
     frame::Steps,
+    goodbye::Goodbye,
     signal::{AnySignalBus, Signals},
     tasks::Tasks,
     time::Time,
@@ -44,6 +45,7 @@ pub(crate) struct SessionSettings {
     key: Option<Secret>,
     passive: Vec<Box<str>>,
     signals: Option<Arc<dyn AnySignalBus>>,
+    goodbye: Option<Arc<dyn Goodbye>>,
 }
 
 impl SessionBuilder {
@@ -141,6 +143,14 @@ impl SessionBuilder {
         self
     }
 
+    /// What a stream says last when it is ended: [`Plain`](crate::goodbye::Plain) by default. In a
+    /// stack, set it [there](crate::stack::StackBuilder::with_goodbye). See
+    /// [`goodbye`](crate::goodbye).
+    pub fn with_goodbye(mut self, goodbye: impl Goodbye) -> Self {
+        self.settings.goodbye = Some(Arc::new(goodbye));
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -148,6 +158,7 @@ impl SessionBuilder {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
+        let goodbye = self.settings.goodbye();
         let step = keep(
             self.settings
                 .assemble(self.ambient.time(), Tasks::default()),
@@ -156,7 +167,7 @@ impl SessionBuilder {
         let shared = keep(self.ambient.build(), &mut errors);
         match (step, shared) {
             (Some(step), Some(shared)) if errors.is_empty() => Ok(SessionLayer::new(Arc::new(
-                Steps::new(vec![Arc::new(step)], shared),
+                Steps::new(vec![Arc::new(step)], shared).with_goodbye(goodbye),
             ))),
             _ => Err(errors),
         }
@@ -170,6 +181,11 @@ impl SessionBuilder {
 impl SessionSettings {
     pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
         self.signals = Some(bus);
+    }
+
+    /// What streams are told at their end.
+    pub(crate) fn goodbye(&self) -> Option<Arc<dyn Goodbye>> {
+        self.goodbye.clone()
     }
 
     /// Checks every setting. `time` and `tasks` are those of all layers beside it.

@@ -78,7 +78,8 @@
 //!
 //! - a handler that has not answered yet is dropped, and the client is answered 401;
 //! - a response that streams is ended: server-sent events at the end of an event, with a last
-//!   one, `event: session-ended`; everything else with an error, so that nobody takes what he
+//!   one, `event: session-ended`, or what the protocol has for it (see
+//!   [`goodbye`](crate::goodbye)); everything else with an error, so that nobody takes what he
 //!   has for the whole;
 //! - what a handler has spawned with [`Session::run`] is dropped;
 //! - [`Session::ended`] completes.
@@ -89,7 +90,7 @@
 //! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once.
 //!
 //! A gate that is [shut down](crate::GateHandle::shutdown) ends what runs in the same way, with other
-//! words: 503, and `event: shutting-down`. The sessions are not over by that.
+//! words: 503, and `event: shutting-down` or that of the protocol. The sessions are not over by that.
 //!
 //! # From elsewhere
 //!

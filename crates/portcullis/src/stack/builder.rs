@@ -10,6 +10,7 @@ use crate::{
     authn::{AuthnSettings, authn_setters, keep},
     binding::{BindingBuilder, BindingSettings},
     frame::{Step, Steps},
+    goodbye::Goodbye,
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
@@ -34,6 +35,7 @@ impl Stack {
             binding: None,
             quota: None,
             step_up: None,
+            goodbye: None,
             state: PhantomData,
         }
     }
@@ -60,6 +62,7 @@ pub struct StackBuilder<State> {
     binding: Option<BindingSettings>,
     quota: Option<QuotaSettings>,
     step_up: Option<StepUpSettings>,
+    goodbye: Option<Arc<dyn Goodbye>>,
     state: PhantomData<State>,
 }
 
@@ -81,6 +84,7 @@ impl<State> StackBuilder<State> {
             binding: self.binding,
             quota: self.quota,
             step_up: self.step_up,
+            goodbye: self.goodbye,
             state: PhantomData,
         }
     }
@@ -121,6 +125,13 @@ impl<State> StackBuilder<State> {
         self.step_up = Some(step_up.into_settings());
         self
     }
+
+    /// What a stream says last when its session is over or the gate is shut down:
+    /// [`Plain`](crate::goodbye::Plain) by default. See [`goodbye`](crate::goodbye).
+    pub fn with_goodbye(mut self, goodbye: impl Goodbye) -> Self {
+        self.goodbye = Some(Arc::new(goodbye));
+        self
+    }
 }
 
 impl StackBuilder<Complete> {
@@ -152,6 +163,8 @@ impl StackBuilder<Complete> {
                  `with_session` as well, or leave it out",
             ));
         }
+        let of_session = self.session.as_ref().and_then(SessionSettings::goodbye);
+        let goodbye = self.goodbye.or(of_session);
         let session = self.session.and_then(|mut session| {
             if let Some(bus) = bus {
                 session.with_signals(bus);
@@ -226,7 +239,8 @@ impl StackBuilder<Complete> {
         }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 
-        let steps = Arc::new(Steps::new(steps, shared).innermost());
+        let steps = Steps::new(steps, shared).innermost();
+        let steps = Arc::new(steps.with_goodbye(goodbye));
         tracing::info!(target: "portcullis", layers = ?steps, "the gate is built");
         let handle = GateHandle::new(
             Arc::clone(&steps),
