@@ -23,8 +23,9 @@ pub fn streaming<B>(
     clock: &VirtualClock,
     content_type: &'static str,
     text: &'static str,
-) -> impl Service<Request<B>, Response = Response<Ticks>, Error = Infallible, Future: Send> + Clone
-{
+) -> impl Service<Request<B>, Response = Response<Ticks>, Error = Infallible, Future: Send>
++ Clone
++ use<B> {
     let clock = clock.clone();
     tower::service_fn(move |_| {
         let mut response = Response::new(every_second(&clock, text));

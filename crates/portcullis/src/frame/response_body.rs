@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, response::Parts};
+use http::response::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use portcullis_core::EndReason;
@@ -58,9 +58,7 @@ pin_project! {
 impl<B> ResponseBody<B> {
     /// The handler's body. It is polled as a part of its request, as the handler was.
     pub(super) fn handler(body: B, mut flown: Flown, parts: &Parts) -> Self {
-        // A server reads no body of these.
-        let has_no_body = matches!(parts.status.as_u16(), 204 | 304);
-        if has_no_body || flown.exchange().method() == Method::HEAD {
+        if flown.has_no_body(parts) {
             flown.complete();
         }
         let is_looked_after = flown.is_looked_after();

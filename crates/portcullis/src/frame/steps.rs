@@ -25,6 +25,7 @@ use crate::{
     goodbye::{Goodbye, Look, Plain},
     reason,
     refusal::Refusal,
+    session::too_many_streams,
 };
 
 /// The steps of a layer, and what it brings for the exchanges that it makes.
@@ -195,6 +196,12 @@ impl Steps {
             exchange.note_answer(status, refusal.as_ref().map(Refusal::reason));
         }
         Some(refusal?.into_response(exchange.id()))
+    }
+
+    /// The answer in place of a stream of which there are too many.
+    pub(super) fn refuse_stream(&self, flown: &Flown) -> Response<Bytes> {
+        let exchange = flown.exchange();
+        exchange.in_span(|| refuse(too_many_streams(), exchange, flown.is_outermost()))
     }
 
     fn enter_and_decide(

@@ -84,6 +84,10 @@
 //! - what a handler has spawned with [`Session::run`] is dropped;
 //! - [`Session::ended`] completes.
 //!
+//! What may finish is a setting: after a deadline, for a
+//! [grace](SessionBuilder::with_grace); after the end of a credential, to its own
+//! [end](SessionBuilder::with_credential_expiry). After a revocation nothing may.
+//!
 //! That happens within a second, also where the client has stopped reading (then the body
 //! itself waits for the connection, but nothing works for it any more). That another server has
 //! ended a session is seen at once where both have a [bus](crate::signal), otherwise within 15
@@ -103,8 +107,10 @@
 //! | request | status | challenge |
 //! |---|---|---|
 //! | session idle or too old, credential of a user | 401 | `error="insufficient_user_authentication"`, `max_age` |
+//! | last authentication too old ([`with_reauthentication`](SessionBuilder::with_reauthentication)) | 401 | `error="insufficient_user_authentication"`, `max_age` |
 //! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
+//! | as many streams ([`with_max_streams`](SessionBuilder::with_max_streams)) | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
 //!
 //! # What it costs an attacker
@@ -113,6 +119,7 @@
 //! new sessions with 503 and never ends one that lives. A store that cannot answer is 503, and
 //! opens nothing.
 
+mod aal;
 mod builder;
 mod decide;
 mod handle;
@@ -126,6 +133,7 @@ mod running;
 mod shared;
 mod signalled;
 mod store;
+mod streams;
 mod sweep;
 mod touching;
 
@@ -136,14 +144,16 @@ pub use portcullis_core::{
 };
 
 pub use self::{
+    aal::Aal,
     builder::SessionBuilder,
     handle::{Ended, Run, Session, SessionValue},
     layer::{SessionLayer, WithSession},
     memory::MemorySessions,
+    policy::AtExpiry,
 };
 pub(crate) use self::{
     builder::SessionSettings,
-    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
+    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable, too_many_streams},
     handle::{Looked, Looking},
     running::Running,
 };
