@@ -26,11 +26,11 @@ mod targets;
 use engine::{Target, run};
 use targets::{
     api_key, api_key_record, audit_log, authorization, certificate_header, claims, dpop, forwarded,
-    introspection, key_set, path, session, token, trace_parent,
+    introspection, key_set, path, rpc_call, session, token, trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 14] = [
+const TARGETS: [&Target; 15] = [
     &api_key::TARGET,
     &api_key_record::TARGET,
     &audit_log::TARGET,
@@ -42,6 +42,7 @@ const TARGETS: [&Target; 14] = [
     &introspection::TARGET,
     &key_set::TARGET,
     &path::TARGET,
+    &rpc_call::TARGET,
     &session::TARGET,
     &token::TARGET,
     &trace_parent::TARGET,
@@ -100,6 +101,11 @@ fn key_set() {
 #[test]
 fn path() {
     run(&path::TARGET);
+}
+
+#[test]
+fn rpc_call() {
+    run(&rpc_call::TARGET);
 }
 
 #[test]

@@ -4,9 +4,13 @@
 mod data;
 mod ends;
 mod faults;
+mod goodbyes;
+mod graces;
 mod limits;
 mod people;
+mod reauthentication;
 mod starts;
+mod stream_caps;
 mod streams;
 mod touches;
 mod wire;

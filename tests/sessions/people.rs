@@ -78,13 +78,17 @@ impl World {
     }
 
     pub(crate) fn with(settings: impl FnOnce(SessionBuilder) -> SessionBuilder) -> Self {
+        Self::with_session(settings(short_sessions()))
+    }
+
+    pub(crate) fn with_session(session: SessionBuilder) -> Self {
         let (clock, audit) = (VirtualClock::new(), RecordingAudit::new());
         let (gate, handle) = Stack::builder()
             .with_clock(clock.clone())
             .with_audit(audit.clone())
             .with_resource(RESOURCE)
             .add_anonymous_route("/public")
-            .with_session(settings(short_sessions()))
+            .with_session(session)
             .add_authenticator(People)
             .build()
             .unwrap();
@@ -118,6 +122,12 @@ impl World {
 
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Since the start of the clock.
+    pub(crate) fn clock_seconds(&self) -> u64 {
+        let now = portcullis::Clock::now(&self.clock);
+        now.saturating_since(VirtualClock::START).as_secs()
     }
 
     #[track_caller]

@@ -25,7 +25,7 @@ use tower::{Layer as _, ServiceExt as _};
 use crate::people::{World, request, request_for};
 
 /// Lets time go by in steps in which everybody gets on.
-async fn pass(world: &World, seconds: u64) {
+pub(super) async fn pass(world: &World, seconds: u64) {
     for _ in 0..seconds {
         world.advance(1);
         settle().await;
@@ -33,10 +33,10 @@ async fn pass(world: &World, seconds: u64) {
 }
 
 /// A body in the hands of a client that reads.
-struct Reader(ResponseBody<Ticks>);
+pub(super) struct Reader(ResponseBody<Ticks>);
 
 impl Reader {
-    async fn open(
+    pub(super) async fn open(
         world: &World,
         request: Request<String>,
         content_type: &'static str,
@@ -50,12 +50,12 @@ impl Reader {
         Self(response.into_body())
     }
 
-    async fn events(world: &World, token: &str) -> Self {
+    pub(super) async fn events(world: &World, token: &str) -> Self {
         Self::open(world, request(token), "text/event-stream", TICK).await
     }
 
     /// What there is without waiting; `None` at the end.
-    async fn read(&mut self) -> Option<Result<String, BodyError>> {
+    pub(super) async fn read(&mut self) -> Option<Result<String, BodyError>> {
         settle().await;
         let mut all = String::new();
         loop {
@@ -76,7 +76,7 @@ impl Reader {
     }
 }
 
-const GOODBYE: &str = "event: session-ended\ndata:\n\n[end]";
+pub(super) const GOODBYE: &str = "event: session-ended\ndata:\n\n[end]";
 
 #[tokio::test]
 async fn a_stream_ends_with_its_session_after_a_last_event() {

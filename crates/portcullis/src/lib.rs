@@ -59,6 +59,7 @@
 //! | guard a whole server | [`stack`] |
 //! | add one layer to a service | [`perimeter`], [`authn`], [`session`], [`binding`], [`quota`], [`step_up`] |
 //! | end what a caller began | [`session`] |
+//! | say goodbye to streams in the words of MCP or A2A | [`goodbye`] |
 //! | take a credential away before it ends | [`revocation`] |
 //! | notice that a session has moved | [`binding`] |
 //! | accept tokens of an identity provider | `jwt` (feature `jwt`) |
@@ -92,9 +93,8 @@
 //!
 //! # Not yet
 //!
-//! Logouts that an issuer signals, goodbyes in the words of MCP and A2A, approvals; browser login,
-//! passkeys, device-bound cookies, risk scoring; outbound credentials, the leak guard, the operator's
-//! tool.
+//! Logouts that an issuer signals, approvals; browser login, passkeys, device-bound cookies, risk
+//! scoring; outbound credentials, the leak guard, the operator's tool.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -113,6 +113,7 @@ pub mod extract;
 pub mod forwarded_user;
 mod frame;
 mod gcra;
+pub mod goodbye;
 pub mod guide;
 mod json;
 mod parts;

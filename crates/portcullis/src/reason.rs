@@ -128,12 +128,16 @@ reasons! {
     SESSION_LIMIT = "session_limit";
     /// A session has begun.
     SESSION_OPENED = "session_opened";
+    /// The user authenticated too long ago for anything more in the session, or nobody says when.
+    SESSION_REAUTHENTICATION = "session_reauthentication";
     /// Somebody outside of the session ended it.
     SESSION_REVOKED = "session_revoked";
     /// The session store is full of sessions that live.
     SESSION_STORE_FULL = "session_store_full";
     /// The session store cannot say whether the caller is in.
     SESSION_STORE_UNAVAILABLE = "session_store_unavailable";
+    /// As many answers of the principal stream as may.
+    SESSION_STREAMS = "session_streams";
     /// Nobody could say for too long whether the session lives, so what ran in it was ended.
     SESSION_UNCONFIRMED = "session_unconfirmed";
     /// An answer was ended because the gate was shut down.

@@ -28,6 +28,7 @@ mod sessions;
 mod shutdown;
 mod sizes;
 mod step_up;
+mod streams;
 mod times;
 mod timing;
 mod unread;
@@ -59,6 +60,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     key_registry::play(harness).await;
     quotas::play(harness).await;
     sessions::play(harness).await;
+    streams::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
     elsewhere::play(harness).await;

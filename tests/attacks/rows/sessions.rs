@@ -1,4 +1,4 @@
-//! Sessions that are over, or were never there: S01–S16, X03, X06.
+//! Sessions that are over, or were never there: S01–S16, X03.
 
 use std::time::Duration;
 
@@ -50,7 +50,6 @@ pub(crate) async fn play(harness: &mut Harness) {
         ("X03", "see S13"),
         ("X04", "audit with back-pressure comes with the audit log"),
         ("X05", "there is no anomaly detection yet"),
-        ("X06", "there is no cap on streams yet"),
     ] {
         harness.not_yet(id, reason);
     }

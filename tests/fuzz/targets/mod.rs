@@ -12,6 +12,7 @@ pub(crate) mod forwarded;
 pub(crate) mod introspection;
 pub(crate) mod key_set;
 pub(crate) mod path;
+pub(crate) mod rpc_call;
 pub(crate) mod session;
 pub(crate) mod token;
 pub(crate) mod trace_parent;

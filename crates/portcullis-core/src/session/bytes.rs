@@ -128,7 +128,10 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
                 EndReason::Ended => 5,
                 EndReason::Idle => 6,
                 // No session is over by these others. One that is said to be must not be open.
-                EndReason::Revoked | EndReason::Shutdown | EndReason::Unconfirmed => 7,
+                EndReason::Reauthentication
+                | EndReason::Revoked
+                | EndReason::Shutdown
+                | EndReason::Unconfirmed => 7,
             };
             (reason, at)
         }

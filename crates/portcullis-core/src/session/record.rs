@@ -100,6 +100,9 @@ pub enum EndReason {
     Ended,
     /// It was inactive for too long.
     Idle,
+    /// The user authenticated too long ago. The session goes on with a later authentication. No
+    /// record says so.
+    Reauthentication,
     /// Somebody outside of it ended it.
     Revoked,
     /// The server on which something ran in it is shut down. The session goes on, elsewhere or
@@ -111,8 +114,8 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    /// A stable name: `abandoned`, `absolute`, `credential_expired`, `ended`, `idle`, `revoked`,
-    /// `shutdown`, `unconfirmed`.
+    /// A stable name: `abandoned`, `absolute`, `credential_expired`, `ended`, `idle`,
+    /// `reauthentication`, `revoked`, `shutdown`, `unconfirmed`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -121,6 +124,7 @@ impl EndReason {
             Self::CredentialExpired => "credential_expired",
             Self::Ended => "ended",
             Self::Idle => "idle",
+            Self::Reauthentication => "reauthentication",
             Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
             Self::Unconfirmed => "unconfirmed",

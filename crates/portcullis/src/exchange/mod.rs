@@ -37,6 +37,7 @@ use crate::{
     audit::Recorder,
     challenge::Challenges,
     frame::Doors,
+    goodbye::RpcCall,
     principal::{Identity, Principal},
     revocation::Revocations,
     session::Session,
@@ -83,6 +84,9 @@ struct Ledger {
     requirements: OnceLock<Arc<Requirements>>,
     /// Those of further `step_up` layers inside the first. Hardly any request has some.
     inner_requirements: Mutex<Vec<Arc<Requirements>>>,
+    /// The JSON-RPC call that the request makes, where somebody wants to know.
+    call: OnceLock<Box<RpcCall>>,
+    is_call_wanted: AtomicBool,
     /// Whether the one record of the decision has been written.
     is_decided: AtomicBool,
     /// Whether a layer has refused the request.
@@ -230,6 +234,8 @@ impl Exchange {
             session: OnceLock::new(),
             requirements: OnceLock::new(),
             inner_requirements: Mutex::default(),
+            call: OnceLock::new(),
+            is_call_wanted: AtomicBool::new(false),
             is_decided: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
             is_deciding: AtomicBool::new(true),
@@ -353,6 +359,25 @@ impl Exchange {
     pub(crate) fn set_session(&self, session: Session) {
         self.0.span.set_session(session.id());
         let _ = self.0.session.set(session);
+    }
+
+    /// Has the request's body looked at for the call that it makes.
+    pub(crate) fn want_call(&self) {
+        self.0.is_call_wanted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_call_wanted(&self) -> bool {
+        self.0.is_call_wanted.load(Ordering::Acquire)
+    }
+
+    /// Writes which call the request makes. The first that is found stays.
+    pub(crate) fn set_call(&self, call: RpcCall) {
+        let _ = self.0.call.set(Box::new(call));
+    }
+
+    /// The JSON-RPC call that the request makes, if it has been looked for and found.
+    pub(crate) fn call(&self) -> Option<&RpcCall> {
+        self.0.call.get().map(|call| &**call)
     }
 
     /// Whether every layer has let the request in.

@@ -9,15 +9,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, response};
+use http::{Method, Response, response};
+use http_body::Body;
 use portcullis_core::EndReason;
 
 use super::{
     doors::{Bed, End},
     presence::Presence,
     steps::Steps,
+    tail::Tail,
 };
-use crate::{exchange::Exchange, refusal::Refusal, session::Running};
+use crate::{
+    exchange::Exchange,
+    goodbye::{Cut, Words},
+    refusal::Refusal,
+    session::{Running, Session},
+};
 
 /// A request that has passed the steps of a layer. It goes with the handler and then with the
 /// body of the response, and writes down how the request ended when it is dropped: wherever
@@ -162,9 +169,52 @@ impl Flown {
         };
     }
 
+    /// What a stream says last when it is ended.
+    pub(super) fn last_words(&self, over: Over, tail: &Tail) -> Words {
+        let cut = Cut {
+            over: match over {
+                Over::Session(reason) => Some(reason),
+                Over::Shutdown => None,
+            },
+            format: tail.format(),
+            exchange: &self.exchange,
+            call: tail.call().or_else(|| self.exchange.call()),
+        };
+        self.steps().goodbye().say(&cut).in_format(cut.format)
+    }
+
     /// Lets the steps look at the handler's response.
-    pub(super) fn respond(&self, parts: &mut response::Parts) -> Option<Response<Bytes>> {
-        self.steps().respond(parts, self)
+    pub(super) fn respond(
+        &mut self,
+        parts: &mut response::Parts,
+        body: &impl Body,
+    ) -> Option<Response<Bytes>> {
+        let is_in_vain = self.is_looked_after()
+            && !self.has_no_body(parts)
+            && body.size_hint().exact().is_none()
+            && !self.may_stream();
+        match is_in_vain {
+            true => Some(self.steps().refuse_stream(self)),
+            false => self.steps().respond(parts, self),
+        }
+    }
+
+    /// Whether a server reads no body of such a response.
+    pub(super) fn has_no_body(&self, parts: &response::Parts) -> bool {
+        matches!(parts.status.as_u16(), 101 | 204 | 304) || self.exchange.method() == Method::HEAD
+    }
+
+    /// Whether the answer, whose length is not known, finds a place among those of its principal.
+    fn may_stream(&mut self) -> bool {
+        let session = self.exchange.session();
+        let is_counted = self.steps().ends_with_sessions()
+            && !self.exchange.is_refused()
+            && session.is_some_and(Session::counts_streams);
+        if !is_counted {
+            return true;
+        }
+        self.start_running();
+        self.running.as_ref().is_none_or(Running::take_place)
     }
 
     /// The answer in place of a handler that has not answered in time.

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Limited;
 use pin_project_lite::pin_project;
 
-use crate::{BoxError, exchange::Exchange};
+use crate::{BoxError, exchange::Exchange, goodbye::Look};
 
 pin_project! {
     /// The body of a request behind the perimeter: the client's, within the limit.
@@ -21,6 +21,8 @@ pin_project! {
     pub struct RequestBody<B> {
         #[pin]
         kind: Kind<B>,
+        // Looks for the JSON-RPC call in it, where somebody wants to know.
+        look: Option<Look>,
     }
 }
 
@@ -33,7 +35,7 @@ pin_project! {
 }
 
 impl<B> RequestBody<B> {
-    fn new(body: B, limit: Option<u64>) -> Self {
+    fn new(body: B, limit: Option<u64>, look: Option<Look>) -> Self {
         let kind = match limit.map(usize::try_from) {
             Some(Ok(limit)) => Kind::Limited {
                 body: Limited::new(body, limit),
@@ -41,7 +43,7 @@ impl<B> RequestBody<B> {
             // A limit beyond what the machine can address limits nothing.
             Some(Err(_)) | None => Kind::AsItIs { body },
         };
-        Self { kind }
+        Self { kind, look }
     }
 }
 
@@ -57,25 +59,53 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project().kind.project() {
+        let mut this = self.project();
+        let frame = match this.kind.as_mut().project() {
             KindProjection::AsItIs { body } => body
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
             KindProjection::Limited { body } => body.poll_frame(cx),
+        };
+        if let (Some(look), Poll::Ready(frame)) = (&mut *this.look, &frame) {
+            let goes_on = match frame {
+                Some(Ok(frame)) => {
+                    let part = frame.data_ref().map(Bytes::as_ref).unwrap_or_default();
+                    look.add(part, this.kind.is_end_stream())
+                }
+                Some(Err(_)) => false,
+                None => {
+                    look.end();
+                    false
+                }
+            };
+            if !goes_on {
+                *this.look = None;
+            }
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::AsItIs { body } => body.is_end_stream(),
-            Kind::Limited { body } => body.is_end_stream(),
-        }
+        self.kind.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::AsItIs { body } => body.size_hint(),
             Kind::Limited { body } => body.size_hint(),
+        }
+    }
+}
+
+impl<B> Kind<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::AsItIs { body } => body.is_end_stream(),
+            Self::Limited { body } => body.is_end_stream(),
         }
     }
 }
@@ -115,7 +145,7 @@ impl<B> RequestBodies<B> for WrapBody {
     type Body = RequestBody<B>;
 
     fn make(body: B, exchange: &Exchange) -> RequestBody<B> {
-        RequestBody::new(body, exchange.body_limit())
+        RequestBody::new(body, exchange.body_limit(), Look::of(exchange))
     }
 }
 
@@ -127,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_within_the_limit_is_as_it_was() {
-        let body = RequestBody::new(Full::new(Bytes::from_static(b"four")), Some(4));
+        let body = RequestBody::new(Full::new(Bytes::from_static(b"four")), Some(4), None);
         assert_eq!(body.size_hint().exact(), Some(4));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
     }
@@ -135,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_over_the_limit_ends_with_the_error_that_axum_knows() {
         for limit in [0, 3] {
-            let body = RequestBody::new(Full::new(Bytes::from_static(b"four")), Some(limit));
+            let body = RequestBody::new(Full::new(Bytes::from_static(b"four")), Some(limit), None);
             let error = body.collect().await.unwrap_err();
             assert!(error.is::<http_body_util::LengthLimitError>(), "{error}");
         }
@@ -143,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_limit_nothing_is_cut() {
-        let body = RequestBody::new(Full::new(Bytes::from(vec![0; 1 << 20])), None);
+        let body = RequestBody::new(Full::new(Bytes::from(vec![0; 1 << 20])), None, None);
         assert_eq!(body.collect().await.unwrap().to_bytes().len(), 1 << 20);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, response::Parts};
+use http::response::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use portcullis_core::EndReason;
@@ -16,12 +16,7 @@ use super::{
     flown::{Flown, Over},
     tail::Tail,
 };
-use crate::BoxError;
-
-/// The last event of a stream whose session is over.
-const SESSION_ENDED: &[u8] = b"event: session-ended\ndata:\n\n";
-/// The last event of a stream of a server that is shut down.
-const SHUTTING_DOWN: &[u8] = b"event: shutting-down\ndata:\n\n";
+use crate::{BoxError, goodbye::Words};
 
 pin_project! {
     /// The body of a response: the handler's, or one that the gate gives by itself.
@@ -52,7 +47,7 @@ pin_project! {
             #[pin]
             body: B,
             flown: Flown,
-            // Where in an event it is, if it is a stream of events that can be written to.
+            // Where in an event it is, if it is a stream of them that can be written to.
             events: Option<Tail>,
         },
         Cut,
@@ -63,9 +58,7 @@ pin_project! {
 impl<B> ResponseBody<B> {
     /// The handler's body. It is polled as a part of its request, as the handler was.
     pub(super) fn handler(body: B, mut flown: Flown, parts: &Parts) -> Self {
-        // A server reads no body of these.
-        let has_no_body = matches!(parts.status.as_u16(), 204 | 304);
-        if has_no_body || flown.exchange().method() == Method::HEAD {
+        if flown.has_no_body(parts) {
             flown.complete();
         }
         let is_looked_after = flown.is_looked_after();
@@ -110,7 +103,7 @@ where
                     flown.cut(over);
                     // What has a length would be longer than that with a goodbye.
                     let has_room = body.size_hint().exact().is_none();
-                    let last = last_frame(over, events.as_ref().filter(|_| has_room));
+                    let last = last_frame(over, events.as_ref().filter(|_| has_room), flown);
                     (last, flown.exchange().clone())
                 }
             },
@@ -122,7 +115,7 @@ where
         };
         // The handler's body is dropped here, and all that it holds.
         exchange.in_span(|| kind.set(Kind::Cut));
-        Poll::Ready(Some(last))
+        Poll::Ready(last)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -201,14 +194,17 @@ where
 /// The last frame of a body that is ended: a goodbye where there is room for one, otherwise an
 /// error, or the client would take what it has for the whole. In the middle of an event there is
 /// no goodbye: what is there of the event would be taken for the whole of it.
-fn last_frame(over: Over, events: Option<&Tail>) -> Result<Frame<Bytes>, BodyError> {
-    if events.is_some_and(Tail::is_between_events) {
-        return Ok(Frame::data(Bytes::from_static(match over {
-            Over::Session(_) => SESSION_ENDED,
-            Over::Shutdown => SHUTTING_DOWN,
-        })));
+fn last_frame(
+    over: Over,
+    events: Option<&Tail>,
+    flown: &Flown,
+) -> Option<Result<Frame<Bytes>, BodyError>> {
+    let tail = events.filter(|tail| tail.is_in_between());
+    match tail.map_or(Words::Error, |tail| flown.last_words(over, tail)) {
+        Words::End => None,
+        Words::Error => Some(Err(BodyError(Cause::Over(over)))),
+        Words::Say(_, bytes) => Some(Ok(Frame::data(bytes))),
     }
-    Err(BodyError(Cause::Over(over)))
 }
 
 /// Why a response's body ended early.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use tower_service::Service;
 
 use super::{
@@ -66,6 +67,7 @@ impl<S, B, M, R> Service<Request<B>> for Shell<S, M>
 where
     M: RequestBodies<B>,
     S: Service<Request<M::Body>, Response = Response<R>> + Clone,
+    R: Body,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;

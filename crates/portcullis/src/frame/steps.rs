@@ -22,8 +22,10 @@ use super::{
 use crate::{
     audit::Stats,
     exchange::{Exchange, Misplaced, Scope, Shared, Slot},
+    goodbye::{Goodbye, Look, Plain},
     reason,
     refusal::Refusal,
+    session::too_many_streams,
 };
 
 /// The steps of a layer, and what it brings for the exchanges that it makes.
@@ -35,6 +37,10 @@ pub(crate) struct Steps {
     /// Whether nothing of ours decides further in, so that the admission can be recorded
     /// before the handler runs.
     is_innermost: bool,
+    /// What is said to streams that are ended.
+    goodbye: Arc<dyn Goodbye>,
+    /// Whether it reads the calls that requests make.
+    reads_calls: bool,
 }
 
 /// What came of the steps.
@@ -63,7 +69,17 @@ impl Steps {
             shared: shared.into(),
             cutter,
             is_innermost: false,
+            goodbye: Arc::new(Plain),
+            reads_calls: false,
         }
+    }
+
+    pub(crate) fn with_goodbye(mut self, goodbye: Option<Arc<dyn Goodbye>>) -> Self {
+        if let Some(goodbye) = goodbye {
+            self.reads_calls = goodbye.reads_calls();
+            self.goodbye = goodbye;
+        }
+        self
     }
 
     pub(crate) fn innermost(mut self) -> Self {
@@ -87,6 +103,10 @@ impl Steps {
     /// Whether these are the steps of a gate.
     pub(super) fn is_gate(&self) -> bool {
         self.is_innermost
+    }
+
+    pub(super) fn goodbye(&self) -> &dyn Goodbye {
+        &*self.goodbye
     }
 
     /// Whether what is inside ends with its session.
@@ -121,6 +141,9 @@ impl Steps {
         let span = exchange.span_to_enter();
         let _entered = span.as_ref().map(Span::enter);
         exchange.set_deciding(true);
+        if self.reads_calls && Look::is_worth_while(parts) {
+            exchange.want_call();
+        }
         let Some(presence) = Presence::enter(self, is_outermost) else {
             return Passage::Refuse(refuse(Refusal::shutting_down(), &exchange, is_outermost));
         };
@@ -169,6 +192,12 @@ impl Steps {
             exchange.note_answer(status, refusal.as_ref().map(Refusal::reason));
         }
         Some(refusal?.into_response(exchange.id()))
+    }
+
+    /// The answer in place of a stream of which there are too many.
+    pub(super) fn refuse_stream(&self, flown: &Flown) -> Response<Bytes> {
+        let exchange = flown.exchange();
+        exchange.in_span(|| refuse(too_many_streams(), exchange, flown.is_outermost()))
     }
 
     fn enter_and_decide(

@@ -55,9 +55,11 @@
 //! | `session_forgotten` | 401 | `session` |
 //! | `session_idle` | 401 | `session`, `authorize` |
 //! | `session_limit` | 429 | `session` |
+//! | `session_reauthentication` | 401 | `session`, `authorize` |
 //! | `session_revoked` | 401 | `session`, `authorize` |
 //! | `session_store_full` | 503 | `session` |
 //! | `session_store_unavailable` | 503 | `session`, `binding`, `authorize` |
+//! | `session_streams` | 429 | `session` |
 //! | `session_unconfirmed` | 503 | the gate, of a handler that has not answered |
 //! | `shutting_down` | 503 | the gate, `authorize` |
 //! | `stack_misordered` | 500 | the layer that stands where it must not |

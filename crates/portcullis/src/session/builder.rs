@@ -8,18 +8,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
-    AllSessions, KeepSession, MemorySessions, SessionLayer,
+    Aal, AllSessions, AtExpiry, KeepSession, MemorySessions, SessionLayer,
     keys::Keying,
     policy::Policy,
     registry::Registry,
     shared::{ASKING, Shared},
     store::AnySessionStore,
+    streams::Streams,
     touching::Touching,
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
     frame::Steps,
+    goodbye::Goodbye,
     signal::{AnySignalBus, Signals},
     tasks::Tasks,
     time::Time,
@@ -40,11 +42,17 @@ pub struct SessionBuilder {
 /// What `session` is made from, beside what every layer has.
 #[derive(Default)]
 pub(crate) struct SessionSettings {
+    /// Apart from what a level of assurance says as well.
     policy: Policy,
+    level: Option<Aal>,
+    idle: Option<Duration>,
+    absolute: Option<Duration>,
+    reauthentication: Option<Option<Duration>>,
     store: Option<Arc<dyn AnySessionStore>>,
     key: Option<Secret>,
     passive: Vec<Box<str>>,
     signals: Option<Arc<dyn AnySignalBus>>,
+    goodbye: Option<Arc<dyn Goodbye>>,
 }
 
 impl SessionBuilder {
@@ -61,14 +69,124 @@ impl SessionBuilder {
     /// that has to be asked is told of activity eight times in that time at most, so a session
     /// there may end by as much as an eighth earlier.
     pub fn with_idle(mut self, idle: Duration) -> Self {
-        self.settings.policy.idle = idle;
+        self.settings.idle = Some(idle);
         self
     }
 
     /// How long a session may last, however active it is: a day by default. A user's session
     /// counts from when the user authenticated, where the issuer says so.
     pub fn with_absolute(mut self, absolute: Duration) -> Self {
-        self.settings.policy.absolute = absolute;
+        self.settings.absolute = Some(absolute);
+        self
+    }
+
+    /// How long ago a user may have authenticated: without a bound by default. It counts from the
+    /// latest authentication (`auth_time`) that the session has seen, and is apart from
+    /// [`with_idle`](Self::with_idle) and [`with_absolute`](Self::with_absolute): when it is past,
+    /// nothing new is let in and what runs is cut, with 401 and the challenge
+    /// `insufficient_user_authentication` with `max_age` (RFC 9470); the session and what it keeps
+    /// go on after a later authentication. For users alone, since nobody else can authenticate
+    /// again.
+    ///
+    /// A credential that does not say when its user authenticated is refused, unless the session
+    /// has seen one that does, or [`with_reopening_by_issue_time`](Self::with_reopening_by_issue_time)
+    /// takes the time of issue for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::session::SessionLayer;
+    ///
+    /// let layer = SessionLayer::builder()
+    ///     .with_absolute(Duration::from_secs(7 * 24 * 3600))
+    ///     .with_reauthentication(Duration::from_secs(8 * 3600))
+    ///     .build()?;
+    /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
+    pub fn with_reauthentication(mut self, interval: Duration) -> Self {
+        self.settings.reauthentication = Some(Some(interval));
+        self
+    }
+
+    /// Lets users be in however long ago they authenticated, within the other deadlines.
+    pub fn without_reauthentication(mut self) -> Self {
+        self.settings.reauthentication = Some(None);
+        self
+    }
+
+    /// The deadlines of a level of assurance of NIST SP 800-63B-4: its inactivity timeout for
+    /// [`with_idle`](Self::with_idle), its overall timeout for
+    /// [`with_reauthentication`](Self::with_reauthentication) and, so that it holds for whoever is
+    /// no user as well, for [`with_absolute`](Self::with_absolute). Each of these, where it is
+    /// called as well, goes before, in whatever order. See [`Aal`].
+    pub fn with_assurance_level(mut self, level: Aal) -> Self {
+        self.settings.level = Some(level);
+        self
+    }
+
+    /// For how long what runs may run on when its time is up: when its session was idle or too old,
+    /// the last authentication was, or the credential has expired. Not at all by default.
+    ///
+    /// Nothing new is let in meanwhile, and [calls](crate::authorize) are refused: what is there may
+    /// finish. [`Session::ended`](super::Session::ended) completes when that is over. What is ended
+    /// or revoked is cut at once all the same.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::session::{AtExpiry, SessionLayer};
+    ///
+    /// let layer = SessionLayer::builder()
+    ///     .with_grace(Duration::from_secs(30))
+    ///     .with_credential_expiry(AtExpiry::CutAtExp)
+    ///     .build()?;
+    /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.settings.policy.grace = grace;
+        self
+    }
+
+    /// Lets what runs run on for so long also when its session was ended or its credential was
+    /// revoked. For that long, a thief who has been found out goes on reading.
+    pub fn dangerously_with_grace_after_revocation(mut self, grace: Duration) -> Self {
+        self.settings.policy.grace_after_revocation = grace;
+        self
+    }
+
+    /// What becomes of an answer that runs when its credential expires:
+    /// [`CutAtExp`](AtExpiry::CutAtExp) by default. Servers that let it finish have their clients
+    /// come with tokens that live for minutes, and not for days.
+    pub fn with_credential_expiry(mut self, at_expiry: AtExpiry) -> Self {
+        self.settings.policy.at_expiry = at_expiry;
+        self
+    }
+
+    /// How many answers of a principal may stream at once, on this server: as many as it likes by
+    /// default. What streams is an answer whose length is not known when its head is sent. One more
+    /// is answered 429, whatever its client and session; a place is free again when the stream ends,
+    /// or its session does, even if its client has stopped reading.
+    ///
+    /// It is known that an answer streams when the handler gives its head. So the handler of a
+    /// request that is refused has run as far as that, and what it has begun should be in the body,
+    /// as it is with streams of axum. A request that accepts `text/event-stream` and nothing else is
+    /// refused before its handler runs.
+    ///
+    /// ```
+    /// use portcullis::session::SessionLayer;
+    ///
+    /// let layer = SessionLayer::builder().with_max_streams(8).build()?;
+    /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
+    pub fn with_max_streams(mut self, streams: u32) -> Self {
+        self.settings.policy.max_streams = Some(streams);
+        self
+    }
+
+    /// Lets a principal have as many streams as it likes.
+    pub fn without_max_streams(mut self) -> Self {
+        self.settings.policy.max_streams = None;
         self
     }
 
@@ -142,6 +260,14 @@ impl SessionBuilder {
         self
     }
 
+    /// What a stream says last when it is ended: [`Plain`](crate::goodbye::Plain) by default. In a
+    /// stack, set it [there](crate::stack::StackBuilder::with_goodbye). See
+    /// [`goodbye`](crate::goodbye).
+    pub fn with_goodbye(mut self, goodbye: impl Goodbye) -> Self {
+        self.settings.goodbye = Some(Arc::new(goodbye));
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -149,6 +275,7 @@ impl SessionBuilder {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
+        let goodbye = self.settings.goodbye();
         let step = keep(
             self.settings
                 .assemble(self.ambient.time(), Tasks::default()),
@@ -157,7 +284,7 @@ impl SessionBuilder {
         let shared = keep(self.ambient.build(), &mut errors);
         match (step, shared) {
             (Some(step), Some(shared)) if errors.is_empty() => Ok(SessionLayer::new(Arc::new(
-                Steps::new(vec![Arc::new(step)], shared),
+                Steps::new(vec![Arc::new(step)], shared).with_goodbye(goodbye),
             ))),
             _ => Err(errors),
         }
@@ -194,12 +321,19 @@ impl SessionSettings {
             shared,
             passive: self.passive.clone(),
         };
-        self.check().into_result((step, self.policy))
+        let policy = self.policy();
+        self.check().into_result((step, policy))
+    }
+
+    /// What streams are told at their end.
+    pub(crate) fn goodbye(&self) -> Option<Arc<dyn Goodbye>> {
+        self.goodbye.clone()
     }
 
     /// Checks every setting. `time` and `tasks` are those of all layers beside it.
     pub(crate) fn assemble(self, time: Time, tasks: Tasks) -> Result<KeepSession, ConfigErrors> {
         let mut errors = self.check();
+        let policy = self.policy();
         let outlasts = self
             .store
             .as_ref()
@@ -226,8 +360,9 @@ impl SessionSettings {
                 store,
                 time,
                 keying,
-                policy: ArcSwap::from_pointee(self.policy),
+                policy: ArcSwap::from_pointee(policy),
                 registry: Registry::default(),
+                streams: Streams::default(),
                 touching: Touching::default(),
                 tasks,
                 signals: self.signals.map(|bus| Arc::new(Signals::new(bus))),
@@ -240,17 +375,20 @@ impl SessionSettings {
     /// What is wrong with the rules and the routes.
     fn check(&self) -> ConfigErrors {
         let mut errors = ConfigErrors::default();
+        let policy = self.policy();
         let Policy {
             idle,
             absolute,
             limit,
             max_running,
             ..
-        } = self.policy;
+        } = policy;
+        let reauthentication = policy.reauthentication.unwrap_or(Duration::MAX);
         for (setting, length) in [
             ("with_idle", idle),
             ("with_absolute", absolute),
             ("with_max_running", max_running),
+            ("with_reauthentication", reauthentication),
         ] {
             if length < Duration::from_secs(1) {
                 let problem = "is shorter than a second, so nobody would be in; lengthen it";
@@ -276,6 +414,11 @@ impl SessionSettings {
             let problem = "allows no session, so nobody would be in; allow at least one";
             errors.push(ConfigError::new("with_limit", problem));
         }
+        if policy.max_streams == Some(0) {
+            let problem = "allows no stream, so no answer of unknown length would be given; allow \
+                           at least one, or call `without_max_streams`";
+            errors.push(ConfigError::new("with_max_streams", problem));
+        }
         for route in &self.passive {
             if !route.starts_with('/') || route.contains('*') {
                 errors.push(ConfigError::new(
@@ -288,6 +431,23 @@ impl SessionSettings {
             }
         }
         errors
+    }
+}
+
+impl SessionSettings {
+    /// What goes for sessions. What was set goes before what a level of assurance says, and that
+    /// before what is so by default.
+    fn policy(&self) -> Policy {
+        let mut policy = self.policy;
+        if let Some(level) = self.level {
+            policy.idle = level.idle();
+            policy.absolute = level.overall();
+            policy.reauthentication = Some(level.overall());
+        }
+        policy.idle = self.idle.unwrap_or(policy.idle);
+        policy.absolute = self.absolute.unwrap_or(policy.absolute);
+        policy.reauthentication = self.reauthentication.unwrap_or(policy.reauthentication);
+        policy
     }
 }
 
@@ -311,7 +471,7 @@ fn keying(key: Option<&Secret>, errors: &mut ConfigErrors) -> Option<Keying> {
 impl fmt::Debug for SessionSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionSettings")
-            .field("policy", &self.policy)
+            .field("policy", &self.policy())
             .field("passive", &self.passive)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, StatusCode, request::Parts, response};
+use http::{Method, StatusCode, header, request::Parts, response};
 use portcullis_core::{
     Check, EndReason, Evidence, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord,
     StoreError, Timestamp,
@@ -57,10 +57,10 @@ impl Step for KeepSession {
         let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
-                if record.over(now).is_none() && caller.is_known_to(&record) =>
+                if shared.over(Some(&record), record.id).is_none()
+                    && caller.is_known_to(&record) =>
             {
-                self.admit(parts, exchange, &caller, &record);
-                Decision::Pass
+                self.let_in(parts, exchange, &caller, &record)
             }
             // A store that answers at once opens sessions at once as well.
             Check::Done(_) => match at_once(shared.admit(&caller)) {
@@ -71,7 +71,7 @@ impl Step for KeepSession {
         }
     }
 
-    fn resume(self: Arc<Self>, parts: Parts, exchange: Exchange, _cursor: usize) -> Pending {
+    fn resume(self: Arc<Self>, mut parts: Parts, exchange: Exchange, _cursor: usize) -> Pending {
         Box::pin(async move {
             let Some(principal) = exchange.principal() else {
                 return (parts, Ok(()));
@@ -81,7 +81,7 @@ impl Step for KeepSession {
             let now = shared.time.now();
             let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
             let outcome = shared.admit(&caller).await;
-            let result = match self.settle(&parts, &exchange, &caller, outcome) {
+            let result = match self.settle(&mut parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
                 _ => Ok(()),
             };
@@ -183,7 +183,7 @@ impl KeepSession {
 
     fn settle(
         &self,
-        parts: &Parts,
+        parts: &mut Parts,
         exchange: &Exchange,
         caller: &Caller,
         outcome: Result<Result<SessionRecord, Bar>, Failure>,
@@ -191,14 +191,42 @@ impl KeepSession {
         match outcome {
             Ok(Ok(record)) => match revoked(exchange) {
                 Some(refusal) => Decision::Refuse(refusal),
-                None => {
-                    self.admit(parts, exchange, caller, &record);
-                    Decision::Pass
-                }
+                None => self.let_in(parts, exchange, caller, &record),
             },
             Ok(Err(bar)) => Decision::Refuse(self.bar(exchange, caller, bar)),
             Err(failure) => Decision::Refuse(unavailable(exchange, &failure)),
         }
+    }
+
+    /// Lets a request into the session that it belongs to.
+    fn let_in(
+        &self,
+        parts: &mut Parts,
+        exchange: &Exchange,
+        caller: &Caller,
+        record: &SessionRecord,
+    ) -> Decision {
+        if self.can_but_stream_in_vain(parts, caller) {
+            return Decision::Refuse(too_many_streams());
+        }
+        self.admit(parts, exchange, caller, record);
+        Decision::Pass
+    }
+
+    /// Whether a request can be answered with a stream alone, and none may be opened: then its
+    /// handler need not begin.
+    fn can_but_stream_in_vain(&self, parts: &Parts, caller: &Caller) -> bool {
+        let Some(most) = self.shared.policy().max_streams else {
+            return false;
+        };
+        let mut accepted = parts.headers.get_all(header::ACCEPT).iter();
+        let is_stream = accepted.next().is_some_and(|accepted| {
+            let accepted = accepted.as_bytes().trim_ascii();
+            accepted.eq_ignore_ascii_case(b"text/event-stream")
+        });
+        is_stream
+            && accepted.next().is_none()
+            && self.shared.streams.are_full(caller.keys.owner, most)
     }
 
     fn admit(&self, parts: &Parts, exchange: &Exchange, caller: &Caller, record: &SessionRecord) {
@@ -207,6 +235,12 @@ impl KeepSession {
             // A client that has refreshed its token in time keeps its streams.
             let registry = &self.shared.registry;
             registry.note_credential(record.id, credential);
+        }
+        let policy = self.shared.policy();
+        if policy.reauthentication.is_some() {
+            let stale_at = policy.stale_at(record.kind, record.authenticated_at);
+            let registry = &self.shared.registry;
+            registry.note_authentication(record.id, stale_at);
         }
         let is_activity = !self.is_passive(parts, exchange);
         let session = Session::new(
@@ -297,9 +331,16 @@ pub(super) fn refusal(
     let max_age = match over {
         EndReason::Idle => Some(policy.idle),
         EndReason::Absolute => Some(policy.absolute),
+        EndReason::Reauthentication => policy.reauthentication,
         _ => None,
     };
     challenge(LAYER, exchange, kind, code(over), max_age)
+}
+
+/// The answer where a principal has as many streams as it may.
+pub(crate) fn too_many_streams() -> Refusal {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Refusal::new(LAYER, status, reason::SESSION_STREAMS).with_retry_after(RETRY)
 }
 
 /// A user whose time is up has to authenticate again, and is told so; all others are told
@@ -351,6 +392,7 @@ const fn code(over: EndReason) -> ReasonCode {
         EndReason::CredentialExpired => reason::SESSION_CREDENTIAL_EXPIRED,
         EndReason::Ended => reason::SESSION_ENDED,
         EndReason::Idle => reason::SESSION_IDLE,
+        EndReason::Reauthentication => reason::SESSION_REAUTHENTICATION,
         EndReason::Shutdown => reason::SHUT_DOWN,
         EndReason::Unconfirmed => reason::SESSION_UNCONFIRMED,
         // Also any reason that this layer does not know.

@@ -53,6 +53,8 @@ struct Inner {
     opened_at: Timestamp,
     ends_at: Timestamp,
     binding: BindingReference,
+    /// When its last authentication is too old.
+    stale_at: Option<Timestamp>,
     /// When it was last active, as it stood in the store when this request came.
     active_at: Timestamp,
     /// Whether nobody had answered in it when this request came.
@@ -118,6 +120,9 @@ impl Session {
             opened_at: record.opened_at,
             ends_at: record.ends_at,
             binding: record.binding,
+            stale_at: shared
+                .policy()
+                .stale_at(record.kind, record.authenticated_at),
             active_at: record.active_at,
             is_new: matches!(record.state, SessionState::Provisional(_)),
             is_activity,
@@ -371,6 +376,11 @@ impl Session {
         known.or_else(|| self.live().over_for(credential.as_ref(), now))
     }
 
+    /// Whether the answers of a principal that stream are counted.
+    pub(crate) fn counts_streams(&self) -> bool {
+        self.0.shared.policy().max_streams.is_some()
+    }
+
     /// Lists the request as one that runs.
     pub(crate) fn start_running(&self, exchange: &Exchange) -> Running {
         let credential = self.0.credential.clone();
@@ -380,9 +390,21 @@ impl Session {
     }
 
     fn live(&self) -> &Arc<Live> {
-        self.0
-            .live
-            .get_or_init(|| Registry::live(&self.0.shared, &self.0.keys, self.0.id, self.0.ends_at))
+        self.0.live.get_or_init(|| {
+            let Inner {
+                shared,
+                keys,
+                id,
+                ends_at,
+                stale_at,
+                ..
+            } = &*self.0;
+            let live = Registry::live(shared, keys, *id, *ends_at);
+            if stale_at.is_some() {
+                live.note_authentication(*stale_at);
+            }
+            live
+        })
     }
 }
 

@@ -78,10 +78,15 @@
 //!
 //! - a handler that has not answered yet is dropped, and the client is answered 401;
 //! - a response that streams is ended: server-sent events at the end of an event, with a last
-//!   one, `event: session-ended`; everything else with an error, so that nobody takes what he
+//!   one, `event: session-ended`, or what the protocol has for it (see
+//!   [`goodbye`](crate::goodbye)); everything else with an error, so that nobody takes what he
 //!   has for the whole;
 //! - what a handler has spawned with [`Session::run`] is dropped;
 //! - [`Session::ended`] completes.
+//!
+//! What may finish is a setting: after a deadline, for a
+//! [grace](SessionBuilder::with_grace); after the end of a credential, to its own
+//! [end](SessionBuilder::with_credential_expiry). After a revocation nothing may.
 //!
 //! That happens within a second, also where the client has stopped reading (then the body
 //! itself waits for the connection, but nothing works for it any more). That another server has
@@ -89,7 +94,7 @@
 //! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once.
 //!
 //! A gate that is [shut down](crate::GateHandle::shutdown) ends what runs in the same way, with other
-//! words: 503, and `event: shutting-down`. The sessions are not over by that.
+//! words: 503, and `event: shutting-down` or that of the protocol. The sessions are not over by that.
 //!
 //! # From elsewhere
 //!
@@ -102,8 +107,10 @@
 //! | request | status | challenge |
 //! |---|---|---|
 //! | session idle or too old, credential of a user | 401 | `error="insufficient_user_authentication"`, `max_age` |
+//! | last authentication too old ([`with_reauthentication`](SessionBuilder::with_reauthentication)) | 401 | `error="insufficient_user_authentication"`, `max_age` |
 //! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
+//! | as many streams ([`with_max_streams`](SessionBuilder::with_max_streams)) | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
 //!
 //! # What it costs an attacker
@@ -112,6 +119,7 @@
 //! new sessions with 503 and never ends one that lives. A store that cannot answer is 503, and
 //! opens nothing.
 
+mod aal;
 mod builder;
 mod credential;
 mod decide;
@@ -126,6 +134,7 @@ mod running;
 mod shared;
 mod signalled;
 mod store;
+mod streams;
 mod sweep;
 mod touching;
 
@@ -136,14 +145,16 @@ pub use portcullis_core::{
 };
 
 pub use self::{
+    aal::Aal,
     builder::SessionBuilder,
     handle::{Ended, Run, Session, SessionValue},
     layer::{SessionLayer, WithSession},
     memory::MemorySessions,
+    policy::AtExpiry,
 };
 pub(crate) use self::{
     builder::SessionSettings,
-    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
+    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable, too_many_streams},
     handle::{Looked, Looking},
     policy::Policy,
     running::Running,

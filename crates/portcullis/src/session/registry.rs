@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use portcullis_core::{EndReason, SessionId, Timestamp};
+use portcullis_core::{EndReason, OwnerKey, SessionId, Timestamp};
 
 use super::{
     credential::Credential,
@@ -106,6 +106,20 @@ impl Registry {
     pub(super) fn end(&self, id: SessionId, reason: EndReason) {
         if let Some(live) = self.find(id) {
             live.end(reason);
+        }
+    }
+
+    /// Ends what runs on in sessions of an owner whose time is up: he is logged out.
+    pub(super) fn end_closing(&self, owner: OwnerKey) {
+        let all = self.all().into_iter();
+        all.filter(|live| live.keys.owner == owner && live.closing().is_some())
+            .for_each(|live| live.end(EndReason::Revoked));
+    }
+
+    /// Tells a session in which something runs that somebody has authenticated.
+    pub(super) fn note_authentication(&self, id: SessionId, stale_at: Option<Timestamp>) {
+        if let Some(live) = self.find(id) {
+            live.note_authentication(stale_at);
         }
     }
 

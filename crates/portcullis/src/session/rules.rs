@@ -141,7 +141,7 @@ pub(super) fn rule(
     let own = sessions.get(caller.keys.session);
     if let Some(record) = own.filter(|record| record.over(now).is_none()) {
         return match caller.may_join(record) {
-            true => on_living(record, caller),
+            true => on_living(record, caller, policy, now),
             false => Ruling::Refuse(Bar::Over(EndReason::Ended)),
         };
     }
@@ -170,6 +170,9 @@ pub(super) fn rule(
     {
         return Ruling::Refuse(Bar::Forgotten);
     }
+    if policy.is_stale(caller.kind, caller.authenticated_at, now) {
+        return Ruling::Refuse(Bar::Over(EndReason::Reauthentication));
+    }
     let Some(ends_at) = ends_at(caller, policy, moment) else {
         return Ruling::Refuse(Bar::Over(EndReason::Absolute));
     };
@@ -193,7 +196,11 @@ pub(super) fn rule(
     Ruling::Open(record, changes)
 }
 
-fn on_living(record: &SessionRecord, caller: &Caller) -> Ruling {
+fn on_living(record: &SessionRecord, caller: &Caller, policy: &Policy, now: Timestamp) -> Ruling {
+    let last = caller.authenticated_at.max(record.authenticated_at);
+    if policy.is_stale(record.kind, last, now) {
+        return Ruling::Refuse(Bar::Over(EndReason::Reauthentication));
+    }
     if caller.authenticated_at > record.authenticated_at {
         let mut record = record.clone();
         record.authenticated_at = caller.authenticated_at;

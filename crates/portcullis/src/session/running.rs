@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     credential::Credential, decide::record_end, handle::Session, keys::Keys, shared::Shared,
+    streams::Place,
 };
 use crate::{
     Principal,
@@ -53,6 +54,10 @@ pub(super) struct State {
     /// Since when something may be over here of which a signal or a gap has told, until the stores
     /// have been asked.
     pub(super) doubted_at: Option<Timestamp>,
+    /// Why it is over, and until when what runs in it may run on.
+    closing: Option<(EndReason, Timestamp)>,
+    /// When the last authentication is too old, as far as it is known here.
+    stale_at: Option<Timestamp>,
 }
 
 /// One request that runs.
@@ -63,6 +68,10 @@ pub(super) struct Request {
     /// What it was let in with, and until when.
     credential: Option<Credential>,
     over: Over,
+    /// Why it is over, and until when it may run on.
+    closing: OnceLock<(EndReason, Timestamp)>,
+    /// Its place among the streams of its principal, if it is one and these are counted.
+    place: Mutex<Option<Place>>,
     waker: Mutex<Option<Waker>>,
     /// For the record of its end, which waits for nobody.
     exchange: Exchange,
@@ -72,12 +81,13 @@ pub(super) struct Request {
 #[derive(Default)]
 struct Over(AtomicU8);
 
-const REASONS: [EndReason; 8] = [
+const REASONS: [EndReason; 9] = [
     EndReason::Abandoned,
     EndReason::Absolute,
     EndReason::CredentialExpired,
     EndReason::Ended,
     EndReason::Idle,
+    EndReason::Reauthentication,
     EndReason::Revoked,
     EndReason::Shutdown,
     EndReason::Unconfirmed,
@@ -130,6 +140,8 @@ impl Live {
                 noted_at: None,
                 confirmed_at: shared.time.steady(),
                 doubted_at: None,
+                closing: None,
+                stale_at: None,
             }),
             over: Over::default(),
         }
@@ -155,7 +167,9 @@ impl Live {
         credential: Option<&Credential>,
         now: Timestamp,
     ) -> Option<EndReason> {
+        let closing = || self.closing().map(|(reason, _)| reason);
         self.over()
+            .or_else(closing)
             .or_else(|| self.state().over_for(credential, now))
     }
 
@@ -168,8 +182,74 @@ impl Live {
         }
     }
 
-    /// Ends everything that runs in the session.
+    /// Ends everything that runs in the session; after a while, if it may run on for one.
     pub(super) fn end(&self, reason: EndReason) {
+        let shared = &self.shared;
+        let grace = shared.policy().grace_after(reason);
+        if grace.is_zero() {
+            return self.end_now(reason);
+        }
+        let until = shared.time.steady() + grace;
+        let closing = &mut self.state().closing;
+        // The reason of the first deadline stays.
+        if closing.is_none_or(|(_, before)| until < before) {
+            *closing = Some((reason, until));
+        }
+    }
+
+    /// Why the session is over, and until when what runs in it may run on.
+    pub(super) fn closing(&self) -> Option<(EndReason, Timestamp)> {
+        self.state().closing
+    }
+
+    /// Ends what may not run on any longer.
+    pub(super) fn end_closed(&self) {
+        let now = self.shared.time.steady();
+        for request in self.requests() {
+            if let Some((reason, _)) = request.closing.get().filter(|(_, until)| now >= *until) {
+                request.end(*reason);
+            }
+        }
+        if let Some((reason, _)) = self.closing().filter(|(_, until)| now >= *until) {
+            self.end_now(reason);
+        }
+    }
+
+    /// Ends one request; after a while, if it may run on for one.
+    pub(super) fn end_request(&self, request: &Request, reason: EndReason) {
+        let shared = &self.shared;
+        let grace = shared.policy().grace_after(reason);
+        if grace.is_zero() {
+            request.end(reason);
+        } else {
+            let until = shared.time.steady() + grace;
+            let _ = request.closing.set((reason, until));
+        }
+    }
+
+    /// Somebody has authenticated in it. It goes on if that was all that was lacking.
+    pub(super) fn note_authentication(&self, stale_at: Option<Timestamp>) {
+        let now = self.shared.time.now();
+        let mut state = self.state();
+        state.stale_at = state.stale_at.max(stale_at);
+        let is_stale = state.stale_at.is_some_and(|at| now >= at);
+        let is_too_old =
+            |(reason, _): &(EndReason, Timestamp)| *reason == EndReason::Reauthentication;
+        if !is_stale && state.closing.as_ref().is_some_and(is_too_old) {
+            state.closing = None;
+        }
+    }
+
+    /// Whether the last authentication is too old, as far as that is known here.
+    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
+        self.state().stale_at.is_some_and(|at| now >= at)
+    }
+
+    fn end_now(&self, reason: EndReason) {
+        if reason == EndReason::Reauthentication {
+            // The session may go on, and what comes later runs in it as if nothing had been here.
+            self.shared.registry.dismiss(self);
+        }
         self.over.set(reason);
         let requests = self.requests();
         let others = requests.iter().filter(|request| !request.has_ended_it());
@@ -185,7 +265,7 @@ impl Live {
             let principal = request.exchange.principal();
             let is_meant = principal.is_some_and(|principal| is_meant(principal.evidence()));
             if is_meant && !portcullis_core::sabotaged!("session.revoked_at_once") {
-                request.end(EndReason::Revoked);
+                self.end_request(&request, EndReason::Revoked);
                 was_one = true;
             }
         }
@@ -242,6 +322,8 @@ impl Live {
             is_activity,
             credential,
             over: Over::default(),
+            closing: OnceLock::new(),
+            place: Mutex::default(),
             waker: Mutex::default(),
             exchange: exchange.clone(),
         });
@@ -336,6 +418,11 @@ impl State {
         });
         over.collect()
     }
+
+    /// Whether a request has a credential that has not ended, or needs none.
+    pub(super) fn covers(&self, request: &Request, now: Timestamp) -> bool {
+        self.over_for(request.credential.as_ref(), now).is_none()
+    }
 }
 
 impl Request {
@@ -416,12 +503,39 @@ impl Request {
             return;
         }
         record_end(&self.exchange, reason);
+        self.give_back();
         let waker = lock(&self.waker).take();
         waker.into_iter().for_each(Waker::wake);
     }
 }
 
+impl Request {
+    /// Gives its place among the streams back.
+    fn give_back(&self) {
+        let place = lock(&self.place).take();
+        drop(place);
+    }
+}
+
 impl Running {
+    /// Takes a place among the streams of its principal, where these are counted. Says whether it
+    /// may stream.
+    pub(crate) fn take_place(&self) -> bool {
+        let shared = &self.live.shared;
+        let Some(most) = shared.policy().max_streams else {
+            return true;
+        };
+        let Some(place) = shared.streams.take(self.live.keys.owner, most) else {
+            return false;
+        };
+        *lock(&self.request.place) = Some(place);
+        if self.over().is_some() {
+            // Whoever ended it may have looked before there was a place.
+            self.request.give_back();
+        }
+        true
+    }
+
     /// Why the request is over, once it is.
     pub(crate) fn over(&self) -> Option<EndReason> {
         self.request.over()
@@ -447,7 +561,9 @@ impl Drop for Running {
         state
             .requests
             .retain(|request| !Arc::ptr_eq(request, &self.request));
+        let is_covered = state.covers(&self.request, self.live.shared.time.now());
         drop(state);
+        self.request.give_back();
         // What ran until now was activity until now, unless it was cut.
         let is_in_time = self
             .live
@@ -456,7 +572,7 @@ impl Drop for Running {
             .steady()
             .saturating_since(self.request.started_at)
             < self.live.shared.policy().max_running;
-        if is_in_time && self.request.counts() {
+        if is_in_time && is_covered && self.request.counts() {
             self.live.touch_by(&self.request);
         }
     }

@@ -18,6 +18,7 @@ use super::{
     registry::Registry,
     rules::{Bar, Caller, Moment, Ruling, rule},
     store::AnySessionStore,
+    streams::Streams,
     touching::Touching,
 };
 use crate::{
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     /// What the rules go by now. Others may come in their place.
     pub(super) policy: ArcSwap<Policy>,
     pub(super) registry: Registry,
+    pub(super) streams: Streams,
     pub(super) touching: Touching,
     pub(super) tasks: Tasks,
     pub(super) signals: Option<Arc<Signals>>,
@@ -239,6 +241,7 @@ impl Shared {
                 .filter_map(|record| Some((record.id, change(record)?)))
                 .unzip();
             if changes.is_empty() {
+                self.registry.end_closing(owner);
                 // Perhaps somebody ended them who could not say so any more.
                 self.tell_others(owner).await;
                 return Ok(0);
@@ -253,6 +256,7 @@ impl Shared {
             for id in &ids {
                 self.registry.end(*id, EndReason::Revoked);
             }
+            self.registry.end_closing(owner);
             self.tell_others(owner).await;
             return committed.map(|_| ids.len());
         }
@@ -264,7 +268,14 @@ impl Shared {
     /// Why a session is over, by what the store has under its key.
     pub(super) fn over(&self, found: Option<&SessionRecord>, id: SessionId) -> Option<EndReason> {
         match found {
-            Some(record) if record.id == id => record.over(self.time.now()),
+            Some(record) if record.id == id => {
+                let now = self.time.now();
+                let is_stale = self
+                    .policy()
+                    .is_stale(record.kind, record.authenticated_at, now);
+                let too_old = is_stale.then_some(EndReason::Reauthentication);
+                record.over(now).or(too_old)
+            }
             // Somebody else ended it, or it is another session by now.
             _ => Some(EndReason::Revoked),
         }

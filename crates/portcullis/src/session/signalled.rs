@@ -46,6 +46,10 @@ fn look_at_owners(shared: &Shared, owners: &HashSet<OwnerKey>) {
     }
     for live in shared.registry.all() {
         if owners.contains(&live.keys.owner) {
+            if live.closing().is_some() {
+                // No store says of a session whose time was up that it was ended besides.
+                live.end(EndReason::Revoked);
+            }
             doubt(&live);
         }
     }
@@ -84,7 +88,7 @@ fn look_for_keys(shared: &Arc<Shared>, revoked: &HashSet<RevokedKey>) {
 async fn ask(key: RevokedKey, meant: Arc<[(Arc<Live>, Arc<Request>)]>) {
     let only = HashSet::from([key]);
     let mut answer = None;
-    for (_, request) in &*meant {
+    for (live, request) in &*meant {
         if !request.may_be_meant(&only) {
             continue;
         }
@@ -100,7 +104,7 @@ async fn ask(key: RevokedKey, meant: Arc<[(Arc<Live>, Arc<Request>)]>) {
             },
         };
         if request.is_over_by(cut_off) {
-            request.end(EndReason::Revoked);
+            live.end_request(request, EndReason::Revoked);
         }
     }
 }

@@ -13,6 +13,7 @@ use portcullis_core::{Check, EndReason, SessionRecord, Sleep, Timestamp, sabotag
 use tokio::task::AbortHandle;
 
 use super::{
+    policy::AtExpiry,
     running::{Live, Request, lock},
     shared::Shared,
     signalled,
@@ -144,11 +145,17 @@ fn look(live: &Arc<Live>) {
         return;
     }
     end_by_credential(live, now);
-    if now >= live.ends_at {
-        return live.end(EndReason::Absolute);
+    live.end_closed();
+    if live.over().is_some() {
+        return;
     }
-    if let Some(request) = active_request(live, now) {
+    if now >= live.ends_at {
+        live.end(EndReason::Absolute);
+    } else if let Some(request) = active_request(live, now) {
         live.touch_by(&request);
+    }
+    if live.over().is_some() {
+        return;
     }
     let known = shared.store.check(live.keys.owner, live.keys.session);
     if let Check::Done(found) = &known {
@@ -165,9 +172,11 @@ fn look(live: &Arc<Live>) {
     if is_unconfirmed(live) && !sabotaged!("session.unconfirmed") {
         return live.give_up();
     }
-    let mut state = live.state();
-    let looked_at = state.looked_at;
+    let looked_at = live.state().looked_at;
     let is_recent = looked_at.is_some_and(|at| now.saturating_since(at) < interval(shared));
+    // Somebody may have authenticated on another server.
+    let is_recent = is_recent && !live.is_stale(now);
+    let mut state = live.state();
     if is_recent || state.is_looking {
         return;
     }
@@ -209,7 +218,7 @@ fn look_for_revoked(live: &Live) -> bool {
     for request in live.requests() {
         match request.is_revoked() {
             Check::Done(true) if !sabotaged!("session.revoked_elsewhere") => {
-                request.end(EndReason::Revoked);
+                live.end_request(&request, EndReason::Revoked);
             }
             Check::Done(_) => {}
             Check::NeedsIo => has_to_ask = true,
@@ -260,7 +269,9 @@ async fn ask_once(live: &Live) -> bool {
     }
     for request in live.requests() {
         match request.look_whether_revoked().await {
-            Ok(true) if !sabotaged!("session.revoked_elsewhere") => request.end(EndReason::Revoked),
+            Ok(true) if !sabotaged!("session.revoked_elsewhere") => {
+                live.end_request(&request, EndReason::Revoked);
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(target: "portcullis", "the store cannot say whether a credential is revoked: {error}");
@@ -273,8 +284,16 @@ async fn ask_once(live: &Live) -> bool {
 
 /// Ends a session that the store knows to be over.
 fn judge(live: &Live, found: Option<&SessionRecord>) {
-    if let Some(reason) = live.shared.over(found, live.id) {
-        live.end(reason);
+    let own = found.filter(|record| record.id == live.id);
+    match (live.shared.over(found, live.id), own) {
+        // One whose time was up is forgotten, or another is in its place.
+        (Some(_), None) if live.closing().is_some() => {}
+        (Some(reason), _) => live.end(reason),
+        (None, Some(record)) => {
+            let policy = live.shared.policy();
+            live.note_authentication(policy.stale_at(record.kind, record.authenticated_at));
+        }
+        (None, None) => {}
     }
 }
 
@@ -284,13 +303,21 @@ fn active_request(live: &Live, now: Timestamp) -> Option<Arc<Request>> {
     let state = live.state();
     let mut requests = state.requests.iter();
     requests
-        .find(|request| request.counts() && now < request.started_at + max_running)
+        .find(|request| {
+            let is_in_time = now < request.started_at + max_running;
+            is_in_time && request.counts() && state.covers(request, now)
+        })
         .map(Arc::clone)
 }
 
 /// Ends requests whose credential does not count any more.
 fn end_by_credential(live: &Live, now: Timestamp) {
-    let over = live.state().over_by_credential(now);
+    let policy = live.shared.policy();
+    let grace = policy.grace_after(EndReason::CredentialExpired);
+    let mut over = live.state().over_by_credential(now - grace);
+    if policy.at_expiry == AtExpiry::AllowFinish {
+        over.retain(|(_, reason)| *reason != EndReason::CredentialExpired);
+    }
     // Not under the lock: a waker may run anything.
     for (request, reason) in over {
         request.end(reason);

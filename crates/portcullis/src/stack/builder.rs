@@ -13,6 +13,7 @@ use crate::{
     authn::{AuthnSettings, authn_setters, keep},
     binding::{BindingBuilder, BindingSettings},
     frame::{Step, Steps},
+    goodbye::Goodbye,
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
@@ -37,6 +38,7 @@ impl Stack {
             binding: None,
             quota: None,
             step_up: None,
+            goodbye: None,
             state: PhantomData,
         }
     }
@@ -63,6 +65,7 @@ pub struct StackBuilder<State> {
     binding: Option<BindingSettings>,
     quota: Option<QuotaSettings>,
     step_up: Option<StepUpSettings>,
+    goodbye: Option<Arc<dyn Goodbye>>,
     state: PhantomData<State>,
 }
 
@@ -84,6 +87,7 @@ impl<State> StackBuilder<State> {
             binding: self.binding,
             quota: self.quota,
             step_up: self.step_up,
+            goodbye: self.goodbye,
             state: PhantomData,
         }
     }
@@ -122,6 +126,13 @@ impl<State> StackBuilder<State> {
     /// base path are the stack's.
     pub fn with_step_up(mut self, step_up: StepUpBuilder) -> Self {
         self.step_up = Some(step_up.into_settings());
+        self
+    }
+
+    /// What a stream says last when its session is over or the gate is shut down:
+    /// [`Plain`](crate::goodbye::Plain) by default. See [`goodbye`](crate::goodbye).
+    pub fn with_goodbye(mut self, goodbye: impl Goodbye) -> Self {
+        self.goodbye = Some(Arc::new(goodbye));
         self
     }
 }
@@ -178,6 +189,8 @@ impl StackBuilder<Complete> {
                  `with_session` as well, or leave it out",
             ));
         }
+        let of_session = self.session.as_ref().and_then(SessionSettings::goodbye);
+        let goodbye = self.goodbye.or(of_session);
         let session = self.session.and_then(|mut session| {
             if let Some(sessions) = onto.and_then(|ground| ground.sessions.as_ref()) {
                 let assembled = keep(session.assemble_onto(sessions), &mut errors)?;
@@ -268,8 +281,9 @@ impl StackBuilder<Complete> {
             time,
             resource: resource.map(|resource| Arc::clone(resource.identifier())),
         };
+        let steps = Steps::new(steps, shared).innermost().with_goodbye(goodbye);
         let layers = Layers {
-            steps: Arc::new(Steps::new(steps, shared).innermost()),
+            steps: Arc::new(steps),
             authenticators: authn.authenticators.into(),
             metadata: authn.metadata,
             policy,

@@ -4,6 +4,7 @@ use portcullis_core::{Evidence, FamilyKey, OwnerKey, SessionKey};
 use proptest::prelude::*;
 
 use super::*;
+use crate::session::policy::AtExpiry;
 
 const SECOND: Duration = Duration::from_secs(1);
 const AT: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
@@ -15,6 +16,11 @@ const POLICY: Policy = Policy {
     max_running: Duration::from_secs(60),
     reopens_by_issue: false,
     max_unconfirmed: None,
+    reauthentication: None,
+    at_expiry: AtExpiry::CutAtExp,
+    grace: Duration::ZERO,
+    grace_after_revocation: Duration::ZERO,
+    max_streams: None,
 };
 
 fn keys(session: u8, kind: EvidenceKind) -> Keys {
@@ -475,4 +481,56 @@ fn who_is_asserted_with_each_request_is_not_shut_out() {
             );
         }
     }
+}
+
+#[test]
+fn a_user_who_authenticated_too_long_ago_is_neither_in_nor_opens_anything() {
+    let policy = Policy {
+        reauthentication: Some(30 * SECOND),
+        ..POLICY
+    };
+    let ask = |sessions: &Sessions, caller: &Caller, at: u32| {
+        let now = AT + at * SECOND;
+        let moment = Moment { now, steady: now };
+        rule(
+            sessions,
+            caller,
+            &policy,
+            moment,
+            None,
+            SessionId::from_u128(7),
+        )
+    };
+    let too_old = Ruling::Refuse(Bar::Over(EndReason::Reauthentication));
+    let nobody = Sessions::default();
+    assert_eq!(ask(&nobody, &user(0), 30), too_old);
+    let silent = caller(0, EvidenceKind::User, None);
+    assert_eq!(ask(&nobody, &silent, 0), too_old, "nobody says when");
+    for kind in [EvidenceKind::Client, EvidenceKind::Standing] {
+        let other = caller(0, kind, Some(AT));
+        assert!(
+            matches!(ask(&nobody, &other, 30), Ruling::Open(..)),
+            "{kind:?}"
+        );
+    }
+    let Ruling::Open(record, changes) = ask(&nobody, &user(0), 29) else {
+        panic!("a recent one opens a session");
+    };
+    let mut sessions = Sessions::default();
+    sessions.apply(changes);
+    assert!(matches!(ask(&sessions, &user(0), 29), Ruling::Continue(_)));
+    assert!(
+        matches!(ask(&sessions, &silent, 29), Ruling::Continue(_)),
+        "the session has seen one"
+    );
+    for stale in [user(0), silent] {
+        assert_eq!(ask(&sessions, &stale, 30), too_old);
+    }
+    let Ruling::Update(later) = ask(&sessions, &user(20), 30) else {
+        panic!("a later one is in");
+    };
+    assert_eq!(later.id, record.id, "the same session goes on");
+    sessions.apply(vec![Change::Put(later)]);
+    assert!(matches!(ask(&sessions, &user(0), 49), Ruling::Continue(_)));
+    assert_eq!(ask(&sessions, &user(0), 50), too_old);
 }
