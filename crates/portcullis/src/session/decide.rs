@@ -15,6 +15,7 @@ use portcullis_core::{
 };
 
 use super::{
+    ahead::Ahead,
     handle::Session,
     policy::Policy,
     rules::{Bar, Caller},
@@ -33,6 +34,14 @@ const LAYER: &str = Slot::Session.name();
 
 /// How long a client is told to wait for a store.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Who has said that a session lives.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The store, a while ago.
+    Kept,
+    Store,
+}
 
 /// The step of the `session` layer.
 pub(crate) struct KeepSession {
@@ -58,15 +67,21 @@ impl Step for KeepSession {
             Check::Done(Some(record))
                 if record.over(now).is_none() && caller.is_known_to(&record) =>
             {
-                self.admit(parts, exchange, &caller, &record);
+                self.admit(parts, exchange, &caller, &record, Source::Store);
                 Decision::Pass
             }
             // A store that answers at once opens sessions at once as well.
-            Check::Done(_) => match at_once(shared.admit(&caller)) {
+            Check::Done(_) => match at_once(shared.admit(&caller, None)) {
                 Some(outcome) => self.settle(parts, exchange, &caller, outcome),
                 None => Decision::NeedsIo { cursor: 0 },
             },
-            Check::NeedsIo => Decision::NeedsIo { cursor: 0 },
+            Check::NeedsIo => match shared.known(&caller, now) {
+                Some(record) => {
+                    self.admit(parts, exchange, &caller, &record, Source::Kept);
+                    Decision::Pass
+                }
+                None => Decision::NeedsIo { cursor: 0 },
+            },
         }
     }
 
@@ -79,7 +94,7 @@ impl Step for KeepSession {
             let keys = shared.keying.keys(principal.evidence());
             let now = shared.time.now();
             let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
-            let outcome = shared.admit(&caller).await;
+            let outcome = shared.admit(&caller, exchange.take_loaded()).await;
             let result = match self.settle(&parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
                 _ => Ok(()),
@@ -175,6 +190,11 @@ impl KeepSession {
         AllSessions(Arc::clone(&self.shared))
     }
 
+    /// For whoever has to ask another store first.
+    pub(crate) fn ahead(&self) -> Ahead {
+        Ahead(Arc::clone(&self.shared))
+    }
+
     fn settle(
         &self,
         parts: &Parts,
@@ -186,7 +206,7 @@ impl KeepSession {
             Ok(Ok(record)) => match revoked(exchange) {
                 Some(refusal) => Decision::Refuse(refusal),
                 None => {
-                    self.admit(parts, exchange, caller, &record);
+                    self.admit(parts, exchange, caller, &record, Source::Store);
                     Decision::Pass
                 }
             },
@@ -195,7 +215,14 @@ impl KeepSession {
         }
     }
 
-    fn admit(&self, parts: &Parts, exchange: &Exchange, caller: &Caller, record: &SessionRecord) {
+    fn admit(
+        &self,
+        parts: &Parts,
+        exchange: &Exchange,
+        caller: &Caller,
+        record: &SessionRecord,
+        source: Source,
+    ) {
         let credential = exchange.principal().and_then(|principal| {
             let end = principal.not_after()?;
             Some((principal.scopes().clone(), end))
@@ -213,6 +240,7 @@ impl KeepSession {
             is_activity,
             credential,
             exchange,
+            source,
         );
         exchange.set_session(session);
     }

@@ -20,7 +20,7 @@ use portcullis_core::{
 
 pub use self::ended::{Ended, Run};
 use super::{
-    decide::{record_start, refusal, store_unavailable},
+    decide::{Source, record_start, refusal, store_unavailable},
     keys::Keys,
     registry::Registry,
     running::{Live, Running},
@@ -57,6 +57,8 @@ struct Inner {
     /// Whether nobody had answered in it when this request came.
     is_new: bool,
     is_activity: bool,
+    /// Whether what is known of it was kept from an earlier answer of the store.
+    is_kept: bool,
     credential: Option<(Scopes, Timestamp)>,
     live: OnceLock<Arc<Live>>,
     /// When the request came, by steady time.
@@ -109,6 +111,7 @@ impl Session {
         is_activity: bool,
         credential: Option<(Scopes, Timestamp)>,
         exchange: &Exchange,
+        source: Source,
     ) -> Self {
         Self(Arc::new(Inner {
             shared: Arc::clone(shared),
@@ -120,6 +123,7 @@ impl Session {
             active_at: record.active_at,
             is_new: matches!(record.state, SessionState::Provisional(_)),
             is_activity,
+            is_kept: matches!(source, Source::Kept),
             credential,
             live: OnceLock::new(),
             came_at: shared.time.steady(),
@@ -321,6 +325,7 @@ impl Session {
             if let Some(reason) = over {
                 // What runs here need not wait until somebody looks again.
                 shared.registry.end(*id, reason);
+                shared.forget(keys.owner);
             }
             Ok(over)
         }))
@@ -374,9 +379,13 @@ impl Session {
     }
 
     fn live(&self) -> &Arc<Live> {
-        self.0
-            .live
-            .get_or_init(|| Registry::live(&self.0.shared, &self.0.keys, self.0.id, self.0.ends_at))
+        self.0.live.get_or_init(|| {
+            let Inner {
+                shared, keys, id, ..
+            } = &*self.0;
+            let noted_at = (!self.0.is_new).then_some(self.0.active_at);
+            Registry::live(shared, keys, *id, self.0.ends_at, noted_at)
+        })
     }
 }
 

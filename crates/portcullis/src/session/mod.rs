@@ -86,7 +86,8 @@
 //! That happens within a second, also where the client has stopped reading (then the body
 //! itself waits for the connection, but nothing works for it any more). That another server has
 //! ended a session is seen at once where both have a [bus](crate::signal), otherwise within 15
-//! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once.
+//! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once. New
+//! requests ask the store, unless its answers are [kept](crate::signal#what-is-kept-of-stores).
 //!
 //! A gate that is [shut down](crate::GateHandle::shutdown) ends what runs in the same way, with other
 //! words: 503, and `event: shutting-down`. The sessions are not over by that.
@@ -112,10 +113,13 @@
 //! new sessions with 503 and never ends one that lives. A store that cannot answer is 503, and
 //! opens nothing.
 
+mod ahead;
 mod builder;
+mod cache;
 mod decide;
 mod handle;
 mod keys;
+mod known;
 mod layer;
 mod memory;
 mod policy;
@@ -134,15 +138,16 @@ pub use portcullis_core::{
     Sessions, StoreError,
 };
 
+pub(crate) use self::{
+    ahead::{Ahead, Loaded},
+    builder::SessionSettings,
+    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
+    handle::{Looked, Looking},
+    running::Running,
+};
 pub use self::{
     builder::SessionBuilder,
     handle::{Ended, Run, Session, SessionValue},
     layer::{SessionLayer, WithSession},
     memory::MemorySessions,
-};
-pub(crate) use self::{
-    builder::SessionSettings,
-    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable},
-    handle::{Looked, Looking},
-    running::Running,
 };

@@ -275,6 +275,7 @@ async fn ask_once(live: &Live) -> bool {
 fn judge(live: &Live, found: Option<&SessionRecord>) {
     if let Some(reason) = live.shared.over(found, live.id) {
         live.end(reason);
+        live.shared.forget(live.keys.owner);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     authn::{AuthnSettings, authn_setters, keep},
     binding::{BindingBuilder, BindingSettings},
+    cache::cache_setters,
     frame::{Step, Steps},
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
@@ -66,6 +67,7 @@ pub struct StackBuilder<State> {
 impl<State> StackBuilder<State> {
     ambient_setters!();
     authn_setters!();
+    cache_setters!();
 
     /// Adds an authenticator behind those that are there. They are asked in this order.
     pub fn add_authenticator(
@@ -135,11 +137,13 @@ impl StackBuilder<Complete> {
         let resource = resource.as_ref();
         let time = self.ambient.time();
         let tasks = Tasks::default();
-        let bus = self.settings.bus();
-        let authn = self
-            .settings
-            .assemble(&self.ambient, time.clone(), resource);
-        let authn = keep(authn, &mut errors);
+        let mut settings = self.settings;
+        let (signals, cache) = (settings.signals(), settings.cache);
+        let max_unconfirmed = self.session.as_ref();
+        let max_unconfirmed = max_unconfirmed.and_then(SessionSettings::max_unconfirmed);
+        settings.keep_answers(signals.as_ref(), &tasks, max_unconfirmed, &mut errors);
+        let authn = settings.assemble(&self.ambient, time.clone(), resource);
+        let mut authn = keep(authn, &mut errors);
         let mut perimeter = self.perimeter;
         if let Some(authn) = &authn {
             perimeter.keep_credentials(authn.step.consumed());
@@ -153,11 +157,12 @@ impl StackBuilder<Complete> {
             ));
         }
         let session = self.session.and_then(|mut session| {
-            if let Some(bus) = bus {
-                session.with_signals(bus);
-            }
+            session.in_a_stack(signals.as_ref(), cache);
             keep(session.assemble(time, tasks.clone()), &mut errors)
         });
+        if let Some((authn, session)) = authn.as_mut().zip(session.as_ref()) {
+            authn.step.load_ahead(session.ahead());
+        }
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
         let device = binding
