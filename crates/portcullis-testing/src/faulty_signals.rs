@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use portcullis_core::{Heard, Signal, SignalBus, SignalListener, StoreError};
+use tokio::sync::Notify;
 
 /// A bus that fails while it is told to, and otherwise does what the one inside it does. Clones are
 /// the same bus.
@@ -32,6 +33,9 @@ pub struct FaultySignals<B>(Arc<Inner<B>>);
 struct Inner<B> {
     bus: B,
     is_failing: Arc<AtomicBool>,
+    is_silent: AtomicBool,
+    /// Wakes whoever waits for an answer that is not given.
+    heard: Notify,
     published: AtomicU64,
     caught_up: AtomicU64,
     filters: Mutex<Vec<Arc<Filter>>>,
@@ -52,6 +56,8 @@ impl<B: SignalBus> FaultySignals<B> {
         Self(Arc::new(Inner {
             bus,
             is_failing: Arc::default(),
+            is_silent: AtomicBool::new(false),
+            heard: Notify::new(),
             published: AtomicU64::new(0),
             caught_up: AtomicU64::new(0),
             filters: Mutex::default(),
@@ -66,6 +72,14 @@ impl<B: SignalBus> FaultySignals<B> {
                 filter.has_missed.store(true, Ordering::SeqCst);
             }
         }
+    }
+
+    /// Whether whatever is asked from now on has no answer until this is over, and nothing is heard:
+    /// neither an error nor a success. After that it is as after a failure.
+    pub fn set_silent(&self, is_silent: bool) {
+        self.0.is_silent.store(is_silent, Ordering::SeqCst);
+        self.set_failing(is_silent);
+        self.0.heard.notify_waiters();
     }
 
     /// How many signals were published on it.
@@ -91,7 +105,14 @@ impl<B: SignalBus> FaultySignals<B> {
         filters.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn ask(&self) -> Result<(), StoreError> {
+    async fn ask(&self) -> Result<(), StoreError> {
+        loop {
+            let heard = self.0.heard.notified();
+            if !self.0.is_silent.load(Ordering::SeqCst) {
+                break;
+            }
+            heard.await;
+        }
         match self.0.is_failing.load(Ordering::SeqCst) {
             true => Err(StoreError::new("it was told to fail")),
             false => Ok(()),
@@ -125,7 +146,7 @@ impl<B: SignalBus> SignalBus for FaultySignals<B> {
     }
 
     async fn publish(&self, signals: &[Signal]) -> Result<(), StoreError> {
-        self.ask()?;
+        self.ask().await?;
         let many = u64::try_from(signals.len()).unwrap_or(u64::MAX);
         self.0.published.fetch_add(many, Ordering::Relaxed);
         self.0.bus.publish(signals).await
@@ -133,7 +154,7 @@ impl<B: SignalBus> SignalBus for FaultySignals<B> {
 
     async fn catch_up(&self) -> Result<(), StoreError> {
         self.0.caught_up.fetch_add(1, Ordering::Relaxed);
-        self.ask()?;
+        self.ask().await?;
         self.0.bus.catch_up().await?;
         for filter in self.filters() {
             if filter.has_missed.swap(false, Ordering::SeqCst) {

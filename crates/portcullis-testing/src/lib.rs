@@ -15,6 +15,7 @@
 //! | prove a store of revocations, or of one-time credentials | [`revocation_store_contract!`], [`replay_store_contract!`] |
 //! | prove a bus between servers | [`signal_bus_contract!`] |
 //! | have a store that fails, or a bus | [`faulty_store`], [`faulty_signals`] |
+//! | have a store that is far away, and count what it is asked | [`far_store`] |
 //! | have callers without tokens | [`mock_auth::MockAuth`] |
 //! | give a handler a session | [`mock_session::MockSession`] |
 //! | have it come from somewhere else | [`mock_binding::MockBinding`] |
@@ -85,6 +86,7 @@ pub mod clock;
 pub mod contract;
 pub mod counterpart;
 pub mod dpop;
+pub mod far_store;
 pub mod faulty_signals;
 pub mod faulty_store;
 pub mod guide;

@@ -105,6 +105,7 @@ pub mod audit;
 pub mod authn;
 pub mod authorize;
 pub mod binding;
+mod cache;
 mod challenge;
 mod endpoints;
 mod exchange;

@@ -1,7 +1,12 @@
 //! What is asked of a credential that an authenticator has accepted, before anything relies on
 //! it: that it is not revoked, and that whoever sends it holds the key that it is bound to.
 
-use std::sync::Arc;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use http::{StatusCode, request::Parts};
 use portcullis_core::{
@@ -45,7 +50,7 @@ impl Authenticate {
         exchange: &Exchange,
         accepted: &Accepted,
     ) -> Result<Progress, Refusal> {
-        match self.revocations.check(&accepted.evidence) {
+        match self.revocations.check_request(&accepted.evidence) {
             Check::Done(result) => self.check_bar(parts, exchange, accepted, result)?,
             Check::NeedsIo => return Ok(Progress::WantsRevocations),
         }
@@ -70,9 +75,9 @@ impl Authenticate {
         accepted: &Accepted,
         is_verifier_next: bool,
     ) -> (Parts, Result<(), Refusal>) {
-        let result = match self.revocations.check(&accepted.evidence) {
+        let result = match self.revocations.check_request(&accepted.evidence) {
             Check::Done(result) => result,
-            Check::NeedsIo => self.revocations.look(&accepted.evidence).await,
+            Check::NeedsIo => self.look(exchange, &accepted.evidence).await,
         };
         if let Err(refusal) = self.check_bar(&parts, exchange, accepted, result) {
             return (parts, Err(refusal));
@@ -100,6 +105,37 @@ impl Authenticate {
         };
         let result = self.settle(&mut parts, exchange, accepted, verdict);
         (parts, result)
+    }
+
+    /// Asks whether the credential is revoked, and meanwhile for what the session layer will want to
+    /// know: two stores take the time of one.
+    async fn look(&self, exchange: &Exchange, evidence: &Evidence) -> Result<(), Bar> {
+        let mut look = pin!(self.revocations.look(evidence));
+        let ahead = self.ahead.as_ref();
+        let Some(mut load) = ahead.and_then(|ahead| ahead.load(evidence)) else {
+            return look.await;
+        };
+        let (mut looked, mut is_loaded) = (None, false);
+        poll_fn(|cx| {
+            if looked.is_none()
+                && let Poll::Ready(result) = look.as_mut().poll(cx)
+            {
+                looked = Some(result);
+            }
+            if !is_loaded && let Poll::Ready(loaded) = load.as_mut().poll(cx) {
+                exchange.set_loaded(loaded);
+                is_loaded = true;
+            }
+            match looked.take() {
+                // Who is refused need not wait for the other.
+                Some(result) if is_loaded || result.is_err() => Poll::Ready(result),
+                not_yet => {
+                    looked = not_yet;
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// Whether the credential is revoked, or that cannot be said.

@@ -1,6 +1,6 @@
 //! The settings of the `authn` layer.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
     ConfigError, ConfigErrors, Description, IntoAuthenticator, IntoProofVerifier, RevocationStore,
@@ -19,11 +19,13 @@ use super::{
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
+    cache::{CacheSettings, cache_setters},
     challenge::{Challenges, Source},
     frame::{CurrentSteps, Steps},
     resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
-    signal::AnySignalBus,
+    signal::{AnySignalBus, Signals},
+    tasks::Tasks,
 };
 
 /// The settings of an [`AuthnLayer`]. Setters keep their mistakes; [`build`](Self::build)
@@ -45,6 +47,7 @@ pub(crate) struct AuthnSettings {
     realm: Option<Box<str>>,
     revocations: RevocationSettings,
     bus: Option<Arc<dyn AnySignalBus>>,
+    pub(crate) cache: CacheSettings,
     verifier: Option<PlannedVerifier>,
     requires_sender_constraint: bool,
 }
@@ -73,11 +76,13 @@ impl AuthnBuilder {
     pub fn build(self) -> Result<AuthnLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let resource = self.settings.resource(&mut errors);
+        let mut settings = self.settings;
+        let signals = settings.signals();
+        settings.keep_answers(signals.as_ref(), &Tasks::default(), None, &mut errors);
         let assembled = keep(
-            self.settings
-                .assemble(&self.ambient, resource.as_ref(), |revocations| {
-                    revocations.assemble(self.ambient.time()).map(Arc::new)
-                }),
+            settings.assemble(&self.ambient, resource.as_ref(), |revocations| {
+                revocations.assemble(self.ambient.time()).map(Arc::new)
+            }),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
@@ -97,6 +102,7 @@ impl AuthnBuilder {
 
     ambient_setters!();
     authn_setters!();
+    cache_setters!();
 }
 
 /// The setters of [`AuthnSettings`], for a builder that has a field `settings` of that type.
@@ -243,9 +249,26 @@ impl AuthnSettings {
         self.bus = Some(bus);
     }
 
-    /// What it was told to tell others by.
-    pub(crate) fn bus(&self) -> Option<Arc<dyn AnySignalBus>> {
-        self.bus.clone()
+    /// What others are told by, and heard.
+    pub(crate) fn signals(&self) -> Option<Arc<Signals>> {
+        let bus = self.bus.clone();
+        bus.map(|bus| Arc::new(Signals::new(bus)))
+    }
+
+    /// Has what the store of revocations says kept, if that was asked for.
+    pub(crate) fn keep_answers(
+        &mut self,
+        signals: Option<&Arc<Signals>>,
+        tasks: &Tasks,
+        max_unconfirmed: Option<Duration>,
+        errors: &mut ConfigErrors,
+    ) {
+        let has_bus = signals.is_some();
+        let bounds = self.cache.bounds(has_bus, max_unconfirmed, errors);
+        if let Some((bounds, signals)) = bounds.zip(signals) {
+            let (signals, tasks) = (Arc::clone(signals), tasks.clone());
+            self.revocations.with_cache(bounds, signals, tasks);
+        }
     }
 
     pub(crate) fn with_verifier(&mut self, verifier: impl IntoProofVerifier + Send + 'static) {
@@ -361,6 +384,7 @@ impl AuthnSettings {
             challenges: Arc::new(challenges),
             anonymous: self.anonymous,
             revocations: Arc::clone(&revocations),
+            ahead: None,
             possession: Possession {
                 verifier,
                 is_required: self.requires_sender_constraint,

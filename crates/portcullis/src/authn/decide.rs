@@ -23,6 +23,7 @@ use crate::{
     reason,
     refusal::Refusal,
     revocation::Revocations,
+    session::Ahead,
 };
 
 pub(super) const LAYER: &str = Slot::Authn.name();
@@ -43,6 +44,8 @@ pub(crate) struct Authenticate {
     pub(super) challenges: Arc<Challenges>,
     pub(super) anonymous: AnonymousRoutes,
     pub(super) revocations: Arc<Revocations>,
+    /// What the session layer further in will want to know.
+    pub(super) ahead: Option<Ahead>,
     pub(super) possession: Possession,
 }
 
@@ -197,6 +200,11 @@ impl Step for Authenticate {
 }
 
 impl Authenticate {
+    /// Has sessions loaded while a store is asked about the credential.
+    pub(crate) fn load_ahead(&mut self, ahead: Ahead) {
+        self.ahead = Some(ahead);
+    }
+
     /// Whether a header never comes further in.
     pub(crate) fn removes(&self, name: &HeaderName) -> bool {
         self.consumed.contains(name)

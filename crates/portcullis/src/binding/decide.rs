@@ -21,6 +21,11 @@ use crate::{
 
 const LAYER: &str = Slot::Binding.name();
 
+/// Where [`CompareOrigin`] goes on when something new has to be kept.
+const BIND: usize = 0;
+/// The same, when it has to be asked whether something really differs.
+const LOOK: usize = 1;
+
 /// The step of the `binding` layer.
 #[derive(Debug)]
 pub(crate) struct CompareOrigin {
@@ -47,13 +52,16 @@ impl Step for CompareOrigin {
         decision
     }
 
-    fn resume(self: Arc<Self>, mut parts: Parts, exchange: Exchange, _cursor: usize) -> Pending {
+    fn resume(self: Arc<Self>, mut parts: Parts, exchange: Exchange, cursor: usize) -> Pending {
         Box::pin(async move {
             let Some((session, principal)) = exchange.session().zip(exchange.principal()) else {
                 return (parts, Ok(()));
             };
             let seen = self.see(&parts, &exchange, session, principal);
-            let outcome = self.bind(session, &seen).await;
+            let outcome = match cursor {
+                LOOK => self.look(session, &seen).await,
+                _ => self.bind(session, &seen).await,
+            };
             self.consume(&mut parts.headers);
             let result = match settle(&exchange, principal, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
@@ -79,7 +87,11 @@ impl CompareOrigin {
         let seen = self.see(parts, exchange, session, principal);
         let comparison = compare(session.binding(), &seen, &self.reactions);
         if comparison.next.is_none() {
-            return settle(exchange, principal, Ok(Some(comparison)));
+            // Nobody is refused by what the store has said a while ago.
+            return match comparison.asked().filter(|_| session.is_kept()) {
+                Some(_) => Decision::NeedsIo { cursor: LOOK },
+                None => settle(exchange, principal, Ok(Some(comparison))),
+            };
         }
         // A store that answers at once is told at once as well.
         let told = session
@@ -87,7 +99,19 @@ impl CompareOrigin {
             .then(|| at_once(self.bind(session, &seen)));
         match told.flatten() {
             Some(outcome) => settle(exchange, principal, outcome),
-            None => Decision::NeedsIo { cursor: 0 },
+            None => Decision::NeedsIo { cursor: BIND },
+        }
+    }
+
+    /// Compares with what the store has by now. What is new then is kept.
+    async fn look(&self, session: &Session, seen: &Seen) -> Result<Option<Comparison>, StoreError> {
+        let Some(reference) = session.look_at_binding().await? else {
+            return Ok(None);
+        };
+        let comparison = compare(&reference, seen, &self.reactions);
+        match comparison.next {
+            Some(_) => self.bind(session, seen).await,
+            None => Ok(Some(comparison)),
         }
     }
 

@@ -6,6 +6,7 @@
 mod call;
 mod flight;
 mod id;
+mod loaded;
 mod original_path;
 mod record;
 mod seat;
@@ -40,7 +41,7 @@ use crate::{
     goodbye::RpcCall,
     principal::{Identity, Principal},
     revocation::Revocations,
-    session::Session,
+    session::{Loaded, Session},
     step_up::Requirements,
 };
 
@@ -80,6 +81,8 @@ struct Ledger {
     identity: OnceLock<Identity>,
     challenges: OnceLock<Arc<Challenges>>,
     revocations: OnceLock<Arc<Revocations>>,
+    /// What was loaded for the session before it was its turn.
+    loaded: Mutex<Option<Box<Loaded>>>,
     session: OnceLock<Session>,
     requirements: OnceLock<Arc<Requirements>>,
     /// Those of further `step_up` layers inside the first. Hardly any request has some.
@@ -231,6 +234,7 @@ impl Exchange {
             identity: OnceLock::new(),
             challenges: OnceLock::new(),
             revocations: OnceLock::new(),
+            loaded: Mutex::default(),
             session: OnceLock::new(),
             requirements: OnceLock::new(),
             inner_requirements: Mutex::default(),

@@ -9,6 +9,7 @@ use portcullis_core::{
 
 use super::{
     Revocation,
+    cache::RevocationCache,
     keys::{Keying, Keys},
     store::AnyRevocationStore,
 };
@@ -29,6 +30,7 @@ pub(crate) struct Revocations {
     pub(super) keying: Keying,
     pub(super) time: Time,
     pub(super) bus: Option<Arc<dyn AnySignalBus>>,
+    pub(super) cache: Option<RevocationCache>,
 }
 
 /// Why a credential does not count.
@@ -58,11 +60,43 @@ impl Revocations {
         }
     }
 
+    /// The same for a request that begins, which may also be let in by what the store has said
+    /// lately. Nobody is refused by that.
+    pub(crate) fn check_request(&self, evidence: &Evidence) -> Check<Result<(), Bar>> {
+        if self.store.is_empty() {
+            return Check::Done(Ok(()));
+        }
+        let Some(keys) = self.keying.keys(evidence) else {
+            return Check::Done(Err(too_many_keys()));
+        };
+        match self.store.check(keys.as_slice()) {
+            Check::Done(cut_off) => Check::Done(self.judge(evidence, cut_off)),
+            Check::NeedsIo => match self.known(evidence, keys.as_slice()) {
+                Some(Ok(())) => Check::Done(Ok(())),
+                _ => Check::NeedsIo,
+            },
+        }
+    }
+
+    /// What follows from what the store has said lately.
+    fn known(&self, evidence: &Evidence, keys: &[RevokedKey]) -> Option<Result<(), Bar>> {
+        let cache = self.cache.as_ref()?;
+        let cut_off = cache.get(keys, self.time.steady())?;
+        Some(self.judge(evidence, cut_off))
+    }
+
     /// Goes on where [`check`](Self::check) needs I/O.
     pub(crate) async fn look(&self, evidence: &Evidence) -> Result<(), Bar> {
         let keys = self.keying.keys(evidence).ok_or_else(too_many_keys)?;
-        let looked_up = self.store.look(keys.as_slice()).await;
-        self.judge(evidence, looked_up.map_err(Bar::Unknown)?)
+        let keys = keys.as_slice();
+        let cache = self.cache.as_ref();
+        let cache = cache.map(|cache| (cache, cache.mark(keys), self.time.steady()));
+        let looked_up = self.store.look(keys).await;
+        let cut_off = looked_up.map_err(Bar::Unknown)?;
+        if let Some((cache, mark, at)) = cache {
+            cache.keep(keys, cut_off, mark, at);
+        }
+        self.judge(evidence, cut_off)
     }
 
     /// Whether one revocation is of this credential.
@@ -114,13 +148,15 @@ impl Revocations {
     /// What has been forgotten is asked for after the keys: whatever disappeared in between is
     /// then covered by it.
     fn judge(&self, evidence: &Evidence, cut_off: Option<Timestamp>) -> Result<(), Bar> {
+        let forgotten = self.store.forgotten();
+        if cut_off.max(forgotten).is_none() {
+            return Ok(());
+        }
         let at = time_of(evidence, self.time.now());
         if is_over(at, cut_off) {
             return Err(Bar::Revoked);
         }
-        if is_over(at, self.store.forgotten())
-            && !portcullis_core::sabotaged!("revocation.forgotten")
-        {
+        if is_over(at, forgotten) && !portcullis_core::sabotaged!("revocation.forgotten") {
             return Err(Bar::Forgotten);
         }
         Ok(())

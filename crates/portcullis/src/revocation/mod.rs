@@ -104,7 +104,8 @@
 //! # When it counts
 //!
 //! - For each *request* that begins after [`GateHandle::revoke`](crate::GateHandle::revoke) has
-//!   returned, whether the authenticator knew its credential already or not.
+//!   returned, whether the authenticator knew its credential already or not. On another server that
+//!   [keeps answers](crate::signal#what-is-kept-of-stores) of the store, from when it has heard of it.
 //! - For each *call* that a handler [asks for](crate::authorize) after that, also in an answer
 //!   that has been streaming for an hour.
 //! - For what *runs*, where there is a [`session`](crate::session) layer: what was let in with the
@@ -139,6 +140,7 @@
 //! A [`ReplayStore`] is for authenticators: of a proof or a code that must not be used twice,
 //! it says to one of all who present it that it is fresh. [`MemoryReplays`] is one in memory.
 
+mod cache;
 mod decide;
 mod keys;
 mod memory;

@@ -5,11 +5,13 @@ use std::{fmt, sync::Arc};
 use portcullis_core::{ConfigError, ConfigErrors, RevocationStore, Secret, Signal, Timestamp};
 
 use super::{
-    MemoryRevocations, Revocation, RevokeError, decide::Revocations, keys::Keying,
-    store::AnyRevocationStore,
+    MemoryRevocations, Revocation, RevokeError, cache::RevocationCache, decide::Revocations,
+    keys::Keying, store::AnyRevocationStore,
 };
 use crate::{
-    signal::{AnySignalBus, publish},
+    cache::Bounds,
+    signal::{AnySignalBus, Signals, publish},
+    tasks::Tasks,
     time::Time,
 };
 
@@ -19,9 +21,15 @@ pub(crate) struct RevocationSettings {
     store: Option<Arc<dyn AnyRevocationStore>>,
     key: Option<Secret>,
     bus: Option<Arc<dyn AnySignalBus>>,
+    cache: Option<(Bounds, Arc<Signals>, Tasks)>,
 }
 
 impl RevocationSettings {
+    /// What the store says is kept within these bounds, by what is heard.
+    pub(crate) fn with_cache(&mut self, bounds: Bounds, signals: Arc<Signals>, tasks: Tasks) {
+        self.cache = Some((bounds, signals, tasks));
+    }
+
     pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
         self.bus = Some(bus);
     }
@@ -67,11 +75,15 @@ impl RevocationSettings {
                 error("build", problem)
             }),
         };
+        let cache = self.cache.map(|(bounds, signals, tasks)| {
+            RevocationCache::new(&bounds, &signals, time.clone(), tasks)
+        });
         Ok(Revocations {
             store,
             keying: keying?,
             time,
             bus: self.bus,
+            cache,
         })
     }
 }
@@ -95,7 +107,12 @@ impl Revocations {
         // What need not be kept is told by the other clock: one that runs ahead for a while must
         // not take away what is still needed.
         let steady = self.time.steady();
-        self.store.revoke(key, cut_off, until, steady).await?;
+        let revoked = self.store.revoke(key, cut_off, until, steady).await;
+        // Also where it cannot say whether it has it.
+        if let Some(cache) = &self.cache {
+            cache.forget(key);
+        }
+        revoked?;
         tracing::info!(
             target: "portcullis",
             kind = revocation.key().kind(),

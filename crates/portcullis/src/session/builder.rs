@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Aal, AllSessions, AtExpiry, KeepSession, MemorySessions, SessionLayer,
+    cache::SessionCache,
     keys::Keying,
     policy::Policy,
     registry::Registry,
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
+    cache::{CacheSettings, cache_setters},
     frame::Steps,
     goodbye::Goodbye,
     signal::{AnySignalBus, Signals},
@@ -51,8 +53,18 @@ pub(crate) struct SessionSettings {
     store: Option<Arc<dyn AnySessionStore>>,
     key: Option<Secret>,
     passive: Vec<Box<str>>,
-    signals: Option<Arc<dyn AnySignalBus>>,
+    signals: Option<Bus>,
     goodbye: Option<Arc<dyn Goodbye>>,
+    cache: CacheSettings,
+    /// Whether somebody else says what is wrong with that.
+    is_cache_of_stack: bool,
+}
+
+/// What others are told by.
+enum Bus {
+    Own(Arc<dyn AnySignalBus>),
+    /// That of the stack, which hears by it as well.
+    OfStack(Arc<Signals>),
 }
 
 impl SessionBuilder {
@@ -64,6 +76,7 @@ impl SessionBuilder {
     }
 
     ambient_setters!();
+    cache_setters!();
 
     /// How long a session may be inactive: an hour by default. Counts in whole seconds. A store
     /// that has to be asked is told of activity eight times in that time at most, so a session
@@ -247,7 +260,7 @@ impl SessionBuilder {
     /// what runs in one here then ends at once. None by default: it ends within 15 seconds. In a
     /// stack, set it [there](crate::stack::StackBuilder::with_signals). See [`signal`](crate::signal).
     pub fn with_signals(mut self, bus: impl SignalBus) -> Self {
-        self.settings.with_signals(Arc::new(bus));
+        self.settings.signals = Some(Bus::Own(Arc::new(bus)));
         self
     }
 
@@ -296,8 +309,18 @@ impl SessionBuilder {
 }
 
 impl SessionSettings {
-    pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
-        self.signals = Some(bus);
+    /// What the stack says of it.
+    pub(crate) fn in_a_stack(&mut self, signals: Option<&Arc<Signals>>, cache: CacheSettings) {
+        if let Some(signals) = signals {
+            self.signals = Some(Bus::OfStack(Arc::clone(signals)));
+        }
+        self.is_cache_of_stack = cache.is_set();
+        self.cache = cache.or(self.cache);
+    }
+
+    /// For how long something may run of which nobody can say whether it may.
+    pub(crate) fn max_unconfirmed(&self) -> Option<Duration> {
+        self.policy.max_unconfirmed
     }
 
     /// The setters of what sessions are kept in.
@@ -306,6 +329,7 @@ impl SessionSettings {
             self.store.as_ref().map(|_| "with_store"),
             self.key.as_ref().map(|_| "with_key"),
             self.signals.as_ref().map(|_| "with_signals"),
+            self.cache.is_set().then_some("with_cache"),
         ];
         called.into_iter().flatten()
     }
@@ -344,6 +368,13 @@ impl SessionSettings {
                            and keep them where the server's other secrets are";
             errors.push(ConfigError::new("with_key", problem));
         }
+        let max_unconfirmed = self.policy.max_unconfirmed;
+        let has_bus = self.signals.is_some();
+        let mut of_cache = ConfigErrors::default();
+        let bounds = self.cache.bounds(has_bus, max_unconfirmed, &mut of_cache);
+        if !self.is_cache_of_stack {
+            errors.extend(of_cache);
+        }
         let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
             return Err(errors);
         };
@@ -355,6 +386,18 @@ impl SessionSettings {
             );
             Arc::new(MemorySessions::default())
         });
+        let signals = self.signals.map(|bus| match bus {
+            Bus::Own(bus) => Arc::new(Signals::new(bus)),
+            Bus::OfStack(signals) => signals,
+        });
+        let cache = signals.as_ref().zip(bounds).map(|(signals, bounds)| {
+            Arc::new(SessionCache::new(
+                &bounds,
+                signals,
+                time.clone(),
+                tasks.clone(),
+            ))
+        });
         errors.into_result(KeepSession {
             shared: Arc::new(Shared {
                 store,
@@ -365,7 +408,8 @@ impl SessionSettings {
                 streams: Streams::default(),
                 touching: Touching::default(),
                 tasks,
-                signals: self.signals.map(|bus| Arc::new(Signals::new(bus))),
+                signals,
+                cache,
                 asking: Semaphore::new(ASKING),
             }),
             passive: self.passive,

@@ -15,6 +15,7 @@ use portcullis_core::{
 };
 
 use super::{
+    ahead::Ahead,
     credential::Credential,
     handle::Session,
     policy::Policy,
@@ -34,6 +35,14 @@ const LAYER: &str = Slot::Session.name();
 
 /// How long a client is told to wait for a store.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Who has said that a session lives.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The store, a while ago.
+    Kept,
+    Store,
+}
 
 /// The step of the `session` layer.
 pub(crate) struct KeepSession {
@@ -60,14 +69,17 @@ impl Step for KeepSession {
                 if shared.over(Some(&record), record.id).is_none()
                     && caller.is_known_to(&record) =>
             {
-                self.let_in(parts, exchange, &caller, &record)
+                self.let_in(parts, exchange, &caller, &record, Source::Store)
             }
             // A store that answers at once opens sessions at once as well.
-            Check::Done(_) => match at_once(shared.admit(&caller)) {
+            Check::Done(_) => match at_once(shared.admit(&caller, None)) {
                 Some(outcome) => self.settle(parts, exchange, &caller, outcome),
                 None => Decision::NeedsIo { cursor: 0 },
             },
-            Check::NeedsIo => Decision::NeedsIo { cursor: 0 },
+            Check::NeedsIo => match shared.known(&caller) {
+                Some(record) => self.let_in(parts, exchange, &caller, &record, Source::Kept),
+                None => Decision::NeedsIo { cursor: 0 },
+            },
         }
     }
 
@@ -80,7 +92,7 @@ impl Step for KeepSession {
             let keys = shared.keying.keys(principal.evidence());
             let now = shared.time.now();
             let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
-            let outcome = shared.admit(&caller).await;
+            let outcome = shared.admit(&caller, exchange.take_loaded()).await;
             let result = match self.settle(&mut parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
                 _ => Ok(()),
@@ -181,6 +193,11 @@ impl KeepSession {
         AllSessions(Arc::clone(&self.shared))
     }
 
+    /// For whoever has to ask another store first.
+    pub(crate) fn ahead(&self) -> Ahead {
+        Ahead(Arc::clone(&self.shared))
+    }
+
     fn settle(
         &self,
         parts: &mut Parts,
@@ -191,7 +208,7 @@ impl KeepSession {
         match outcome {
             Ok(Ok(record)) => match revoked(exchange) {
                 Some(refusal) => Decision::Refuse(refusal),
-                None => self.let_in(parts, exchange, caller, &record),
+                None => self.let_in(parts, exchange, caller, &record, Source::Store),
             },
             Ok(Err(bar)) => Decision::Refuse(self.bar(exchange, caller, bar)),
             Err(failure) => Decision::Refuse(unavailable(exchange, &failure)),
@@ -205,11 +222,12 @@ impl KeepSession {
         exchange: &Exchange,
         caller: &Caller,
         record: &SessionRecord,
+        source: Source,
     ) -> Decision {
         if self.can_but_stream_in_vain(parts, caller) {
             return Decision::Refuse(too_many_streams());
         }
-        self.admit(parts, exchange, caller, record);
+        self.admit(parts, exchange, caller, record, source);
         Decision::Pass
     }
 
@@ -229,7 +247,14 @@ impl KeepSession {
             && self.shared.streams.are_full(caller.keys.owner, most)
     }
 
-    fn admit(&self, parts: &Parts, exchange: &Exchange, caller: &Caller, record: &SessionRecord) {
+    fn admit(
+        &self,
+        parts: &Parts,
+        exchange: &Exchange,
+        caller: &Caller,
+        record: &SessionRecord,
+        source: Source,
+    ) {
         let credential = exchange.principal().and_then(Credential::of);
         if let Some(credential) = &credential {
             // A client that has refreshed its token in time keeps its streams.
@@ -250,6 +275,7 @@ impl KeepSession {
             is_activity,
             credential,
             exchange,
+            source,
         );
         exchange.set_session(session);
     }

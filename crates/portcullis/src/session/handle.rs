@@ -21,7 +21,7 @@ use portcullis_core::{
 pub use self::ended::{Ended, Run};
 use super::{
     credential::Credential,
-    decide::{record_start, refusal, store_unavailable},
+    decide::{Source, record_start, refusal, store_unavailable},
     keys::Keys,
     registry::Registry,
     running::{Live, Running},
@@ -60,6 +60,8 @@ struct Inner {
     /// Whether nobody had answered in it when this request came.
     is_new: bool,
     is_activity: bool,
+    /// Whether what is known of it was kept from an earlier answer of the store.
+    is_kept: bool,
     credential: Option<Credential>,
     live: OnceLock<Arc<Live>>,
     /// When the request came, by steady time.
@@ -112,6 +114,7 @@ impl Session {
         is_activity: bool,
         credential: Option<Credential>,
         exchange: &Exchange,
+        source: Source,
     ) -> Self {
         Self(Arc::new(Inner {
             shared: Arc::clone(shared),
@@ -126,6 +129,7 @@ impl Session {
             active_at: record.active_at,
             is_new: matches!(record.state, SessionState::Provisional(_)),
             is_activity,
+            is_kept: matches!(source, Source::Kept),
             credential,
             live: OnceLock::new(),
             came_at: shared.time.steady(),
@@ -332,6 +336,7 @@ impl Session {
             if let Some(reason) = over {
                 // What runs here need not wait until somebody looks again.
                 shared.registry.end(*id, reason);
+                shared.forget(keys.owner);
             }
             Ok(over)
         }))
@@ -399,7 +404,8 @@ impl Session {
                 stale_at,
                 ..
             } = &*self.0;
-            let live = Registry::live(shared, keys, *id, *ends_at);
+            let noted_at = (!self.0.is_new).then_some(self.0.active_at);
+            let live = Registry::live(shared, keys, *id, *ends_at, noted_at);
             if stale_at.is_some() {
                 live.note_authentication(*stale_at);
             }

@@ -91,7 +91,8 @@
 //! That happens within a second, also where the client has stopped reading (then the body
 //! itself waits for the connection, but nothing works for it any more). That another server has
 //! ended a session is seen at once where both have a [bus](crate::signal), otherwise within 15
-//! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once.
+//! seconds, where the store has to be asked for it; by [`authorize`](crate::authorize) at once. New
+//! requests ask the store, unless its answers are [kept](crate::signal#what-is-kept-of-stores).
 //!
 //! A gate that is [shut down](crate::GateHandle::shutdown) ends what runs in the same way, with other
 //! words: 503, and `event: shutting-down` or that of the protocol. The sessions are not over by that.
@@ -120,11 +121,14 @@
 //! opens nothing.
 
 mod aal;
+mod ahead;
 mod builder;
+mod cache;
 mod credential;
 mod decide;
 mod handle;
 mod keys;
+mod known;
 mod layer;
 mod memory;
 mod policy;
@@ -153,6 +157,7 @@ pub use self::{
     policy::AtExpiry,
 };
 pub(crate) use self::{
+    ahead::{Ahead, Loaded},
     builder::SessionSettings,
     decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable, too_many_streams},
     handle::{Looked, Looking},

@@ -124,6 +124,7 @@ impl Live {
         keys: &Keys,
         id: SessionId,
         ends_at: Timestamp,
+        noted_at: Option<Timestamp>,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -137,7 +138,7 @@ impl Live {
                 next_listener: 0,
                 looked_at: None,
                 is_looking: false,
-                noted_at: None,
+                noted_at,
                 confirmed_at: shared.time.steady(),
                 doubted_at: None,
                 closing: None,

@@ -4,13 +4,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{
     Change, Check, Commit, EndReason, EvidenceKind, FamilyKey, OwnerKey, SessionId, SessionKey,
-    SessionRecord, SessionState, Sessions, Signal, StoreError, Timestamp, entropy,
+    SessionRecord, SessionState, Sessions, StoreError, Timestamp, entropy,
 };
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
+    ahead::Loaded,
+    cache::SessionCache,
     decide::record_start,
     handle::Session,
     keys::{Keying, Keys},
@@ -22,6 +24,7 @@ use super::{
     touching::Touching,
 };
 use crate::{
+    cache::Mark,
     exchange::Exchange,
     signal::Signals,
     tasks::Tasks,
@@ -49,6 +52,7 @@ pub(super) struct Shared {
     pub(super) touching: Touching,
     pub(super) tasks: Tasks,
     pub(super) signals: Option<Arc<Signals>>,
+    pub(super) cache: Option<Arc<SessionCache>>,
     /// So many questions about what runs are asked at a time.
     pub(super) asking: Semaphore,
 }
@@ -76,30 +80,51 @@ impl Shared {
         **self.policy.load()
     }
 
-    /// Whether a caller is in, with what the store has to be asked and told for it.
+    /// Whether a caller is in, with what the store has to be asked and told for it. It may have been
+    /// asked already.
     pub(super) async fn admit(
         &self,
         caller: &Caller,
+        mut ahead: Option<Loaded>,
     ) -> Result<Result<SessionRecord, Bar>, Failure> {
         let policy = self.policy();
+        let owner = caller.keys.owner;
         for _ in 0..MAX_TRIES {
-            let sessions = self.store.load(caller.keys.owner).await?;
+            let ahead = ahead.take();
+            let loaded = match ahead.filter(|it| it.is_of(owner, self.time.steady())) {
+                Some(loaded) => loaded,
+                None => self.load(owner).await,
+            };
+            let (sessions, mark, at) = (loaded.sessions?, loaded.mark, loaded.at);
             let fresh = fresh_id()?;
             // After they were loaded: what has been forgotten in between is known from here.
-            let forgotten = self.store.forgotten(caller.keys.owner);
+            let forgotten = self.store.forgotten(owner);
             let moment = Moment {
                 now: self.time.now(),
                 steady: self.time.steady(),
             };
             let ruling = rule(&sessions, caller, &policy, moment, forgotten, fresh);
             let (record, changes) = match ruling {
-                Ruling::Continue(record) => return Ok(Ok(record)),
+                Ruling::Continue(record) => {
+                    self.keep(owner, &record, mark, at);
+                    return Ok(Ok(record));
+                }
                 Ruling::Refuse(bar) => return Ok(Err(bar)),
                 Ruling::Update(record) => (record.clone(), vec![Change::Put(record)]),
                 Ruling::Open(record, changes) => (record, changes),
             };
-            match self.commit(caller.keys.owner, &sessions, changes).await? {
-                Commit::Done => return Ok(Ok(record)),
+            let mut all = changes.iter();
+            let replaces = all.any(|change| matches!(change, Change::Remove(_)));
+            let mark = self.cache.as_ref().map(|cache| cache.mark(owner));
+            let at = self.time.steady();
+            match self.commit(owner, &sessions, changes).await? {
+                Commit::Done => {
+                    self.keep(owner, &record, mark.map(Mark::after_one_change), at);
+                    if replaces {
+                        self.have_others_told(owner);
+                    }
+                    return Ok(Ok(record));
+                }
                 Commit::Full => return Err(Failure::Full),
                 // Also any outcome that this layer does not know.
                 _ => {}
@@ -152,13 +177,6 @@ impl Shared {
         let ended = ended.await;
         self.tell_others(owner).await;
         ended
-    }
-
-    /// Tells other servers that sessions of an owner may be over.
-    async fn tell_others(&self, owner: OwnerKey) {
-        if let Some(signals) = &self.signals {
-            signals.publish(&[Signal::Sessions(owner)]).await;
-        }
     }
 
     /// Ends all sessions of an owner, everywhere. Says how many lived.
@@ -303,7 +321,10 @@ impl Shared {
             Check::NeedsIo => {}
         }
         let apart = self.policy().idle / TOUCHES;
-        if noted_at.is_some_and(|noted_at| at.saturating_since(noted_at) < apart) {
+        let is_recent = |noted_at: Timestamp| at.saturating_since(noted_at) < apart;
+        // Another request may have had it noted since this one came.
+        let since = || self.cache.as_ref()?.noted_at(owner, key, id, at);
+        if noted_at.is_some_and(|at| is_recent(at) || since().is_some_and(is_recent)) {
             return false;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -312,15 +333,21 @@ impl Shared {
         let Some(turn) = self.touching.begin(id) else {
             return false;
         };
-        let store = Arc::clone(&self.store);
+        let (store, cache) = (Arc::clone(&self.store), self.cache.clone());
         // Nobody else begins a session. A store that hangs must not keep the requests of all.
         let is_new = exchange.session().is_some_and(Session::is_new);
         let exchange = is_new.then(|| exchange.clone());
         self.tasks.spawn_on(&runtime, async move {
             let _turn = turn;
             match store.touch(owner, key, id, at).await {
-                Ok(true) => exchange.iter().for_each(record_start),
-                Ok(false) => {}
+                Ok(begins) => {
+                    if let Some(cache) = cache {
+                        cache.touch(owner, key, id, at);
+                    }
+                    if begins {
+                        exchange.iter().for_each(record_start);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(target: "portcullis", "the activity of a session was not noted: {error}");
                 }
@@ -349,6 +376,8 @@ impl Shared {
         changes: Vec<Change>,
     ) -> Result<Commit, StoreError> {
         let now = self.time.now();
+        // However it ends, and also where nobody waits for it any more.
+        let _changing = SessionCache::changing(self.cache.as_deref(), owner);
         self.store
             .commit(owner, sessions.revision, changes, now)
             .await

@@ -288,7 +288,10 @@ fn judge(live: &Live, found: Option<&SessionRecord>) {
     match (live.shared.over(found, live.id), own) {
         // One whose time was up is forgotten, or another is in its place.
         (Some(_), None) if live.closing().is_some() => {}
-        (Some(reason), _) => live.end(reason),
+        (Some(reason), _) => {
+            live.end(reason);
+            live.shared.forget(live.keys.owner);
+        }
         (None, Some(record)) => {
             let policy = live.shared.policy();
             live.note_authentication(policy.stale_at(record.kind, record.authenticated_at));

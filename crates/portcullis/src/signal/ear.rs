@@ -2,17 +2,21 @@
 
 use std::{
     collections::HashSet,
+    future::{Future, poll_fn},
     mem,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
+    task::Poll,
 };
 
-use portcullis_core::{Heard, Signal, SignalListener, StoreError, Timestamp};
+use portcullis_core::{Heard, Signal, SignalListener, Sleep, StoreError, Timestamp};
 use tokio::sync::Notify;
 
 use super::AnySignalBus;
+use crate::cache::Asked;
 
 /// How many signals are kept until somebody looks. With more, everything is looked at.
 const MAX_SIGNALS: usize = 4096;
@@ -29,6 +33,8 @@ pub(crate) struct Signals {
     taken_at: AtomicI64,
     /// Whether the bus is being asked for it.
     is_asked: AtomicBool,
+    /// The same, where requests are let in by what it says.
+    asked: Arc<Asked>,
     /// Whether it has been said that the bus fails.
     is_failing: AtomicBool,
 }
@@ -68,8 +74,14 @@ impl Signals {
             current_at: AtomicI64::new(NEVER),
             taken_at: AtomicI64::new(NEVER),
             is_asked: AtomicBool::new(false),
+            asked: Arc::default(),
             is_failing: AtomicBool::new(false),
         }
+    }
+
+    /// Has somebody else told as well, from the next time on that the bus catches up.
+    pub(crate) fn subscribe(&self, listener: Weak<dyn SignalListener>) {
+        self.bus.subscribe(listener);
     }
 
     /// Says where to look. Whoever does not hear it looks there later by himself.
@@ -101,6 +113,27 @@ impl Signals {
         let Some(_asking) = Asking::begin(&self.is_asked) else {
             return;
         };
+        self.ask(at).await;
+    }
+
+    /// When it was asked to catch up for the sake of requests.
+    pub(crate) fn asked(&self) -> &Arc<Asked> {
+        &self.asked
+    }
+
+    /// Has it catch up, whether or not it is being asked already, until a time that is too late.
+    pub(crate) async fn ask_until(&self, at: Timestamp, mut late: Sleep) {
+        let mut asked = pin!(self.ask(at));
+        let answered = poll_fn(|cx| match asked.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => Pin::new(&mut late).poll(cx).map(|()| false),
+        });
+        if !answered.await {
+            self.fail(&StoreError::new("the bus does not answer"));
+        }
+    }
+
+    async fn ask(&self, at: Timestamp) {
         match self.bus.catch_up().await {
             Ok(()) => {
                 self.current_at

@@ -66,6 +66,46 @@
 //! once it has told of something, or of a gap, only the store can say that it was nothing.
 //!
 //! What ends by itself, by an idle hour or an expired token, needs no bus.
+//!
+//! # What is kept of stores
+//!
+//! A request asks the stores, all of them at once, and waits for one round trip. With a bus it need
+//! not: `with_cache` of the stack, or of a layer, keeps what they have said of sessions and of
+//! credentials, and a request that finds both asks nobody.
+//!
+//! ```
+//! use portcullis::{session::SessionLayer, signal::MemorySignals};
+//!
+//! # fn main() -> Result<(), portcullis::ConfigErrors> {
+//! let layer = SessionLayer::builder()
+//!     .with_signals(MemorySignals::new())
+//!     .with_cache(100_000) // so many sessions, 300 bytes each
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is kept only lets in. Whatever it would refuse (a session that looks idle, a credential that
+//! looks revoked, a device that looks strange) is asked of the store first; and whatever changes
+//! something, a login among it, is done on what the store has. Deadlines are held against the clock for
+//! each request. An answer is dropped when a signal tells of its place, when anything was changed there
+//! from this server, and all of them are after a gap. What a handler keeps in its session, and
+//! whether a [call](crate::authorize) is permitted, is asked of the stores each time.
+//!
+//! So whoever was ended or revoked on *this* server is out here at once. On another one, a request of
+//! his is let in by what is kept there for
+//!
+//! | | at most |
+//! |---|---|
+//! | while both hear the bus | until the signal is there: milliseconds |
+//! | where the other one hears no bus, or nobody knows whether it does | [`with_max_unheard`](crate::stack::StackBuilder::with_max_unheard), two seconds by default |
+//! | where this one could not publish, which it logs | 15 seconds |
+//! | in either case, with [`with_max_unconfirmed`](crate::session::SessionBuilder::with_max_unconfirmed) (*strict*) | no longer than that |
+//!
+//! The bus has to say that it has caught up, and that has to be recent: while requests come, it is asked
+//! twice a second, in the background. A request that finds that it was too long ago asks the stores, as
+//! without a cache; so a bus that is dead or silent costs time, and lets nobody in. While the *store* is
+//! down and the bus works, those who are known here are let in for 15 seconds more.
 
 mod bus;
 mod ear;

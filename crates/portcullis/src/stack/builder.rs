@@ -12,6 +12,7 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     authn::{AuthnSettings, authn_setters, keep},
     binding::{BindingBuilder, BindingSettings},
+    cache::cache_setters,
     frame::{Step, Steps},
     goodbye::Goodbye,
     perimeter::{PerimeterBuilder, PerimeterSettings},
@@ -72,6 +73,7 @@ pub struct StackBuilder<State> {
 impl<State> StackBuilder<State> {
     ambient_setters!();
     authn_setters!();
+    cache_setters!();
 
     /// Adds an authenticator behind those that are there. They are asked in this order.
     pub fn add_authenticator(
@@ -167,16 +169,20 @@ impl StackBuilder<Complete> {
         let resource = self.settings.resource(&mut errors);
         let resource = resource.as_ref();
         let time = onto.map_or_else(|| ambient.time(), |ground| ground.time.clone());
-        let bus = self.settings.bus();
-        let authn = self
-            .settings
-            .assemble(&ambient, resource, |settings| match onto {
-                Some(ground) if !sabotaged!("gate.replaced_stores") => {
-                    Ok(Arc::clone(&ground.revocations))
-                }
-                _ => settings.assemble(time.clone()).map(Arc::new),
-            });
-        let authn = keep(authn, &mut errors);
+        let mut settings = self.settings;
+        let (signals, cache) = (settings.signals(), settings.cache);
+        if onto.is_none() {
+            let max_unconfirmed = self.session.as_ref();
+            let max_unconfirmed = max_unconfirmed.and_then(SessionSettings::max_unconfirmed);
+            settings.keep_answers(signals.as_ref(), tasks, max_unconfirmed, &mut errors);
+        }
+        let authn = settings.assemble(&ambient, resource, |settings| match onto {
+            Some(ground) if !sabotaged!("gate.replaced_stores") => {
+                Ok(Arc::clone(&ground.revocations))
+            }
+            _ => settings.assemble(time.clone()).map(Arc::new),
+        });
+        let mut authn = keep(authn, &mut errors);
         let mut perimeter = self.perimeter;
         if let Some(authn) = &authn {
             perimeter.keep_credentials(authn.step.consumed());
@@ -196,12 +202,13 @@ impl StackBuilder<Complete> {
                 let assembled = keep(session.assemble_onto(sessions), &mut errors)?;
                 return Some((assembled.0, Some(assembled.1)));
             }
-            if let Some(bus) = bus {
-                session.with_signals(bus);
-            }
+            session.in_a_stack(signals.as_ref(), cache);
             let assembled = session.assemble(time.clone(), tasks.clone());
             Some((keep(assembled, &mut errors)?, None))
         });
+        if let Some((authn, session)) = authn.as_mut().zip(session.as_ref()) {
+            authn.step.load_ahead(session.0.ahead());
+        }
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
         let device = binding
@@ -295,7 +302,9 @@ impl StackBuilder<Complete> {
     fn check_onto(&self, ground: &Ground, errors: &mut ConfigErrors) {
         let of_session = self.session.iter().flat_map(SessionSettings::stores);
         let given = self.ambient.settings.iter().copied();
-        let given = given.chain(self.settings.stores()).chain(of_session);
+        let of_cache = self.settings.cache.is_set().then_some("with_cache");
+        let given = given.chain(self.settings.stores()).chain(of_cache);
+        let given = given.chain(of_session);
         for setting in given {
             errors.push(ConfigError::new(
                 setting,

@@ -37,9 +37,26 @@ impl Session {
             shared, keys, id, ..
         } = &*self.0;
         shared
-            .change(keys.owner, keys.session, *id, |record| {
-                change(&mut record.binding);
-            })
+            .change_binding(keys, *id, |record| change(&mut record.binding))
             .await
+    }
+
+    /// Whether what is known of it was kept from an earlier answer of the store.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.is_kept
+    }
+
+    /// Where it came from, as it stands in the store. `None` if it is over.
+    pub(crate) async fn look_at_binding(&self) -> Result<Option<BindingReference>, StoreError> {
+        let Inner {
+            shared, keys, id, ..
+        } = &*self.0;
+        let sessions = shared.store.load(keys.owner).await?;
+        let found = sessions.get(keys.session);
+        if shared.over(found, *id).is_some() {
+            shared.forget(keys.owner);
+            return Ok(None);
+        }
+        Ok(found.map(|record| record.binding))
     }
 }
