@@ -152,6 +152,7 @@ impl StackBuilder<Complete> {
                  `with_session` as well, or leave it out",
             ));
         }
+        let of_quotas = time.clone();
         let session = self.session.and_then(|mut session| {
             if let Some(bus) = bus {
                 session.with_signals(bus);
@@ -177,7 +178,9 @@ impl StackBuilder<Complete> {
                 ),
             ));
         }
-        let quota = self.quota.map(|quota| quota.assemble(&self.ambient));
+        let quota = self
+            .quota
+            .map(|quota| quota.assemble(&self.ambient, of_quotas));
         let quota = keep(quota.transpose(), &mut errors);
         let step_up = self.step_up.map(StepUpSettings::assemble).transpose();
         let step_up = keep(step_up, &mut errors);
@@ -219,7 +222,7 @@ impl StackBuilder<Complete> {
             steps.push(Arc::new(binding));
         }
         if let Some(quota) = quota {
-            steps.push(Arc::new(quota));
+            steps.push(quota);
         }
         if let Some(step_up) = step_up {
             steps.push(Arc::new(step_up));
