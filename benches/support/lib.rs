@@ -17,6 +17,7 @@ pub mod pairs;
 #[cfg(feature = "peers")]
 mod peers;
 pub mod possession;
+mod quotas;
 pub mod records;
 pub mod requests;
 pub mod services;

@@ -12,6 +12,7 @@
 //! | `service.session_inside_perimeter`, `service.binding` | `perimeter`, `authn` and sessions; comparing network and user agent inside them | the first, of the second |
 //! | `axum.gate_with_binding` | the same in the gate | `axum.gate_with_session` |
 //! | `service.quota` | both quotas, between `authn` and the service | `service.authn` |
+//! | `service.quota_in_store` | the same, in a store in memory that layers share | `service.authn` |
 //! | `service.step_up` | that layer inside `authn`, which it needs; all its requirements are met | `service.authn` |
 //! | `axum.bare` | a router with one route | |
 //! | `axum.identity_layer` | a layer that does nothing: what `Router::layer` costs | `axum.bare` |
@@ -43,7 +44,6 @@ use portcullis::{
     authn::AuthnLayer,
     binding::BindingLayer,
     perimeter::PerimeterLayer,
-    quota::{Quota, QuotaLayer},
     session::SessionLayer,
     step_up::{Requirement, StepUpLayer},
 };
@@ -53,7 +53,7 @@ use tower::{Layer as _, Service, layer::util::Identity};
 use crate::{
     RESOURCE, Variant,
     credentials::{ALGORITHMS, Cache, Ring, Tokens, api_key},
-    possession,
+    possession, quotas,
     requests::{bearer, request, request_from_peer},
     services::{Bare, finished, router, send},
     sessions, whole,
@@ -143,8 +143,18 @@ pub fn on_a_service() -> Vec<Variant> {
             request_from_peer,
         )
         .with_floor(SESSION_INSIDE_PERIMETER),
-        sending("service.quota", authn().layer(quota().layer(Bare)), request)
-            .with_floor("service.authn"),
+        sending(
+            "service.quota",
+            authn().layer(quotas::by_itself().layer(Bare)),
+            request,
+        )
+        .with_floor("service.authn"),
+        sending(
+            "service.quota_in_store",
+            authn().layer(quotas::in_memory().layer(Bare)),
+            request,
+        )
+        .with_floor("service.authn"),
         sending(
             "service.step_up",
             authn().layer(step_up().layer(Bare)),
@@ -350,15 +360,6 @@ fn authn() -> AuthnLayer {
 /// Compares the network and the user agent.
 fn binding() -> BindingLayer {
     BindingLayer::builder().build().expect("the settings work")
-}
-
-/// Both quotas, so generous that nothing here spends them.
-fn quota() -> QuotaLayer {
-    QuotaLayer::builder()
-        .with_per_principal(Quota::per_second(1_000_000_000))
-        .with_per_client(Quota::per_second(1_000_000_000))
-        .build()
-        .expect("the settings work")
 }
 
 /// Asks for all that can be asked for, of a caller who has it.

@@ -2,10 +2,11 @@
 
 use portcullis::{
     jwt::{HttpClient, HttpError, HttpRequest},
+    quota::{MemoryQuotas, Quota, QuotaLayer},
     revocation::MemoryRevocations,
     session::{MemorySessions, SessionLayer},
 };
-use portcullis_testing::faulty_store::{FaultyRevocations, FaultyStore};
+use portcullis_testing::faulty_store::{FaultyQuotas, FaultyRevocations, FaultyStore};
 
 use super::*;
 
@@ -64,6 +65,20 @@ async fn failures() {
     let token = open.site.token().mint();
     lines.push(
         open.line("the store of sessions fails", open.bearer(&token))
+            .await,
+    );
+
+    let site = Site::new();
+    let store = FaultyQuotas::new(MemoryQuotas::default());
+    store.set_failing(true);
+    let quota = QuotaLayer::builder()
+        .with_per_principal(Quota::per_minute(1))
+        .with_store(store);
+    let stack = site.stack().with_quota(quota);
+    let open = site.open(stack);
+    let token = open.site.token().mint();
+    lines.push(
+        open.line("the store of quotas fails", open.bearer(&token))
             .await,
     );
 

@@ -9,6 +9,7 @@ mod answers;
 mod counted;
 mod gate;
 mod readiness;
+mod together;
 mod wire;
 
 use bytes::Bytes;
@@ -16,12 +17,20 @@ use http::Response;
 use portcullis::{
     BoxError,
     authn::AuthnLayer,
-    quota::{QuotaBuilder, QuotaLayer},
+    quota::{MemoryQuotas, QuotaBuilder, QuotaLayer},
     stack::{Complete, StackBuilder},
 };
-use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock, http_probe::HandlerProbe};
+use portcullis_testing::{
+    audit::RecordingAudit, clock::VirtualClock, faulty_store::FaultyQuotas,
+    http_probe::HandlerProbe,
+};
 use portcullis_tests::fixtures::{authn_builder, request_with, stack_builder};
 use tower::{Service, ServiceExt as _, layer::util};
+
+portcullis_testing::quota_store_contract!(memory, async { MemoryQuotas::with_capacity(10_000) });
+portcullis_testing::quota_store_contract!(memory_that_is_asked, async {
+    FaultyQuotas::new(MemoryQuotas::with_capacity(10_000))
+});
 
 /// What stands around a handler here, and what is seen of it.
 #[derive(Default)]

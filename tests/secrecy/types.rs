@@ -14,6 +14,7 @@ use portcullis::{
         Algorithm, ClientCredentials, HttpClient, HttpError, HttpRequest, Introspection, Issuer,
         Jwt,
     },
+    quota::{MemoryQuotas, Quota, QuotaLayer},
     session::{SessionData, SessionLayer},
 };
 use portcullis_testing::{
@@ -201,11 +202,18 @@ fn layers(canaries: &mut Canaries) {
     let of_sessions = key(canaries, "the key of sessions");
     let session = SessionLayer::builder().with_key(of_sessions);
     show(canaries, &session);
+    let of_quotas = key(canaries, "the key of quotas");
+    let quota = QuotaLayer::builder()
+        .with_per_principal(Quota::per_minute(1))
+        .with_store(MemoryQuotas::default())
+        .with_key(of_quotas);
+    show(canaries, &quota);
     let revocations = key(canaries, "the key of revocations");
     let pepper = secret(canaries, "the key of a ring behind a gate");
     let ring = KeyRing::new("demo", &pepper);
     let stack = stack_builder(&RecordingAudit::new())
         .with_session(session)
+        .with_quota(quota)
         .with_revocation_key(revocations.clone())
         .add_authenticator(ApiKeys::new(ring.clone()));
     show(canaries, &stack);

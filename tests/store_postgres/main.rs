@@ -5,6 +5,7 @@ mod contracts;
 mod faults;
 mod logins;
 mod losses;
+mod quotas;
 mod schema;
 mod server;
 mod settings;

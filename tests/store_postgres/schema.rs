@@ -24,7 +24,7 @@ async fn eight_clients_at_once_make_one_schema() {
         assert_kept(client).await;
     }
     let made = server.say("SELECT version FROM migrations").await;
-    assert_eq!(made, "1");
+    assert_eq!(made, "1 2");
 }
 
 #[tokio::test]
@@ -33,19 +33,19 @@ async fn a_newer_schema_is_used_by_an_older_program_only_if_it_says_so() {
     let postgres = server.client().await;
     fill(&postgres).await;
     server
-        .say("INSERT INTO migrations (version, readable_since) VALUES (2, 1)")
+        .say("INSERT INTO migrations (version, readable_since) VALUES (3, 1)")
         .await;
     assert_kept(&server.client().await).await;
     server
-        .say("INSERT INTO migrations (version, readable_since) VALUES (3, 2)")
+        .say("INSERT INTO migrations (version, readable_since) VALUES (4, 3)")
         .await;
     assert_eq!(
         said(server.builder().connect().await),
-        "the schema in postgres has version 3, which no program can use that knows version 1 \
+        "the schema in postgres has version 4, which no program can use that knows version 2 \
          alone: update this one"
     );
     let error = server.lazy_client().sessions().load(OWNER).await;
-    assert!(error.unwrap_err().to_string().contains("version 3"));
+    assert!(error.unwrap_err().to_string().contains("version 4"));
 }
 
 #[tokio::test]
@@ -90,4 +90,21 @@ async fn two_schemas_see_nothing_of_each_other() {
     assert_eq!(other.sessions().load(OWNER).await.unwrap().records, []);
     fill(&other).await;
     assert_kept(&one).await;
+}
+
+/// What a program of the first version has made and kept is brought up to date, and it goes on.
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_with_all_that_is_in_it() {
+    let server = Server::start().await;
+    let before = server.client().await;
+    fill(&before).await;
+    server
+        .say("DROP TABLE quotas; DELETE FROM migrations WHERE version > 1")
+        .await;
+    assert_kept(&before).await;
+    let after = server.client().await;
+    assert_kept(&after).await;
+    assert_eq!(server.say("SELECT count(*) FROM quotas").await, "0");
+    assert_eq!(server.say("SELECT version FROM migrations").await, "1 2");
+    assert_kept(&before).await;
 }

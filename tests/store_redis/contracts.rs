@@ -4,6 +4,8 @@ use portcullis_core::RevocationStore as _;
 use portcullis_testing::{
     api_key_contract::ApiKeyPromise,
     api_key_store_contract,
+    quota_contract::QuotaPromise,
+    quota_store_contract,
     replay_contract::ReplayPromise,
     replay_store_contract,
     revocation_contract::RevocationPromise,
@@ -44,6 +46,23 @@ api_key_store_contract!(api_keys, async {
     Server::start().await.client().await.api_keys()
 });
 
+quota_store_contract!(quotas, async {
+    Server::start().await.client().await.quotas()
+});
+
+quota_store_contract!(quotas_reopened, async {
+    let server = Server::start().await;
+    Reopened::new(move || server.lazy_client().quotas())
+});
+
+quota_store_contract!(quotas_by_turns, async {
+    let server = Server::start().await;
+    ByTurns::new(
+        server.client().await.quotas(),
+        server.client().await.quotas(),
+    )
+});
+
 /// A cluster of one server has all slots, and still refuses a script that touches two.
 #[test]
 fn every_script_keeps_to_one_slot_of_a_cluster() {
@@ -64,6 +83,9 @@ fn every_script_keeps_to_one_slot_of_a_cluster() {
     }
     for (n, promise) in ApiKeyPromise::ALL.iter().enumerate() {
         promise.prove(async { client(format!("k{n}")).await.api_keys() });
+    }
+    for (n, promise) in QuotaPromise::ALL.iter().enumerate() {
+        promise.prove(async { client(format!("q{n}")).await.quotas() });
     }
 }
 

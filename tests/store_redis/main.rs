@@ -5,6 +5,7 @@ mod contracts;
 mod faults;
 mod front;
 mod logins;
+mod quotas;
 mod server;
 mod settings;
 mod signals;

@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod folder;
 pub mod forger;
 pub mod logs;
+pub mod metered;
 pub mod node;
 pub mod oidc_provider;
 pub mod patience;

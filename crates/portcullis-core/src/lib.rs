@@ -11,6 +11,7 @@
 //! - An [`AuditSink`] is given a [`Record`] of each decision, with a stable [`ReasonCode`].
 //! - A [`SignalBus`] tells servers that share their stores where to look again.
 //! - An [`ApiKeyStore`](api_keys::ApiKeyStore) keeps API keys.
+//! - A [`QuotaStore`] keeps what was spent of quotas that several servers have together.
 //! - Time comes from a [`Clock`], which a test can replace; randomness from [`entropy`].
 //!
 //! # Writing an authenticator
@@ -68,6 +69,7 @@ mod hash;
 mod layout;
 mod peer_certificate;
 mod possession;
+mod quota;
 mod reason;
 mod replay;
 mod request_view;
@@ -97,6 +99,7 @@ pub use possession::{
     IntoProofVerifier, ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict,
     ProofVerifier,
 };
+pub use quota::{Budget, Charged, QuotaCharge, QuotaKey, QuotaRate, QuotaStore};
 pub use reason::ReasonCode;
 pub use replay::{ReplayKey, ReplayOwner, ReplayStore, Taken};
 pub use request_view::{Authorization, MalformedAuthorization, RequestView};

@@ -43,6 +43,7 @@ pub struct PostgresBuilder {
     #[cfg(feature = "tls")]
     authorities: Option<Vec<u8>>,
     clock: Arc<dyn Clock>,
+    tells_time: bool,
 }
 
 impl PostgresBuilder {
@@ -65,6 +66,7 @@ impl PostgresBuilder {
             #[cfg(feature = "tls")]
             authorities: None,
             clock: Arc::new(SystemClock::new()),
+            tells_time: false,
         }
     }
 
@@ -140,9 +142,11 @@ impl PostgresBuilder {
         self
     }
 
-    /// The clock, for tests.
+    /// The clock, for tests. Quotas are then paid off by the time of the layer that asks, in place of
+    /// that of the server, so that all that a test moves is its own clock.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self.tells_time = true;
         self
     }
 
@@ -219,7 +223,8 @@ impl PostgresBuilder {
             errors.push(error);
             errors
         })?;
-        let shared = Shared::new(link, signals, questions, self.retention, self.share);
+        let (retention, share) = (self.retention, self.share);
+        let shared = Shared::new(link, signals, questions, retention, share, self.tells_time);
         Ok(Postgres(Arc::new(shared)))
     }
 

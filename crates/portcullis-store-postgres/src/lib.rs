@@ -1,8 +1,8 @@
-//! Sessions, revocations, one-time credentials and API keys of portcullis in PostgreSQL.
+//! Sessions, revocations, one-time credentials, API keys and quotas of portcullis in PostgreSQL.
 //!
 //! One [`Postgres`] is a database by a few connections; [`sessions`](Postgres::sessions),
-//! [`revocations`](Postgres::revocations), [`replays`](Postgres::replays) and
-//! [`api_keys`](Postgres::api_keys) are the stores in it, each for the setting of that name. It
+//! [`revocations`](Postgres::revocations), [`replays`](Postgres::replays),
+//! [`api_keys`](Postgres::api_keys) and [`quotas`](Postgres::quotas) are the stores in it, each for the setting of that name. It
 //! takes PostgreSQL 13 or later, and is tested with 15. [`signals`](Postgres::signals) is a bus between
 //! the servers that share them, on a connection of its own.
 //!
@@ -59,16 +59,19 @@
 //! # What is guaranteed when it fails
 //!
 //! Each question is one statement, there and back once, which the server runs wholly or not at
-//! all: a function that locks the row of one owner, so nothing waits in a circle, and nothing has
-//! to be tried again. A server that is gone, late, full, starting, shut down, read-only, a replica,
+//! all: a function that locks the row of one owner, or several budgets in one order, so nothing waits
+//! in a circle, and nothing has to be tried again. A server that is gone, late, full, starting, shut down, read-only, a replica,
 //! without a connection to spare, or that answers with anything else than what this store has
 //! written is an error, which the layers answer with 503; and the next question finds it when it is
 //! there again. After an error a change may have been made; not by half.
 //!
+//! Questions that lock the row of one owner have no more than a quarter of the connections of a
+//! process at a time, so nobody keeps the others from being answered by asking often.
+//!
 //! | what happens | what is lost of what was answered |
 //! |---|---|
 //! | the process is killed | nothing |
-//! | the server crashes | nothing: a connection waits for the disk (`synchronous_commit`), also where the server has turned that off. The exceptions are times of last activity and last use, of which the last second may be missing |
+//! | the server crashes | nothing: a connection waits for the disk (`synchronous_commit`), also where the server has turned that off. The exceptions are times of last activity and last use, of which the last second may be missing, and quotas |
 //! | the server crashes, and has `fsync = off` | anything: a warning is logged when it connects |
 //! | failover to a synchronous replica | nothing, and this store cannot know it: see below |
 //! | failover to another replica | what the replica had not received: noticed |
@@ -88,6 +91,12 @@
 //! | revocations | whatever was issued before it is over, API keys too |
 //! | one-time credentials | one that may have been used is 503 until it ends. One that was made after it, and lasts as long, is good within a minute |
 //! | API keys | of a process that has seen them before, everything is 503 until [`accept_loss`](PostgresApiKeys::accept_loss) is called; one that is started anew takes them as they are |
+//!
+//! Quotas are none of this. Their table is not logged: a crash or a failover empties it, and everybody
+//! begins anew, which is one burst for each. They are paid off by the clock of the server alone, which
+//! is one for all who ask. When it is set forward, as much is paid off; when it goes back, nobody waits
+//! for longer than a quota takes to come back as a whole. An answer that got lost may have charged a
+//! budget, and the request is 503.
 //!
 //! A moment of the sessions and revocations is a minute later than the clock says, since the clock of
 //! an issuer may be ahead by as much.
@@ -110,6 +119,7 @@
 //! | `revocations` | a cut-off for each key that was revoked, for a day longer than needed |
 //! | `taken`, `takers` | what each owner has used, for an hour longer than needed |
 //! | `api_keys` | a row for each |
+//! | `quotas` | a number for each budget, unlogged; thrown away when it has been paid off for a minute and others come |
 //! | `life`, `migrations` | one row; one for each version of the schema |
 //!
 //! Signals are notifications (`LISTEN`, `NOTIFY`) on the channel `schema:signals`, and are kept nowhere.
@@ -122,6 +132,7 @@ mod builder;
 mod life;
 mod link;
 mod problem;
+mod quotas;
 mod replays;
 mod revocations;
 mod schema;
@@ -129,10 +140,12 @@ mod sessions;
 mod signals;
 mod stores;
 mod tls;
+mod turns;
 
 pub use self::{
     api_keys::PostgresApiKeys,
     builder::{ConnectError, PostgresBuilder},
+    quotas::PostgresQuotas,
     replays::PostgresReplays,
     revocations::PostgresRevocations,
     sessions::PostgresSessions,

@@ -7,18 +7,27 @@ use crate::problem::{Problem, describe};
 
 /// The version of the schema that this program knows. A change of the files below is another
 /// version, with files of its own.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// What is made, by version.
-const MIGRATIONS: [(i32, &str); 1] = [(
-    1,
-    concat!(
-        include_str!("sql/0001_life.sql"),
-        include_str!("sql/0001_sessions.sql"),
-        include_str!("sql/0001_revocations.sql"),
-        include_str!("sql/0001_replays.sql"),
-        include_str!("sql/0001_api_keys.sql"),
+const MIGRATIONS: [(i32, &str); 2] = [
+    (
+        1,
+        concat!(
+            include_str!("sql/0001_life.sql"),
+            include_str!("sql/0001_sessions.sql"),
+            include_str!("sql/0001_revocations.sql"),
+            include_str!("sql/0001_replays.sql"),
+            include_str!("sql/0001_api_keys.sql"),
+        ),
     ),
-)];
+    (
+        2,
+        concat!(
+            include_str!("sql/0002_replays.sql"),
+            include_str!("sql/0002_quotas.sql"),
+        ),
+    ),
+];
 /// By this number those who make tables wait for each other: `portcull` in ASCII.
 const LOCK: i64 = 0x706f_7274_6375_6c6c;
 

@@ -17,6 +17,7 @@ use crate::{
     builder::{ConnectError, PostgresBuilder, SCHEMA},
     link::{Link, Param, Repeat},
     problem::strange,
+    quotas::PostgresQuotas,
     replays::PostgresReplays,
     revocations::PostgresRevocations,
     schema::Schema,
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     latest: AtomicI64,
     pub(crate) retention: Duration,
     pub(crate) share: u32,
+    /// Whether budgets are paid off by the time of whoever asks, in place of the server's.
+    pub(crate) tells_time: bool,
     pub(crate) questions: Questions,
     signals: Arc<Bus>,
 }
@@ -101,6 +104,12 @@ impl Postgres {
         PostgresApiKeys(Arc::clone(&self.0))
     }
 
+    /// A store of quotas that servers share.
+    #[must_use]
+    pub fn quotas(&self) -> PostgresQuotas {
+        PostgresQuotas(Arc::clone(&self.0))
+    }
+
     /// A bus between all servers that use this schema: for `with_signals`.
     #[must_use]
     pub fn signals(&self) -> PostgresSignals {
@@ -127,12 +136,14 @@ impl Shared {
         questions: Questions,
         retention: Duration,
         share: u32,
+        tells_time: bool,
     ) -> Self {
         Self {
             link,
             latest: AtomicI64::new(i64::MIN),
             retention,
             share,
+            tells_time,
             questions,
             signals,
         }
@@ -151,7 +162,20 @@ impl Shared {
         params: &[Param<'_>],
         repeat: Repeat,
     ) -> Result<Vec<Row>, StoreError> {
-        self.link.ask(question, params, repeat, || Ok(())).await
+        let asked = self.link.ask(None, question, params, repeat, || Ok(()));
+        asked.await
+    }
+
+    /// The same, of one that locks the row of an owner, and is asked once.
+    pub(crate) async fn ask_in_turn(
+        &self,
+        owner: u128,
+        question: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let (owner, repeat) = (Some(owner), Repeat::Never);
+        let asked = self.link.ask(owner, question, params, repeat, || Ok(()));
+        asked.await
     }
 
     /// The same, of API keys: an error for as long as they may be gone.
@@ -165,7 +189,7 @@ impl Shared {
         life.check_keys()?;
         let asked = self
             .link
-            .ask(question, params, repeat, || life.check_keys());
+            .ask(None, question, params, repeat, || life.check_keys());
         asked.await
     }
 }
@@ -183,6 +207,7 @@ pub(crate) struct Questions {
     pub(crate) api_key_put: String,
     pub(crate) api_key_remove: String,
     pub(crate) api_key_touch: String,
+    pub(crate) quota_charge: String,
 }
 
 impl Questions {
@@ -204,6 +229,7 @@ impl Questions {
             api_key_put: question("api_key_put", 7),
             api_key_remove: question("api_key_remove", 3),
             api_key_touch: question("api_key_touch", 3),
+            quota_charge: question("quota_charge", 6),
         }
     }
 }

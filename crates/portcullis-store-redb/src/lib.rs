@@ -62,6 +62,13 @@
 //! `spawn_blocking`, if other tasks are not to wait. The last clone of a store that is dropped closes
 //! the file, after what is still to be written.
 //!
+//! # Quotas
+//!
+//! There is no store of quotas here. The file is open in one process, and a layer counts in the memory
+//! of that just as well; to have each request wait for the disk would cost more than the request, and
+//! what a restart forgets is at most one burst for each caller. Servers that count together have
+//! `portcullis-store-redis` or `portcullis-store-postgres`.
+//!
 //! # What forgets, and what is full
 //!
 //! What need not be kept any longer is removed when something is written, a little each time. The

@@ -32,6 +32,7 @@ pub struct RedisBuilder {
     #[cfg(feature = "tls")]
     authorities: Option<Vec<u8>>,
     clock: Arc<dyn Clock>,
+    tells_time: bool,
 }
 
 impl RedisBuilder {
@@ -49,6 +50,7 @@ impl RedisBuilder {
             #[cfg(feature = "tls")]
             authorities: None,
             clock: Arc::new(SystemClock::new()),
+            tells_time: false,
         }
     }
 
@@ -95,9 +97,11 @@ impl RedisBuilder {
         self
     }
 
-    /// The clock, for tests.
+    /// The clock, for tests. Quotas are then paid off by the time of the layer that asks, in place of
+    /// that of the server, so that all that a test moves is its own clock.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self.tells_time = true;
         self
     }
 
@@ -147,7 +151,14 @@ impl RedisBuilder {
         let clock = Arc::clone(&self.clock);
         let signals = Bus::new(client.clone(), &self.prefix, self.timeout, clock);
         let link = Link::new(client, self.timeout, self.clock);
-        let shared = Shared::new(link, signals, &self.prefix, self.retention, self.share);
+        let shared = Shared::new(
+            link,
+            signals,
+            &self.prefix,
+            self.retention,
+            self.share,
+            self.tells_time,
+        );
         errors.into_result(Redis(Arc::new(shared)))
     }
 

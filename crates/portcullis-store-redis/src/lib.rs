@@ -1,8 +1,8 @@
-//! Sessions, revocations, one-time credentials and API keys of portcullis in Redis or Valkey.
+//! Sessions, revocations, one-time credentials, API keys and quotas of portcullis in Redis or Valkey.
 //!
 //! One [`Redis`] is one connection; [`sessions`](Redis::sessions),
-//! [`revocations`](Redis::revocations), [`replays`](Redis::replays) and
-//! [`api_keys`](Redis::api_keys) are the stores on it, each for the setting of that name. It takes
+//! [`revocations`](Redis::revocations), [`replays`](Redis::replays), [`api_keys`](Redis::api_keys)
+//! and [`quotas`](Redis::quotas) are the stores on it, each for the setting of that name. It takes
 //! Redis 6.2 or later, or any Valkey. [`signals`](Redis::signals) is a bus between the servers that
 //! share them, on a connection of its own.
 //!
@@ -47,7 +47,7 @@
 //! there again. After an error a change may have been made; not by half.
 //!
 //! What the server has *lost* is another matter: it answers, and knows of nothing. So what is kept
-//! is kept in buckets, each with a marker that counts its writes. A process that has seen a marker
+//! is kept in buckets, all but quotas, each with a marker that counts its writes. A process that has seen a marker
 //! notices when it is gone, or has gone back behind what it has seen, and writes that into the
 //! bucket for the others. From then on:
 //!
@@ -57,6 +57,7 @@
 //! | revocations | whatever was issued before it is over, API keys too |
 //! | one-time credentials | one that may have been used is 503 until it ends. One that was made after it, and lasts as long, is good at once |
 //! | API keys | everything is 503 until they are restored, or [`accept_loss`](RedisApiKeys::accept_loss) is called |
+//! | quotas | is forgotten: everybody begins anew, which is one burst for each |
 //!
 //! A moment of the sessions and revocations is a minute later than the clock says, since the clock of
 //! an issuer may be ahead by as much.
@@ -78,6 +79,11 @@
 //! All is written to and read from the server that the address names, which has to be the primary.
 //! Its clock may differ from those of the processes by a day; a jump by more ages what is kept.
 //!
+//! Quotas are paid off by that clock alone. It is one for all servers, so that none of them gives
+//! away more by a clock that is ahead. When it is set forward, or a failover leads to one that is
+//! ahead, as much is paid off; when it goes back, nobody waits for longer than a quota takes to come
+//! back as a whole. An answer that got lost may have charged a budget, and the request is 503.
+//!
 //! # What is kept
 //!
 //! | keys | what |
@@ -86,6 +92,7 @@
 //! | `{prefix:p:00}:` to `{prefix:p:ff}:` | `o:OWNER`, a sorted set: what he has used, by when it is forgotten |
 //! | `{prefix:r}:` | a cut-off for each key that was revoked, in one bucket |
 //! | `{prefix:k}:` | `keys`, a hash of all API keys by id; `owners`, their ids by owner |
+//! | `{prefix:q}:` | a number for each budget, in one slot; gone a minute after it is paid off |
 //! | `..:m` | the marker of a bucket |
 //!
 //! Signals go over the channel `prefix:signals`, and are kept nowhere. Whoever restricts the user lets
@@ -100,6 +107,7 @@ mod builder;
 mod layout;
 mod link;
 mod problem;
+mod quotas;
 mod replays;
 mod revocations;
 mod script;
@@ -110,6 +118,7 @@ mod stores;
 pub use self::{
     api_keys::RedisApiKeys,
     builder::{ConnectError, RedisBuilder},
+    quotas::RedisQuotas,
     replays::RedisReplays,
     revocations::RedisRevocations,
     sessions::RedisSessions,

@@ -20,6 +20,7 @@ use crate::{
     bucket::{Answer, Bucket},
     builder::{ConnectError, RedisBuilder},
     link::{Link, Repeat},
+    quotas::RedisQuotas,
     replays::RedisReplays,
     revocations::RedisRevocations,
     script::{Script, script},
@@ -53,6 +54,10 @@ pub(crate) struct Shared {
     replays: Box<[Bucket]>,
     pub(crate) revocations: Bucket,
     pub(crate) api_keys: Bucket,
+    /// What all budgets begin with.
+    pub(crate) quotas: Box<str>,
+    /// Whether budgets are paid off by the time of whoever asks, in place of the server's.
+    pub(crate) tells_time: bool,
     signals: Arc<Bus>,
 }
 
@@ -96,6 +101,12 @@ impl Redis {
         RedisApiKeys(Arc::clone(&self.0))
     }
 
+    /// A store of quotas that servers share.
+    #[must_use]
+    pub fn quotas(&self) -> RedisQuotas {
+        RedisQuotas(Arc::clone(&self.0))
+    }
+
     /// A bus between all servers that use this one with the same prefix: for `with_signals`.
     #[must_use]
     pub fn signals(&self) -> RedisSignals {
@@ -122,6 +133,7 @@ impl Shared {
         prefix: &str,
         retention: Duration,
         share: u32,
+        tells_time: bool,
     ) -> Self {
         let bucket = |kind: &str, what, ahead| {
             let tag = format!("{{{prefix}:{kind}}}:");
@@ -143,6 +155,8 @@ impl Shared {
             replays: buckets("p", "one-time credentials", Duration::ZERO),
             revocations: bucket("r", "revocations", AHEAD),
             api_keys: bucket("k", "api keys", Duration::ZERO),
+            quotas: format!("{{{prefix}:q}}:").into(),
+            tells_time,
             signals,
         }
     }

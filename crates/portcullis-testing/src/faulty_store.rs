@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use portcullis_core::{
-    Change, Check, Commit, OwnerKey, Revision, RevocationStore, RevokedKey, SessionId, SessionKey,
-    SessionRecord, SessionStore, Sessions, StoreError, Timestamp,
+    Change, Charged, Check, Commit, OwnerKey, QuotaCharge, QuotaStore, Revision, RevocationStore,
+    RevokedKey, SessionId, SessionKey, SessionRecord, SessionStore, Sessions, StoreError,
+    Timestamp,
     api_keys::{ApiKeyStore, StoredKey},
 };
 
@@ -310,5 +311,69 @@ impl<S: ApiKeyStore> ApiKeyStore for FaultyApiKeys<S> {
 
     async fn touch(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
         self.0.ask()?.touch(id, at).await
+    }
+}
+
+/// A store of quotas that fails while it is told to, and otherwise does what the one inside it
+/// does. Clones are the same store.
+///
+/// It never answers at once, as a store that asks a server never does.
+///
+/// # Example
+///
+/// ```
+/// use portcullis::quota::{MemoryQuotas, Quota, QuotaLayer};
+/// use portcullis_testing::faulty_store::FaultyQuotas;
+///
+/// let store = FaultyQuotas::new(MemoryQuotas::default());
+/// let layer = QuotaLayer::builder()
+///     .with_per_principal(Quota::per_minute(600))
+///     .with_store(store.clone())
+///     .build()?;
+/// store.set_failing(true); // from now on, nobody is let in
+/// # let _ = layer;
+/// # Ok::<(), portcullis::ConfigErrors>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct FaultyQuotas<S>(Arc<Inner<S>>);
+
+impl<S: QuotaStore> FaultyQuotas<S> {
+    /// A store that does not fail yet.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Inner::new(store)))
+    }
+
+    /// Whether everything that is asked from now on is an error.
+    pub fn set_failing(&self, is_failing: bool) {
+        self.0.is_failing.store(is_failing, Ordering::Relaxed);
+    }
+
+    /// How often it was asked for something.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// The store inside.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.0.store
+    }
+}
+
+impl<S> Clone for FaultyQuotas<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: QuotaStore> QuotaStore for FaultyQuotas<S> {
+    async fn charge(&self, charges: &[QuotaCharge], now: Timestamp) -> Result<Charged, StoreError> {
+        self.0.ask()?.charge(charges, now).await
+    }
+
+    fn is_volatile(&self) -> bool {
+        self.0.store.is_volatile()
     }
 }

@@ -96,6 +96,7 @@ pub mod mock_auth;
 pub mod mock_binding;
 pub mod mock_session;
 pub mod mock_step_up;
+pub mod quota_contract;
 pub mod replay_contract;
 pub mod revocation_contract;
 pub mod signal_contract;

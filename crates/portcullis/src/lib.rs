@@ -48,7 +48,7 @@
 //! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | `session` | session, and its deadlines | 401 429 503 |
 //! | `binding` | nothing: it compares | 401 503 |
-//! | `quota` | nothing: it counts | 429 |
+//! | `quota` | nothing: it counts | 429 503 |
 //! | `step_up` | requirements of operations | 400 401 403 |
 //!
 //! # Where to look

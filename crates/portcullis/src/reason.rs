@@ -104,6 +104,8 @@ reasons! {
     QUOTA_CLIENT = "quota_client";
     /// The principal has spent its quota.
     QUOTA_PRINCIPAL = "quota_principal";
+    /// The store of quotas cannot say whether the caller may ask for more.
+    QUOTA_STORE_UNAVAILABLE = "quota_store_unavailable";
     /// The resource metadata, answered without asking for a credential.
     RESOURCE_METADATA = "resource_metadata";
     /// The store of revocations has forgotten some, and one may have been of this credential.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use portcullis_core::{
-    Change, Check, Commit, OwnerKey, Revision, SessionId, SessionKey, SessionRecord, SessionStore,
-    Sessions, StoreError, Timestamp,
+    Change, Charged, Check, Commit, OwnerKey, QuotaCharge, QuotaStore, Revision, SessionId,
+    SessionKey, SessionRecord, SessionStore, Sessions, StoreError, Timestamp,
 };
 
 /// The methods of a store that hands on every question, but for whether it is volatile.
@@ -57,8 +57,25 @@ macro_rules! hand_on {
     };
 }
 
-/// A store that is opened anew for each question: whatever it has not kept where it keeps its
-/// sessions is gone.
+/// The same, of a store of quotas.
+macro_rules! hand_on_charges {
+    ($this:ident => $store:expr) => {
+        fn charge_now(&$this, charges: &[QuotaCharge], now: Timestamp) -> Check<Charged> {
+            $store.charge_now(charges, now)
+        }
+
+        async fn charge(
+            &$this,
+            charges: &[QuotaCharge],
+            now: Timestamp,
+        ) -> Result<Charged, StoreError> {
+            $store.charge(charges, now).await
+        }
+    };
+}
+
+/// A store, of sessions or of quotas, that is opened anew for each question: whatever it has not
+/// kept where it keeps what it is told is gone.
 ///
 /// # Example
 ///
@@ -71,7 +88,7 @@ macro_rules! hand_on {
 /// ```
 pub struct Reopened<F>(F);
 
-impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> Reopened<F> {
+impl<S, F: Fn() -> S + Send + Sync + 'static> Reopened<F> {
     /// By what opens it.
     pub fn new(open: F) -> Self {
         Self(open)
@@ -92,7 +109,15 @@ impl<S: SessionStore, F: Fn() -> S + Send + Sync + 'static> SessionStore for Reo
     }
 }
 
-/// Two that keep their sessions in the same place, asked by turns, as two servers would: neither
+impl<S: QuotaStore, F: Fn() -> S + Send + Sync + 'static> QuotaStore for Reopened<F> {
+    hand_on_charges!(self => (self.0)());
+
+    fn is_volatile(&self) -> bool {
+        (self.0)().is_volatile()
+    }
+}
+
+/// Two, of sessions or of quotas, that keep them in the same place, asked by turns, as two servers would: neither
 /// may rely on what it has seen there itself.
 ///
 /// # Example
@@ -111,7 +136,7 @@ pub struct ByTurns<S> {
     asked: AtomicUsize,
 }
 
-impl<S: SessionStore> ByTurns<S> {
+impl<S> ByTurns<S> {
     /// By the two of them.
     pub fn new(one: S, other: S) -> Self {
         Self {
@@ -132,6 +157,14 @@ impl<S: SessionStore> ByTurns<S> {
 
 impl<S: SessionStore> SessionStore for ByTurns<S> {
     hand_on!(self => self.next());
+
+    fn is_volatile(&self) -> bool {
+        self.one.is_volatile() && self.other.is_volatile()
+    }
+}
+
+impl<S: QuotaStore> QuotaStore for ByTurns<S> {
+    hand_on_charges!(self => self.next());
 
     fn is_volatile(&self) -> bool {
         self.one.is_volatile() && self.other.is_volatile()

@@ -73,7 +73,7 @@ impl Slot {
             Self::Authn => &[400, 401, 429, 503],
             Self::Session => &[401, 429, 503],
             Self::Binding => &[401, 503],
-            Self::Quota => &[429],
+            Self::Quota => &[429, 503],
             Self::StepUp => &[400, 401, 403],
         }
     }

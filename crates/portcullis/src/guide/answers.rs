@@ -44,6 +44,7 @@
 //! | `proof_of_unbound_credential` | 401 | `authn` |
 //! | `quota_client` | 429 | `quota` |
 //! | `quota_principal` | 429 | `quota` |
+//! | `quota_store_unavailable` | 503 | `quota` |
 //! | `resource_metadata` | 200 204 405 | the gate |
 //! | `revocation_forgotten` | 401 | `authn`, `session`, `authorize` |
 //! | `revocation_store_unavailable` | 503 | `authn`, `authorize` |

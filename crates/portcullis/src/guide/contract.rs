@@ -91,6 +91,7 @@
 //! | the issuer does not answer about an opaque token | 503 | `cache-control: no-store`<br>`retry-after: n` |
 //! | the store of revocations fails | 503 | `cache-control: no-store`<br>`retry-after: n` |
 //! | the store of sessions fails | 503 | `cache-control: no-store`<br>`retry-after: n` |
+//! | the store of quotas fails | 503 | `cache-control: no-store`<br>`retry-after: n` |
 //! | the gate is shut down | 503 | `cache-control: no-store`<br>`retry-after: n` |
 //!
 //! # Transport

@@ -19,7 +19,8 @@
 //! that was remembered elsewhere before it is opened: see the feature `audit-log`, module `audit::log`.
 //!
 //! What a restart forgets depends on the stores. Sessions, revocations and quotas are kept in the
-//! memory of the process by default, and the start says so. API keys are where you keep them: in
+//! memory of the process by default, and the start says so; what is spent of a quota may be kept in
+//! a store that servers share ([`with_store`](crate::quota::QuotaBuilder::with_store)). API keys are where you keep them: in
 //! what a `KeyRing` is loaded from, or in the store of a `KeyRegistry` (feature `api-keys`, module
 //! `api_keys`), of which `MemoryApiKeys` is one that ends with the process.
 //!

@@ -2,7 +2,13 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use portcullis_core::QuotaRate;
+
 use crate::gcra::{Rate, Unusable};
+
+/// The shortest interval that is counted in whole microseconds with an error of at most a
+/// hundredth.
+const SHORTEST: Duration = Duration::from_micros(100);
 
 /// So many requests in a second, a minute or an hour.
 ///
@@ -77,6 +83,19 @@ impl Quota {
             }
         })
     }
+
+    /// The same, as a store counts it, of one that works.
+    pub(super) fn shared_rate(self) -> Result<QuotaRate, &'static str> {
+        let interval = self.period.checked_div(self.requests);
+        interval
+            .filter(|interval| *interval >= SHORTEST)
+            .zip(NonZeroU32::new(self.burst))
+            .and_then(|(interval, burst)| QuotaRate::new(interval, burst))
+            .ok_or(
+                "allows more than 10 000 requests a second, which a store does not count; lower \
+                 it, or leave out `with_store`",
+            )
+    }
 }
 
 #[cfg(test)]
@@ -103,5 +122,19 @@ mod tests {
         ] {
             assert!(quota.rate().is_ok(), "{quota:?}");
         }
+    }
+    #[test]
+    fn a_store_counts_no_faster_than_it_can() {
+        for quota in [
+            Quota::per_second(10_000),
+            Quota::per_hour(1).with_burst(8760),
+            Quota::per_minute(7),
+        ] {
+            let (rate, own) = (quota.shared_rate().unwrap(), quota.period / quota.requests);
+            let interval = Duration::from_micros(rate.interval_micros().unsigned_abs());
+            assert!(interval >= own && interval <= own + Duration::from_micros(1));
+        }
+        let problem = Quota::per_second(10_001).shared_rate().unwrap_err();
+        assert!(problem.contains("`with_store`"), "{problem}");
     }
 }

@@ -10,11 +10,12 @@ use crate::{
     exchange::{Exchange, Slot},
     frame::{Decision, Step},
     gcra::{Elapsed, Held, Meter},
+    principal::Principal,
     reason,
     refusal::Refusal,
 };
 
-const LAYER: &str = Slot::Quota.name();
+pub(super) const LAYER: &str = Slot::Quota.name();
 
 /// The step of the `quota` layer.
 pub(crate) struct Count {
@@ -26,9 +27,9 @@ pub(crate) struct Count {
 
 /// Whose quota is spent, and how long until a request comes back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Spent {
-    code: ReasonCode,
-    returns_in: Duration,
+pub(super) struct Spent {
+    pub(super) code: ReasonCode,
+    pub(super) returns_in: Duration,
 }
 
 impl Step for Count {
@@ -42,17 +43,25 @@ impl Step for Count {
         let Some(principal) = exchange.principal() else {
             return Decision::Pass;
         };
-        match self.spend(principal.issuer(), principal.subject(), principal.client()) {
+        match self.spend_of(principal) {
             Ok(()) => Decision::Pass,
-            Err(spent) => Decision::Refuse(
-                Refusal::new(LAYER, StatusCode::TOO_MANY_REQUESTS, spent.code)
-                    .with_retry_after(spent.returns_in),
-            ),
+            Err(spent) => Decision::Refuse(refusal(spent)),
         }
     }
 }
 
+/// The answer to whoever has spent a quota.
+pub(super) fn refusal(spent: Spent) -> Refusal {
+    Refusal::new(LAYER, StatusCode::TOO_MANY_REQUESTS, spent.code)
+        .with_retry_after(spent.returns_in)
+}
+
 impl Count {
+    /// Spends what a request of this principal costs.
+    pub(super) fn spend_of(&self, principal: &Principal) -> Result<(), Spent> {
+        self.spend(principal.issuer(), principal.subject(), principal.client())
+    }
+
     /// Spends one request of the principal and one of the client, or neither.
     ///
     /// Both are held before either is spent. So a principal that goes on asking does not use

@@ -5,8 +5,8 @@ use std::{
     io,
 };
 
-use portcullis_core::entropy;
-use siphasher::sip128::SipHasher13;
+use portcullis_core::{QuotaKey, Secret, entropy};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 /// Makes keys with a secret that only this process knows.
 ///
@@ -50,6 +50,39 @@ impl Within {
     }
 }
 
+/// Makes keys that others make as well.
+#[derive(Clone)]
+pub(super) struct SharedKeys([u8; 16]);
+
+impl SharedKeys {
+    pub(super) fn new() -> io::Result<Self> {
+        entropy::bytes().map(Self)
+    }
+
+    /// With a key that outlasts the process. `None` if it is not 16 bytes.
+    pub(super) fn with_key(key: &Secret) -> Option<Self> {
+        key.expose().try_into().ok().map(Self)
+    }
+
+    pub(super) fn principal(&self, issuer: &str, subject: &str) -> QuotaKey {
+        self.hash(["principal", issuer, subject])
+    }
+
+    pub(super) fn client(&self, issuer: &str, client: &str) -> QuotaKey {
+        self.hash(["client", issuer, client])
+    }
+
+    fn hash(&self, texts: [&str; 3]) -> QuotaKey {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        for text in texts {
+            // A length begins each, so that no two lists read alike.
+            hasher.write_u64(text.len() as u64);
+            hasher.write(text.as_bytes());
+        }
+        QuotaKey::from_u128(hasher.finish128().as_u128())
+    }
+}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.low);
@@ -83,5 +116,25 @@ mod tests {
     #[test]
     fn an_entry_is_as_large_as_it_is_said_to_be() {
         assert_eq!(size_of::<(Key, u64)>(), 24);
+    }
+    #[test]
+    fn a_key_that_others_make_is_of_a_kind_an_issuer_and_a_name() {
+        let secret = Secret::new([7; 16]);
+        let keys = SharedKeys::with_key(&secret).unwrap();
+        let key = keys.principal("https://idp.example", "alice");
+        let again = SharedKeys::with_key(&secret).unwrap();
+        assert_eq!(key, again.principal("https://idp.example", "alice"));
+        for other in [
+            keys.client("https://idp.example", "alice"),
+            keys.principal("https://idp.example", "bob"),
+            keys.principal("https://idp.examplea", "lice"),
+            keys.principal("", "https://idp.examplealice"),
+            SharedKeys::new()
+                .unwrap()
+                .principal("https://idp.example", "alice"),
+        ] {
+            assert_ne!(key, other);
+        }
+        assert!(SharedKeys::with_key(&Secret::new([7; 15])).is_none());
     }
 }

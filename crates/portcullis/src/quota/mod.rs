@@ -59,6 +59,7 @@
 //! |---|---|
 //! | of a principal (issuer and subject) that has spent its quota | 429 |
 //! | by way of a client (issuer and client id) that has spent its quota | 429 |
+//! | of anybody, while the store of [`with_store`](QuotaBuilder::with_store) cannot say | 503 |
 //!
 //! `Retry-After` says when a request comes back: in whole seconds, rounded up, at least one;
 //! where both quotas are spent, the later of the two.
@@ -71,8 +72,42 @@
 //! who are not known. Anonymous requests pass and are not counted.
 //!
 //! Each layer counts for itself, in the memory of its process: clones share, two servers do
-//! not. How often one API key may be used is said at the key, and counted where it is accepted:
+//! not, unless they have a store. How often one API key may be used is said at the key, and counted where it is accepted:
 //! `api_keys::Grant::with_limit` (feature `api-keys`).
+//!
+//! # On several servers
+//!
+//! With [`with_store`](QuotaBuilder::with_store) all servers count together, in a store that each
+//! request asks once: of Redis (feature `redis`), of PostgreSQL (feature `postgres`), or of your own
+//! ([`QuotaStore`]). Both quotas of a request are charged by that one question, or neither; and of
+//! any number of requests that are under way at once, no more get in than there is room for.
+//!
+//! ```no_run
+//! # #[cfg(feature = "redis")]
+//! # async fn open(key: [u8; 16]) -> Result<(), Box<dyn std::error::Error>> {
+//! use portcullis::{Secret, quota::{Quota, QuotaLayer}, redis::Redis};
+//!
+//! let redis = Redis::connect("redis://10.0.0.7:6379/").await?;
+//! let layer = QuotaLayer::builder()
+//!     .with_per_principal(Quota::per_minute(600))
+//!     .with_store(redis.quotas())
+//!     .with_key(Secret::new(key)) // the same 16 random bytes on every server
+//!     .build()?;
+//! # let _ = layer;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | | in memory | in a store |
+//! |---|---|---|
+//! | costs a request | well under a microsecond | a way to the store and back |
+//! | two servers allow | twice as much | as much as one |
+//! | time is told by | this process | the store, so that no clock of a server pays anything off |
+//! | a restart of a server | forgets | forgets nothing |
+//! | a store that has lost what it kept | | begins anew: one burst more for each caller |
+//! | a store that is down | | 503, with the reason `quota_store_unavailable`; or each server counts by itself: [`with_local_fallback`](QuotaBuilder::with_local_fallback) |
+//!
+//! Gates of one process may count together in [`MemoryQuotas`].
 //!
 //! # Where it stands
 //!
@@ -86,17 +121,26 @@
 //! For each principal and each client that has asked lately, a keyed hash of 128 bits and one
 //! number: 25 bytes, in tables that are up to twice as large as what is in them, so at most 60
 //! bytes where there are many. No name is kept, and there are at most as many entries as
-//! [`with_capacity`](QuotaBuilder::with_capacity) says.
+//! [`with_capacity`](QuotaBuilder::with_capacity) says. A store keeps the same of each, until it is
+//! paid off.
 
 mod allowance;
 mod builder;
 mod decide;
 mod key;
 mod layer;
+mod memory;
+mod store;
+mod together;
+
+pub use portcullis_core::{
+    Budget, Charged, QuotaCharge, QuotaKey, QuotaRate, QuotaStore, StoreError,
+};
 
 pub(crate) use self::builder::QuotaSettings;
 pub use self::{
     allowance::Quota,
     builder::QuotaBuilder,
     layer::{Metered, QuotaLayer},
+    memory::MemoryQuotas,
 };

@@ -228,7 +228,9 @@ impl StackBuilder<Complete> {
                 ),
             ));
         }
-        let quota = self.quota.map(|quota| quota.assemble(&ambient));
+        let quota = self
+            .quota
+            .map(|quota| quota.assemble(&ambient, time.clone()));
         let quota = keep(quota.transpose(), &mut errors);
         let step_up = self.step_up.map(StepUpSettings::assemble).transpose();
         let step_up = keep(step_up, &mut errors);
@@ -274,7 +276,7 @@ impl StackBuilder<Complete> {
             steps.push(Arc::new(binding));
         }
         if let Some(quota) = quota {
-            steps.push(Arc::new(quota));
+            steps.push(quota);
         }
         if let Some(step_up) = step_up {
             steps.push(Arc::new(step_up));

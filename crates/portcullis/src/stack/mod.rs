@@ -64,7 +64,7 @@
 //! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 429 503 |
 //! | [`session`](crate::session) | session, and its deadlines | 401 429 503 |
 //! | [`binding`](crate::binding) | nothing: it compares | 401 503 |
-//! | [`quota`](crate::quota) | nothing: it counts | 429 |
+//! | [`quota`](crate::quota) | nothing: it counts | 429 503 |
 //! | [`step_up`](crate::step_up) | requirements of operations | 400 401 403 |
 //!
 //! `perimeter` and `authn` stand in every gate, the others in one that was given their settings.
