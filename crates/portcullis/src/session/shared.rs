@@ -17,7 +17,7 @@ use super::{
     keys::{Keying, Keys},
     policy::Policy,
     registry::Registry,
-    rules::{Bar, Caller, Moment, Ruling, rule},
+    rules::{Bar, Caller, Ruling, rule},
     store::AnySessionStore,
     touching::Touching,
 };
@@ -90,10 +90,7 @@ impl Shared {
             let fresh = fresh_id()?;
             // After they were loaded: what has been forgotten in between is known from here.
             let forgotten = self.store.forgotten(owner);
-            let moment = Moment {
-                now: self.time.now(),
-                steady: self.time.steady(),
-            };
+            let moment = self.moment();
             let ruling = rule(&sessions, caller, &self.policy, moment, forgotten, fresh);
             let (record, changes) = match ruling {
                 Ruling::Continue(record) => {
