@@ -18,6 +18,7 @@ pub mod pairs;
 mod peers;
 pub mod possession;
 pub mod records;
+pub mod remote;
 pub mod requests;
 pub mod services;
 pub mod sessions;
