@@ -24,6 +24,9 @@
 //! | `….allocations` | of one run, making the request included |
 //! | `streams.end_here.…`, `streams.end_elsewhere.…` | how long half, 99 of 100 and all of a thousand streams went on after their session was ended, on the same server and on another in the same process; the goal is 20 ms for 99 of 100. Over Redis, between processes, see the example `two-nodes`, which is run at the end |
 //! | `session.bytes`, `session.bytes_bound` | what each of a million sessions takes in memory, by itself and with a network and a user agent to compare with; the goal is 220 |
+//! | `remote.hit.throughput` | how many requests a second there are with stores in Redis whose answers are known, as a share of those with stores in memory, in the same rounds; the goal is 0.85 |
+//! | `remote.….questions` | what one request asks the stores: one that is known, and one that is not; the goals are 0 and 2 |
+//! | `remote.miss.round_trips` | how much longer one that is not known takes than one with stores in memory, in round trips to Redis: both questions are on their way together; the goal is 1, and what the program does itself counts here |
 //! | `….added_allocations` | that, less its floor; the goal is 9 for the stack with a known token |
 //!
 //! Times are medians over many short rounds; differences and ratios are taken within a round,
@@ -51,7 +54,9 @@ use http::Request;
 use portcullis::stack::Gated;
 use portcullis_benches::{
     credentials::{ALGORITHMS, Tokens},
-    flood, pairs, records, sessions, streams, variants,
+    flood, pairs, records,
+    remote::Remote,
+    sessions, streams, variants,
 };
 use tower::Service;
 
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
     }
     floods(&texts);
     ends(&texts);
+    remote(&texts);
     pairs::chosen(&texts).iter_mut().for_each(timing::of_pair);
     let mut taking = records::taking();
     taking.retain(|variant| {
@@ -100,6 +106,45 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Stores in Redis beside stores in memory, with and without what is kept of them.
+fn remote(texts: &[String]) {
+    if !texts.is_empty() && !texts.iter().any(|text| "remote".contains(text.as_str())) {
+        return;
+    }
+    let remote = Remote::start();
+    let _entered = remote.enter();
+    for (name, questions) in remote.questions() {
+        print(&format!("{name}.questions"), questions, "questions");
+    }
+    let mut variants = remote.variants();
+    let samples = Samples::take(&mut variants);
+    for variant in &variants {
+        lines::of_variant(&samples, variant);
+    }
+    let throughput = samples.against("remote.memory", "remote.hit", |memory, hit| memory / hit);
+    if let Some(throughput) = throughput {
+        let throughput = format!("{throughput:.3}");
+        print("remote.hit.throughput", throughput, "ratio");
+    }
+    let round_trips = samples.against_two(
+        "remote.miss",
+        ["remote.memory", "remote.round_trip"],
+        |miss, memory, round_trip| (miss - memory) / round_trip,
+    );
+    if let Some(round_trips) = round_trips {
+        let round_trips = format!("{round_trips:.2}");
+        print("remote.miss.round_trips", round_trips, "ratio");
+    }
+    for (name, is_kept) in [("memory", false), ("hit", true)] {
+        let ratio = format!("{:.2}", remote.two_threads_over_one(is_kept));
+        print(
+            &format!("remote.{name}.two_threads_over_one"),
+            ratio,
+            "ratio",
+        );
     }
 }
 

@@ -19,6 +19,7 @@ mod peers;
 pub mod possession;
 mod quotas;
 pub mod records;
+pub mod remote;
 pub mod requests;
 pub mod services;
 pub mod sessions;

@@ -81,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) shared_revocations: Option<Arc<MemoryRevocations>>,
     /// The same, where they have to be asked.
     pub(crate) far_revocations: Option<FaultyRevocations<Arc<MemoryRevocations>>>,
+    /// How many answers of stores it keeps.
+    pub(crate) kept: Option<usize>,
     /// What it hears of another server.
     pub(crate) signals: Option<FaultySignals<MemorySignals>>,
     pub(crate) audit: RecordingAudit,
@@ -149,6 +151,7 @@ impl Settings {
             revocations: None,
             shared_revocations: None,
             far_revocations: None,
+            kept: None,
             signals: None,
             step_up: None,
             dpop: None,
@@ -208,6 +211,9 @@ impl Settings {
         }
         if let Some(signals) = self.signals {
             stack = stack.with_signals(signals);
+        }
+        if let Some(entries) = self.kept {
+            stack = stack.with_cache(entries);
         }
         if let Some(quota) = self.quota {
             stack = stack.with_quota(quota);

@@ -9,7 +9,7 @@ use portcullis::revocation::Revocation;
 use portcullis_core::{Heard, OwnerKey, Signal, SignalBus as _, SignalListener};
 use portcullis_store_postgres::PostgresSignals;
 use portcullis_testing::signal_bus_contract;
-use portcullis_tests::patience::eventually;
+use portcullis_tests::{kept, patience::eventually};
 
 use crate::{logins::node, server::Server};
 
@@ -142,4 +142,23 @@ async fn what_a_stranger_says_on_the_channel_is_a_gap_at_most() {
     server.say("NOTIFY \"another:signals\", 'x'").await;
     bus.catch_up().await.unwrap();
     assert_eq!(notes.take(), []);
+}
+
+#[tokio::test]
+async fn servers_that_keep_answers_let_in_nobody_who_is_out() {
+    let server = Server::start_own(&[]).await;
+    let clients = [server.client().await, server.client().await];
+    let stores = clients.map(|postgres| {
+        (
+            postgres.sessions(),
+            postgres.revocations(),
+            postgres.signals(),
+        )
+    });
+    let cut = async || {
+        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE query ~ '^(LISTEN|SELECT 1|SELECT pg_notify)' AND pid <> pg_backend_pid()";
+        server.say(all).await;
+    };
+    kept::prove(&server.clock, stores, cut).await;
 }

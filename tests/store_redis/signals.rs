@@ -9,7 +9,7 @@ use portcullis::revocation::Revocation;
 use portcullis_core::{Heard, OwnerKey, Signal, SignalBus as _, SignalListener};
 use portcullis_store_redis::RedisSignals;
 use portcullis_testing::signal_bus_contract;
-use portcullis_tests::patience::eventually;
+use portcullis_tests::{kept, patience::eventually};
 
 use crate::{front::Front, logins::node, server::Server};
 
@@ -147,4 +147,16 @@ async fn what_one_server_ends_ends_what_runs_at_the_other() {
     one.handle.revoke(app).await.unwrap();
     eventually("the end of bob", &mut bob).await;
     assert!(!carol());
+}
+
+#[tokio::test]
+async fn servers_that_keep_answers_let_in_nobody_who_is_out() {
+    let server = Server::start().await;
+    let clients = [server.client().await, server.client().await];
+    let stores = clients.map(|redis| (redis.sessions(), redis.revocations(), redis.signals()));
+    let cut = async || {
+        // It may have none any more.
+        drop(server.say("CLIENT KILL TYPE pubsub"));
+    };
+    kept::prove(&server.clock, stores, cut).await;
 }

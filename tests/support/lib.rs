@@ -7,6 +7,7 @@ pub mod echo;
 pub mod fixtures;
 pub mod folder;
 pub mod forger;
+pub mod kept;
 pub mod logs;
 pub mod metered;
 pub mod node;

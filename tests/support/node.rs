@@ -15,6 +15,7 @@ use portcullis::{
     revocation::RevocationStore,
     session::{SessionLayer, SessionStore},
     signal::SignalBus,
+    stack::{Complete, StackBuilder},
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
 use tower::{Layer as _, Service, ServiceExt as _};
@@ -63,12 +64,36 @@ impl Node {
         revocations: impl RevocationStore,
         signals: impl SignalBus,
     ) -> Self {
+        Self::build(clock, sessions, revocations, signals, |stack| stack)
+    }
+
+    /// The same, which keeps so many answers of its stores.
+    #[must_use]
+    pub fn keeping(
+        clock: impl Clock,
+        sessions: impl SessionStore,
+        revocations: impl RevocationStore,
+        signals: impl SignalBus,
+        entries: usize,
+    ) -> Self {
+        Self::build(clock, sessions, revocations, signals, |stack| {
+            stack.with_cache(entries)
+        })
+    }
+
+    fn build(
+        clock: impl Clock,
+        sessions: impl SessionStore,
+        revocations: impl RevocationStore,
+        signals: impl SignalBus,
+        settings: impl FnOnce(StackBuilder<Complete>) -> StackBuilder<Complete>,
+    ) -> Self {
         let audit = RecordingAudit::new();
         let session = SessionLayer::builder()
             .with_limit(3)
             .with_key(Secret::new([7; 16]))
             .with_store(sessions);
-        let (gate, handle) = Stack::builder()
+        let stack = Stack::builder()
             .with_clock(clock)
             .with_audit(audit.clone())
             .with_resource(RESOURCE)
@@ -76,9 +101,8 @@ impl Node {
             .with_revocations(revocations)
             .with_revocation_key(Secret::new([8; 16]))
             .with_signals(signals)
-            .add_authenticator(People)
-            .build()
-            .unwrap();
+            .add_authenticator(People);
+        let (gate, handle) = settings(stack).build().unwrap();
         Self {
             gate,
             audit,

@@ -72,12 +72,17 @@ impl Time {
 
     /// What deadlines are held against.
     pub(crate) fn now(&self) -> Timestamp {
+        self.both().0
+    }
+
+    /// What deadlines are held against, and what is written down, of one moment.
+    pub(crate) fn both(&self) -> (Timestamp, Timestamp) {
         let (steady, wall) = (self.steady(), self.clock.now());
         let gap = wall.saturating_since(steady);
         if gap > TOLERANCE || self.ahead.since.load(Ordering::Relaxed) != 0 {
             self.ponder(gap);
         }
-        steady.max(wall)
+        (steady.max(wall), steady)
     }
 
     /// Believes a clock that has been ahead for long enough.

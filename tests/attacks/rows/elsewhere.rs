@@ -32,18 +32,30 @@ pub(crate) async fn play(harness: &mut Harness) {
 }
 
 /// Two servers, and the ways between them and their stores.
-struct Two {
-    here: Guard,
-    there: Guard,
+pub(super) struct Two {
+    pub(super) here: Guard,
+    pub(super) there: Guard,
     /// As `there` has them.
     sessions: FaultyStore<Arc<MemorySessions>>,
     revocations: FaultyRevocations<Arc<MemoryRevocations>>,
-    signals: FaultySignals<MemorySignals>,
-    token: String,
+    /// As each of them has it.
+    pub(super) signals_here: FaultySignals<MemorySignals>,
+    pub(super) signals: FaultySignals<MemorySignals>,
+    pub(super) token: String,
 }
 
 impl Two {
     fn new(max_unconfirmed: Option<Duration>) -> Self {
+        Self::with(|mut settings| {
+            if let Some(bound) = max_unconfirmed {
+                let session = settings.session.take();
+                settings.session = session.map(|session| session.with_max_unconfirmed(bound));
+            }
+            settings
+        })
+    }
+
+    pub(super) fn with(change: impl Fn(Settings) -> Settings) -> Self {
         let sessions = Arc::new(MemorySessions::default());
         let revocations = Arc::new(MemoryRevocations::default());
         let bus = MemorySignals::new();
@@ -52,18 +64,16 @@ impl Two {
             let revocations = FaultyRevocations::new(Arc::clone(&revocations));
             let signals = FaultySignals::new(bus.clone());
             let mut settings = Settings::fixed();
-            let mut session = SessionLayer::builder()
+            let session = SessionLayer::builder()
                 .with_store(sessions.clone())
                 .with_key(Secret::new([7; 16]));
-            if let Some(bound) = max_unconfirmed {
-                session = session.with_max_unconfirmed(bound);
-            }
             settings.session = Some(session);
             settings.far_revocations = Some(revocations.clone());
             settings.signals = Some(signals.clone());
-            (settings.build(), sessions, revocations, signals)
+            let guard = change(settings).build();
+            (guard, sessions, revocations, signals)
         };
-        let (here, ..) = server();
+        let (here, .., signals_here) = server();
         let (there, sessions, revocations, signals) = server();
         let now = there.clock.now().unix_seconds();
         let token = there
@@ -79,6 +89,7 @@ impl Two {
             there,
             sessions,
             revocations,
+            signals_here,
             signals,
             token,
         }
@@ -97,7 +108,7 @@ impl Two {
         reading
     }
 
-    async fn pass(&self, seconds: u64) {
+    pub(super) async fn pass(&self, seconds: u64) {
         for _ in 0..seconds {
             self.there.clock.advance(SECOND);
             settle().await;
@@ -109,7 +120,7 @@ impl Two {
         self.revocations.set_failing(is_failing);
     }
 
-    async fn end(&self, harness: &mut Harness, how: &str) {
+    pub(super) async fn end(&self, harness: &mut Harness, how: &str) {
         let ended = match how {
             "end_sessions" => {
                 let ended = self.here.handle.end_sessions(ISSUER, "alice").await;

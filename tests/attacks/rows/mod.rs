@@ -16,6 +16,7 @@ mod jwt_headers;
 mod jwt_keys;
 mod jwt_signatures;
 mod jwt_spelling;
+mod kept;
 mod key_registry;
 mod places;
 mod possession;
@@ -64,6 +65,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     bindings::play(harness).await;
     revocations::play(harness).await;
     elsewhere::play(harness).await;
+    kept::play(harness).await;
     exchange::play(harness).await;
     shutdown::play(harness).await;
     step_up::play(harness).await;

@@ -81,7 +81,6 @@ struct Ledger {
     identity: OnceLock<Identity>,
     challenges: OnceLock<Arc<Challenges>>,
     revocations: OnceLock<Arc<Revocations>>,
-    /// What was loaded for the session before it was its turn.
     loaded: Mutex<Option<Box<Loaded>>>,
     session: OnceLock<Session>,
     requirements: OnceLock<Arc<Requirements>>,

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use portcullis_core::{Check, Evidence, OwnerKey, Sessions, StoreError, Timestamp};
 
-use super::{rules::Caller, shared::Shared};
+use super::{KeepSession, rules::Caller, shared::Shared};
 use crate::cache::Mark;
 
 /// Longer ago, sessions are loaded anew: something else has taken its time in between.
@@ -29,6 +29,13 @@ pub(crate) type Loading = Pin<Box<dyn Future<Output = Loaded> + Send>>;
 #[derive(Clone)]
 pub(crate) struct Ahead(pub(super) Arc<Shared>);
 
+impl KeepSession {
+    /// For whoever has to ask another store first.
+    pub(crate) fn ahead(&self) -> Ahead {
+        Ahead(Arc::clone(&self.shared))
+    }
+}
+
 impl Ahead {
     /// Asks, if the store has to be asked for this caller.
     pub(crate) fn load(&self, evidence: &Evidence) -> Option<Loading> {
@@ -37,9 +44,9 @@ impl Ahead {
         if matches!(shared.store.check(keys.owner, keys.session), Check::Done(_)) {
             return None;
         }
-        let now = shared.time.now();
-        let caller = Caller::new(keys, evidence, &shared.policy(), now);
-        if shared.known(&caller).is_some() {
+        let moment = shared.moment();
+        let caller = Caller::new(keys, evidence, &shared.policy(), moment.now);
+        if shared.known(&caller, moment).is_some() {
             return None;
         }
         let shared = Arc::clone(shared);

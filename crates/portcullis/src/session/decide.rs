@@ -15,9 +15,9 @@ use portcullis_core::{
 };
 
 use super::{
-    ahead::Ahead,
     credential::Credential,
     handle::Session,
+    known::Source,
     policy::Policy,
     rules::{Bar, Caller},
     shared::{Failure, Shared},
@@ -35,14 +35,6 @@ const LAYER: &str = Slot::Session.name();
 
 /// How long a client is told to wait for a store.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Who has said that a session lives.
-#[derive(Clone, Copy)]
-pub(super) enum Source {
-    /// The store, a while ago.
-    Kept,
-    Store,
-}
 
 /// The step of the `session` layer.
 pub(crate) struct KeepSession {
@@ -62,12 +54,11 @@ impl Step for KeepSession {
         };
         let shared = &self.shared;
         let keys = shared.keying.keys(principal.evidence());
-        let now = shared.time.now();
-        let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
+        let moment = shared.moment();
+        let caller = Caller::new(keys, principal.evidence(), &shared.policy(), moment.now);
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
-                if shared.over(Some(&record), record.id).is_none()
-                    && caller.is_known_to(&record) =>
+                if shared.over_at(&record, moment.now).is_none() && caller.is_known_to(&record) =>
             {
                 self.let_in(parts, exchange, &caller, &record, Source::Store)
             }
@@ -76,7 +67,7 @@ impl Step for KeepSession {
                 Some(outcome) => self.settle(parts, exchange, &caller, outcome),
                 None => Decision::NeedsIo { cursor: 0 },
             },
-            Check::NeedsIo => match shared.known(&caller) {
+            Check::NeedsIo => match shared.known(&caller, moment) {
                 Some(record) => self.let_in(parts, exchange, &caller, &record, Source::Kept),
                 None => Decision::NeedsIo { cursor: 0 },
             },
@@ -191,11 +182,6 @@ impl AllSessions {
 impl KeepSession {
     pub(crate) fn sessions(&self) -> AllSessions {
         AllSessions(Arc::clone(&self.shared))
-    }
-
-    /// For whoever has to ask another store first.
-    pub(crate) fn ahead(&self) -> Ahead {
-        Ahead(Arc::clone(&self.shared))
     }
 
     fn settle(

@@ -21,8 +21,9 @@ use portcullis_core::{
 pub use self::ended::{Ended, Run};
 use super::{
     credential::Credential,
-    decide::{Source, record_start, refusal, store_unavailable},
+    decide::{record_start, refusal, store_unavailable},
     keys::Keys,
+    known::Source,
     registry::Registry,
     running::{Live, Running},
     shared::Shared,
@@ -395,19 +396,12 @@ impl Session {
     }
 
     fn live(&self) -> &Arc<Live> {
-        self.0.live.get_or_init(|| {
-            let Inner {
-                shared,
-                keys,
-                id,
-                ends_at,
-                stale_at,
-                ..
-            } = &*self.0;
-            let noted_at = (!self.0.is_new).then_some(self.0.active_at);
-            let live = Registry::live(shared, keys, *id, *ends_at, noted_at);
-            if stale_at.is_some() {
-                live.note_authentication(*stale_at);
+        let it = &*self.0;
+        let noted_at = (!it.is_new).then_some(it.active_at);
+        it.live.get_or_init(|| {
+            let live = Registry::live(&it.shared, &it.keys, it.id, it.ends_at, noted_at);
+            if it.stale_at.is_some() {
+                live.note_authentication(it.stale_at);
             }
             live
         })

@@ -4,17 +4,37 @@ use portcullis_core::{
     OwnerKey, SessionId, SessionRecord, Signal, StoreError, Timestamp, sabotaged,
 };
 
-use super::{ahead::Loaded, keys::Keys, rules::Caller, shared::Shared};
+use super::{
+    ahead::Loaded,
+    keys::Keys,
+    rules::{Caller, Moment},
+    shared::Shared,
+};
 use crate::cache::Mark;
 
+/// Who has said that a session lives.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The store, a while ago.
+    Kept,
+    Store,
+}
+
 impl Shared {
+    /// The time, by both clocks.
+    pub(super) fn moment(&self) -> Moment {
+        let (now, steady) = self.time.both();
+        Moment { now, steady }
+    }
+
     /// What is known of a caller's session without asking the store, where it has to be asked: that
     /// it lives, and that there is nothing to be told of it. Never that somebody is refused.
-    pub(super) fn known(&self, caller: &Caller) -> Option<SessionRecord> {
+    pub(super) fn known(&self, caller: &Caller, moment: Moment) -> Option<SessionRecord> {
         let cache = self.cache.as_ref()?;
+        let Moment { now, steady } = moment;
         let (owner, key) = (caller.keys.owner, caller.keys.session);
-        let record = cache.get(owner, key, self.time.steady())?;
-        let lives = self.over(Some(&record), record.id).is_none() || sabotaged!("cache.over");
+        let record = cache.get(owner, key, steady)?;
+        let lives = self.over_at(&record, now).is_none() || sabotaged!("cache.over");
         (lives && caller.is_known_to(&record)).then_some(record)
     }
 

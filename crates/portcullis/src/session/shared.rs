@@ -18,7 +18,7 @@ use super::{
     keys::{Keying, Keys},
     policy::Policy,
     registry::Registry,
-    rules::{Bar, Caller, Moment, Ruling, rule},
+    rules::{Bar, Caller, Ruling, rule},
     store::AnySessionStore,
     streams::Streams,
     touching::Touching,
@@ -99,10 +99,7 @@ impl Shared {
             let fresh = fresh_id()?;
             // After they were loaded: what has been forgotten in between is known from here.
             let forgotten = self.store.forgotten(owner);
-            let moment = Moment {
-                now: self.time.now(),
-                steady: self.time.steady(),
-            };
+            let moment = self.moment();
             let ruling = rule(&sessions, caller, &policy, moment, forgotten, fresh);
             let (record, changes) = match ruling {
                 Ruling::Continue(record) => {
@@ -286,17 +283,19 @@ impl Shared {
     /// Why a session is over, by what the store has under its key.
     pub(super) fn over(&self, found: Option<&SessionRecord>, id: SessionId) -> Option<EndReason> {
         match found {
-            Some(record) if record.id == id => {
-                let now = self.time.now();
-                let is_stale = self
-                    .policy()
-                    .is_stale(record.kind, record.authenticated_at, now);
-                let too_old = is_stale.then_some(EndReason::Reauthentication);
-                record.over(now).or(too_old)
-            }
+            Some(record) if record.id == id => self.over_at(record, self.time.now()),
             // Somebody else ended it, or it is another session by now.
             _ => Some(EndReason::Revoked),
         }
+    }
+
+    /// Why a session is over at a time.
+    pub(super) fn over_at(&self, record: &SessionRecord, now: Timestamp) -> Option<EndReason> {
+        record.over(now).or_else(|| {
+            let policy = self.policy();
+            let is_stale = policy.is_stale(record.kind, record.authenticated_at, now);
+            is_stale.then_some(EndReason::Reauthentication)
+        })
     }
 
     /// Notes activity by a request, which has its record if the session has begun by it. Does
