@@ -7,6 +7,7 @@ mod faults;
 mod goodbyes;
 mod graces;
 mod limits;
+mod mcp_sessions;
 mod people;
 mod reauthentication;
 mod starts;

@@ -17,6 +17,7 @@ mod jwt_keys;
 mod jwt_signatures;
 mod jwt_spelling;
 mod key_registry;
+mod mcp_sessions;
 mod places;
 mod possession;
 mod proxies;
@@ -61,6 +62,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     quotas::play(harness).await;
     sessions::play(harness).await;
     streams::play(harness).await;
+    mcp_sessions::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
     elsewhere::play(harness).await;

@@ -42,7 +42,6 @@ pub(crate) async fn play(harness: &mut Harness) {
             "no session is found by an id that a client holds yet",
         ),
         ("S04", "there are no cookies yet"),
-        ("S06", "there is no legacy MCP session and no handle yet"),
         ("S10", "nothing is rotated before a client holds an id"),
         ("S14", "no client holds an id yet"),
         ("S15", "there are no endpoints for logout and step-up yet"),

@@ -35,6 +35,8 @@
 //! | `evidence_invalid` | 401 | `authn` |
 //! | `headers_too_large` | 431 | `perimeter` |
 //! | `host_not_allowed` | 403 | `perimeter` |
+//! | `mcp_session_unknown` | 404 | `session` |
+//! | `mcp_session_unusable` | 500 | `session` |
 //! | `method_too_long` | 400 | `perimeter` |
 //! | `operation_unknown` | 403 | `authorize` |
 //! | `origin_not_allowed` | 403 | `perimeter` |

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::{
     Aal, AtExpiry, KeepSession, MemorySessions, SessionLayer,
     keys::Keying,
+    mcp::McpSessions,
     policy::Policy,
     registry::Registry,
     shared::{ASKING, Shared},
@@ -52,6 +53,7 @@ pub(crate) struct SessionSettings {
     passive: Vec<Box<str>>,
     signals: Option<Arc<dyn AnySignalBus>>,
     goodbye: Option<Arc<dyn Goodbye>>,
+    has_mcp_sessions: bool,
 }
 
 impl SessionBuilder {
@@ -259,6 +261,52 @@ impl SessionBuilder {
         self
     }
 
+    /// Binds the sessions of MCP up to 2025-11-25 to the principal and the session that they are
+    /// given to. Off by default; later versions have no sessions.
+    ///
+    /// A server of those versions, as the SDKs are, gives out an id in the header `Mcp-Session-Id`
+    /// and takes whoever sends it for the same client. With this, what the client is given is that
+    /// id and a keyed hash of it, the principal and the session here; with each request the hash is
+    /// checked, and the server sees its own id. One that somebody else was given, that is from a
+    /// session before this one, or that nobody gave out is answered 404, whatever else stands in the
+    /// request (`Last-Event-ID`), and a client begins anew with `initialize`. Nothing is kept.
+    ///
+    /// Callers without a session (anonymous ones) are given no id. The hash is made with
+    /// [`with_key`](Self::with_key): servers that share sessions share the key.
+    ///
+    /// ```
+    /// use portcullis::session::SessionLayer;
+    ///
+    /// let layer = SessionLayer::builder().with_mcp_sessions().build()?;
+    /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
+    ///
+    /// On a server that has an endpoint of MCP, with its goodbyes:
+    ///
+    /// ```
+    /// use portcullis::{Stack, goodbye::Mcp, session::SessionLayer};
+    /// # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+    /// # struct Keys;
+    /// # impl Authenticator for Keys {
+    /// #     fn describe(&self) -> Description { Description::bearer("keys") }
+    /// #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+    /// # }
+    ///
+    /// let (gate, handle) = Stack::builder()
+    ///     .with_resource("https://agent.example/mcp")
+    ///     .add_authenticator(Keys)
+    ///     .with_session(SessionLayer::builder().with_mcp_sessions())
+    ///     .with_goodbye(Mcp)
+    ///     .build()?;
+    /// # let _ = (gate, handle);
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
+    pub fn with_mcp_sessions(mut self) -> Self {
+        self.settings.has_mcp_sessions = true;
+        self
+    }
+
     /// What a stream says last when it is ended: [`Plain`](crate::goodbye::Plain) by default. In a
     /// stack, set it [there](crate::stack::StackBuilder::with_goodbye). See
     /// [`goodbye`](crate::goodbye).
@@ -384,6 +432,7 @@ impl SessionSettings {
             Arc::new(MemorySessions::default())
         });
         errors.into_result(KeepSession {
+            mcp: self.has_mcp_sessions.then(|| McpSessions::new(&keying)),
             shared: Arc::new(Shared {
                 store,
                 time,

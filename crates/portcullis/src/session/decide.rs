@@ -16,6 +16,7 @@ use portcullis_core::{
 
 use super::{
     handle::Session,
+    mcp::{McpSessions, Unusable},
     policy::Policy,
     rules::{Bar, Caller},
     shared::{Failure, Shared},
@@ -38,6 +39,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct KeepSession {
     pub(super) shared: Arc<Shared>,
     pub(super) passive: Vec<Box<str>>,
+    pub(super) mcp: Option<McpSessions>,
 }
 
 impl Step for KeepSession {
@@ -48,7 +50,7 @@ impl Step for KeepSession {
     fn decide(&self, parts: &mut Parts, exchange: &Exchange) -> Decision {
         let Some(principal) = exchange.principal() else {
             // An anonymous caller has no session.
-            return Decision::Pass;
+            return self.unbind(parts, None);
         };
         let shared = &self.shared;
         let keys = shared.keying.keys(principal.evidence());
@@ -88,11 +90,12 @@ impl Step for KeepSession {
         })
     }
 
-    fn respond(&self, _parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+    fn respond(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
         // What an inner layer refused is no activity, and opens nothing.
-        let session = exchange.session().filter(|_| !exchange.is_refused())?;
-        session.touch(exchange);
-        None
+        if let Some(session) = exchange.session().filter(|_| !exchange.is_refused()) {
+            session.touch(exchange);
+        }
+        self.bind(parts, exchange)
     }
 
     fn cutter(self: Arc<Self>) -> Option<Arc<dyn Cutter>> {
@@ -204,7 +207,43 @@ impl KeepSession {
             return Decision::Refuse(too_many_streams());
         }
         self.admit(parts, exchange, caller, record);
-        Decision::Pass
+        self.unbind(parts, exchange.session())
+    }
+
+    /// Leaves the session id of MCP that the server has given out in this session.
+    fn unbind(&self, parts: &mut Parts, session: Option<&Session>) -> Decision {
+        let unbound = self.mcp.as_ref().map(|mcp| {
+            let holder = session.map(Session::holder);
+            mcp.unbind(&mut parts.headers, holder)
+        });
+        match unbound {
+            None | Some(Ok(())) => Decision::Pass,
+            Some(Err(Unusable)) => Decision::Refuse(Refusal::new(
+                LAYER,
+                StatusCode::NOT_FOUND,
+                reason::MCP_SESSION_UNKNOWN,
+            )),
+        }
+    }
+
+    /// Binds the session id of MCP in a response.
+    fn bind(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+        let mcp = self.mcp.as_ref()?;
+        let holder = exchange.session().map(Session::holder);
+        let Err(Unusable) = mcp.bind(&mut parts.headers, holder) else {
+            return None;
+        };
+        tracing::error!(
+            target: "portcullis",
+            request_id = %exchange.id(),
+            "a handler gives out an `Mcp-Session-Id` that cannot be bound: more than one, one that \
+             is not visible ASCII, or one of more than 256 bytes",
+        );
+        Some(Refusal::new(
+            LAYER,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            reason::MCP_SESSION_UNUSABLE,
+        ))
     }
 
     /// Whether a request can be answered with a stream alone, and none may be opened: then its

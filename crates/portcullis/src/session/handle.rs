@@ -22,6 +22,7 @@ pub use self::ended::{Ended, Run};
 use super::{
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
+    mcp::Holder,
     registry::Registry,
     running::{Live, Running},
     shared::Shared,
@@ -366,6 +367,14 @@ impl Session {
             Check::NeedsIo => None,
         };
         known.or_else(|| self.live().over_for(credential.as_ref(), now))
+    }
+
+    /// To whom ids are bound that are given out in it.
+    pub(super) fn holder(&self) -> Holder {
+        Holder {
+            owner: self.0.keys.owner,
+            session: self.0.id,
+        }
     }
 
     /// Whether the answers of a principal that stream are counted.

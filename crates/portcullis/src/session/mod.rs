@@ -109,6 +109,7 @@
 //! | session idle or too old, credential of a user | 401 | `error="insufficient_user_authentication"`, `max_age` |
 //! | last authentication too old ([`with_reauthentication`](SessionBuilder::with_reauthentication)) | 401 | `error="insufficient_user_authentication"`, `max_age` |
 //! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
+//! | with a session id of MCP that is not of this session ([`with_mcp_sessions`](SessionBuilder::with_mcp_sessions)) | 404 | none |
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
 //! | as many streams ([`with_max_streams`](SessionBuilder::with_max_streams)) | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
@@ -125,6 +126,7 @@ mod decide;
 mod handle;
 mod keys;
 mod layer;
+mod mcp;
 mod memory;
 mod policy;
 mod registry;
