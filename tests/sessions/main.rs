@@ -14,6 +14,7 @@ mod starts;
 mod stream_caps;
 mod streams;
 mod touches;
+mod upgrades;
 mod wire;
 
 use std::sync::Arc;

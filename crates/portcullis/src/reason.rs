@@ -160,6 +160,8 @@ reasons! {
     TOKEN_TOO_OLD = "token_too_old";
     /// The handler answered 101, and upgrades are off.
     UPGRADE_REFUSED = "upgrade_refused";
+    /// The handler answered 101, and nothing would end the connection with its session.
+    UPGRADE_UNWATCHED = "upgrade_unwatched";
     /// The URI is longer than the limit.
     URI_TOO_LONG = "uri_too_long";
 }

@@ -7,6 +7,7 @@ mod cache;
 mod certificates;
 mod elsewhere;
 mod exchange;
+mod floods;
 mod frames;
 mod heads;
 mod introspection;
@@ -63,6 +64,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     sessions::play(harness).await;
     streams::play(harness).await;
     mcp_sessions::play(harness).await;
+    floods::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
     elsewhere::play(harness).await;

@@ -70,6 +70,7 @@
 //! | `token_in_query` | 400 | `authn` |
 //! | `token_too_old` | 401 403 | `step_up` |
 //! | `upgrade_refused` | 500 | `perimeter` |
+//! | `upgrade_unwatched` | 500 | `perimeter` |
 //! | `uri_too_long` | 414 | `perimeter` |
 //!
 //! An authenticator has codes of its own, with 400, 401 or 503.

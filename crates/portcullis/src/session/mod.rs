@@ -129,6 +129,7 @@ mod layer;
 mod mcp;
 mod memory;
 mod policy;
+mod refusals;
 mod registry;
 mod rules;
 mod running;
@@ -155,7 +156,8 @@ pub use self::{
 };
 pub(crate) use self::{
     builder::SessionSettings,
-    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable, too_many_streams},
+    decide::{AllSessions, KeepSession, at_once},
     handle::{Looked, Looking},
+    refusals::{challenge, store_unavailable, too_many_streams},
     running::Running,
 };

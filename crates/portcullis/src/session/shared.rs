@@ -10,10 +10,10 @@ use portcullis_core::{
 use tokio::sync::Semaphore;
 
 use super::{
-    decide::record_start,
     handle::Session,
     keys::{Keying, Keys},
     policy::Policy,
+    refusals::record_start,
     registry::Registry,
     rules::{Bar, Caller, Moment, Ruling, rule},
     store::AnySessionStore,
