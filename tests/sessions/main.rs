@@ -7,12 +7,14 @@ mod faults;
 mod goodbyes;
 mod graces;
 mod limits;
+mod mcp_sessions;
 mod people;
 mod reauthentication;
 mod starts;
 mod stream_caps;
 mod streams;
 mod touches;
+mod upgrades;
 mod wire;
 
 use std::sync::Arc;

@@ -84,6 +84,10 @@ reasons! {
     HEADERS_TOO_LARGE = "headers_too_large";
     /// `Host` is missing, there twice, or not on the list.
     HOST_NOT_ALLOWED = "host_not_allowed";
+    /// There is a session id of MCP that was not given out to this principal in this session.
+    MCP_SESSION_UNKNOWN = "mcp_session_unknown";
+    /// The handler gave out a session id of MCP that cannot be bound.
+    MCP_SESSION_UNUSABLE = "mcp_session_unusable";
     /// The method is longer than any that is registered.
     METHOD_TOO_LONG = "method_too_long";
     /// The operation that was asked for is not named.
@@ -158,6 +162,8 @@ reasons! {
     TOKEN_TOO_OLD = "token_too_old";
     /// The handler answered 101, and upgrades are off.
     UPGRADE_REFUSED = "upgrade_refused";
+    /// The handler answered 101, and nothing would end the connection with its session.
+    UPGRADE_UNWATCHED = "upgrade_unwatched";
     /// The URI is longer than the limit.
     URI_TOO_LONG = "uri_too_long";
 }

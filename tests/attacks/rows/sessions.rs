@@ -1,4 +1,4 @@
-//! Sessions that are over, or were never there: S01–S16, X03.
+//! Sessions that are over, or were never there: S01–S16.
 
 use std::time::Duration;
 
@@ -42,14 +42,10 @@ pub(crate) async fn play(harness: &mut Harness) {
             "no session is found by an id that a client holds yet",
         ),
         ("S04", "there are no cookies yet"),
-        ("S06", "there is no legacy MCP session and no handle yet"),
         ("S10", "nothing is rotated before a client holds an id"),
         ("S14", "no client holds an id yet"),
         ("S15", "there are no endpoints for logout and step-up yet"),
         ("S16", "no store keeps sessions outside of the process yet"),
-        ("X03", "see S13"),
-        ("X04", "audit with back-pressure comes with the audit log"),
-        ("X05", "there is no anomaly detection yet"),
     ] {
         harness.not_yet(id, reason);
     }

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use portcullis::RequestBody;
+use portcullis::{Exchange, RequestBody};
+use portcullis_tests::fixtures::short_sessions;
 use serde_json::json;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
@@ -248,4 +249,37 @@ async fn upgrades(harness: &mut Harness) {
             Err(status.to_string())
         },
     );
+
+    // Where it may, it has to see to it that the connection ends.
+    let mut settings = Settings::fixed();
+    settings.session = Some(short_sessions());
+    settings.perimeter = settings.perimeter.add_upgrade_route("/notes");
+    let guard = settings.build();
+    let token = guard.token().mint();
+    for (watches, expected) in [(true, 101), (false, 500)] {
+        let request = guard
+            .request("/notes")
+            .header("authorization", format!("Bearer {token}"))
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        let handler = service_fn(move |request: Request<RequestBody<Full<Bytes>>>| {
+            let exchange = Exchange::of(request.extensions());
+            if let Some(session) = exchange.and_then(Exchange::session)
+                && watches
+            {
+                drop(session.ended());
+            }
+            let mut response = Response::new(Full::<Bytes>::default());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let Ok(response) = guard.gate.layer(handler).oneshot(finish(request)).await;
+        harness.judged(
+            &format!("a handler that upgrades, and watches its session: {watches}"),
+            match response.status().as_u16() {
+                status if status == expected => Ok(()),
+                status => Err(status.to_string()),
+            },
+        );
+    }
 }

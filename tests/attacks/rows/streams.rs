@@ -142,7 +142,7 @@ async fn reauthentication(harness: &mut Harness) {
 
 /// What becomes of a stream when its token expires is said, and is so.
 async fn expiry(harness: &mut Harness) {
-    for (at_expiry, most) in [(AtExpiry::CutAtExp, 101), (AtExpiry::AllowFinish, 162)] {
+    for (at_expiry, most) in [(AtExpiry::CutAtExp, 132), (AtExpiry::AllowFinish, 193)] {
         let guard = guard(short_sessions().with_credential_expiry(at_expiry));
         let token = guard.token().with_lifetime(100 * SECOND);
         let token = token

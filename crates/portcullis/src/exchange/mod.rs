@@ -89,6 +89,8 @@ struct Ledger {
     /// The JSON-RPC call that the request makes, where somebody wants to know.
     call: OnceLock<Box<RpcCall>>,
     is_call_wanted: AtomicBool,
+    /// Whether its handler may go on in another protocol.
+    is_upgrade: AtomicBool,
     /// Whether the one record of the decision has been written.
     is_decided: AtomicBool,
     /// Whether a layer has refused the request.
@@ -239,6 +241,7 @@ impl Exchange {
             inner_requirements: Mutex::default(),
             call: OnceLock::new(),
             is_call_wanted: AtomicBool::new(false),
+            is_upgrade: AtomicBool::new(false),
             is_decided: AtomicBool::new(false),
             is_refused: AtomicBool::new(false),
             is_deciding: AtomicBool::new(true),
@@ -362,6 +365,15 @@ impl Exchange {
     pub(crate) fn set_session(&self, session: Session) {
         self.0.span.set_session(session.id());
         let _ = self.0.session.set(session);
+    }
+
+    /// Lets its handler go on in another protocol.
+    pub(crate) fn set_upgrade(&self) {
+        self.0.is_upgrade.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_upgrade(&self) -> bool {
+        self.0.is_upgrade.load(Ordering::Acquire)
     }
 
     /// Has the request's body looked at for the call that it makes.

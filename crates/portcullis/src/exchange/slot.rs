@@ -71,7 +71,7 @@ impl Slot {
         match self {
             Self::Perimeter => &[400, 403, 413, 414, 429, 431],
             Self::Authn => &[400, 401, 429, 503],
-            Self::Session => &[401, 429, 503],
+            Self::Session => &[401, 404, 429, 503],
             Self::Binding => &[401, 503],
             Self::Quota => &[429, 503],
             Self::StepUp => &[400, 401, 403],

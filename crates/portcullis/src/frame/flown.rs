@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Response, response};
+use http::{Method, Response, StatusCode, response};
 use http_body::Body;
 use portcullis_core::EndReason;
 
@@ -189,10 +189,16 @@ impl Flown {
         parts: &mut response::Parts,
         body: &impl Body,
     ) -> Option<Response<Bytes>> {
-        let is_in_vain = self.is_looked_after()
-            && !self.has_no_body(parts)
-            && body.size_hint().exact().is_none()
-            && !self.may_stream();
+        let is_in_vain = if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            self.exchange
+                .session()
+                .is_some_and(Session::upgrades_in_vain)
+        } else {
+            self.is_looked_after()
+                && !self.has_no_body(parts)
+                && body.size_hint().exact().is_none()
+                && !self.may_stream()
+        };
         match is_in_vain {
             true => Some(self.steps().refuse_stream(self)),
             false => self.steps().respond(parts, self),

@@ -35,6 +35,8 @@
 //! | `evidence_invalid` | 401 | `authn` |
 //! | `headers_too_large` | 431 | `perimeter` |
 //! | `host_not_allowed` | 403 | `perimeter` |
+//! | `mcp_session_unknown` | 404 | `session` |
+//! | `mcp_session_unusable` | 500 | `session` |
 //! | `method_too_long` | 400 | `perimeter` |
 //! | `operation_unknown` | 403 | `authorize` |
 //! | `origin_not_allowed` | 403 | `perimeter` |
@@ -69,6 +71,7 @@
 //! | `token_in_query` | 400 | `authn` |
 //! | `token_too_old` | 401 403 | `step_up` |
 //! | `upgrade_refused` | 500 | `perimeter` |
+//! | `upgrade_unwatched` | 500 | `perimeter` |
 //! | `uri_too_long` | 414 | `perimeter` |
 //!
 //! An authenticator has codes of its own, with 400, 401 or 503.

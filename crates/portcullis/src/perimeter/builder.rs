@@ -1,5 +1,7 @@
 //! The settings of the `perimeter` layer.
 
+mod upgrades;
+
 use std::{
     fmt,
     net::IpAddr,
@@ -49,6 +51,7 @@ pub(crate) struct PerimeterSettings {
     proxy_certificates: Vec<Box<str>>,
     limits: Limits,
     budget: Option<Budget>,
+    upgrades: Vec<Box<str>>,
     errors: ConfigErrors,
 }
 
@@ -71,6 +74,7 @@ impl fmt::Debug for PerimeterSettings {
             .field("certificate_header", &self.certificate_header)
             .field("limits", &self.limits)
             .field("budget", &self.budget)
+            .field("upgrades", &self.upgrades)
             .field("errors", &self.errors)
             .finish_non_exhaustive()
     }
@@ -98,6 +102,7 @@ impl Default for PerimeterSettings {
                 period: Duration::from_secs(60),
                 prefixes: 100_000,
             }),
+            upgrades: Vec::new(),
             errors: ConfigErrors::default(),
         }
     }
@@ -403,6 +408,7 @@ impl PerimeterSettings {
             certificates,
             limits: self.limits,
             budget: budget.map(Arc::new),
+            upgrades: self.upgrades,
             has_warned: AtomicBool::new(false),
             has_warned_of_proxy: AtomicBool::new(false),
         })

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts, response};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header, request::Parts, response};
 use portcullis_core::{PeerCertificate, ReasonCode};
 
 use super::{
@@ -26,6 +26,8 @@ use crate::{
     peer::{self, PeerAddress},
     reason,
     refusal::Refusal,
+    route,
+    session::Session,
 };
 
 const LAYER: &str = Slot::Perimeter.name();
@@ -44,6 +46,8 @@ pub(crate) struct Inspect {
     pub(super) certificates: Option<ForwardedCertificates>,
     pub(super) limits: Limits,
     pub(super) budget: Option<Arc<RefusalBudget>>,
+    /// The routes whose handlers may go on in another protocol.
+    pub(super) upgrades: Vec<Box<str>>,
     /// Whether it has been said that the server names no peers.
     pub(super) has_warned: AtomicBool,
     /// The same of a proxy whose certificate is not known.
@@ -115,8 +119,12 @@ impl Step for Inspect {
             });
         }
         self.identity_headers.strip(&mut parts.headers);
-        // Upgrades are off. Without the header no handler takes the request for one.
-        parts.headers.remove(header::UPGRADE);
+        if self.may_upgrade(parts, exchange) {
+            exchange.set_upgrade();
+        } else {
+            // Without the header no handler takes the request for one.
+            parts.headers.remove(header::UPGRADE);
+        }
         Decision::Pass
     }
 
@@ -126,20 +134,42 @@ impl Step for Inspect {
         {
             return None;
         }
+        let is_watched = exchange.session().is_some_and(Session::is_watched);
+        let (problem, code) = match exchange.is_upgrade() {
+            false => (
+                "upgrades are off behind the perimeter; name the route (`add_upgrade_route`)",
+                reason::UPGRADE_REFUSED,
+            ),
+            true if is_watched || portcullis_core::sabotaged!("perimeter.upgrade_watched") => {
+                return None;
+            }
+            true => (
+                "nothing ends the connection with its session; ask for `Session::ended` before \
+                 that, and close the connection when it completes",
+                reason::UPGRADE_UNWATCHED,
+            ),
+        };
         tracing::error!(
             target: "portcullis",
             request_id = %exchange.id(),
-            "a handler answered 101, but upgrades are off behind the perimeter",
+            "a handler answered 101, but {problem}",
         );
-        Some(Refusal::new(
-            LAYER,
-            StatusCode::INTERNAL_SERVER_ERROR,
-            reason::UPGRADE_REFUSED,
-        ))
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Some(Refusal::new(LAYER, status, code))
     }
 }
 
 impl Inspect {
+    /// Whether the handler of a request may go on in another protocol.
+    fn may_upgrade(&self, parts: &Parts, exchange: &Exchange) -> bool {
+        !self.upgrades.is_empty()
+            && parts.method == Method::GET
+            && parts.version == Version::HTTP_11
+            && parts.headers.contains_key(header::UPGRADE)
+            && route::of(parts, exchange.path())
+                .is_ok_and(|route| self.upgrades.iter().any(|known| **known == *route))
+    }
+
     /// Whether a header never comes further in.
     pub(crate) fn removes(&self, name: &HeaderName) -> bool {
         self.identity_headers.names(name)

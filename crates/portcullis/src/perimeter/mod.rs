@@ -57,7 +57,8 @@
 //! # What the handler gets
 //!
 //! The request without headers that name a caller (see
-//! [`PerimeterBuilder::add_identity_header`]), without `Upgrade`, and with its body limited.
+//! [`PerimeterBuilder::add_identity_header`]), without `Upgrade` but on
+//! [routes that may](PerimeterBuilder::add_upgrade_route), and with its body limited.
 //! The client's address stands in the [`Exchange`](crate::Exchange).
 //!
 //! # Where the certificate of a client comes from

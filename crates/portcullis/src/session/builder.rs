@@ -1,5 +1,8 @@
 //! The settings of the `session` layer.
 
+mod reauthentication;
+mod streams;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore, SignalBus};
@@ -8,9 +11,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
-    Aal, AllSessions, AtExpiry, KeepSession, MemorySessions, SessionLayer,
+    Aal, AllSessions, KeepSession, MemorySessions, SessionLayer,
     cache::SessionCache,
     keys::Keying,
+    mcp::McpSessions,
     policy::Policy,
     registry::Registry,
     shared::{ASKING, Shared},
@@ -55,6 +59,7 @@ pub(crate) struct SessionSettings {
     passive: Vec<Box<str>>,
     signals: Option<Bus>,
     goodbye: Option<Arc<dyn Goodbye>>,
+    has_mcp_sessions: bool,
     cache: CacheSettings,
     /// Whether somebody else says what is wrong with that.
     is_cache_of_stack: bool,
@@ -90,116 +95,6 @@ impl SessionBuilder {
     /// counts from when the user authenticated, where the issuer says so.
     pub fn with_absolute(mut self, absolute: Duration) -> Self {
         self.settings.absolute = Some(absolute);
-        self
-    }
-
-    /// How long ago a user may have authenticated: without a bound by default. It counts from the
-    /// latest authentication (`auth_time`) that the session has seen, and is apart from
-    /// [`with_idle`](Self::with_idle) and [`with_absolute`](Self::with_absolute): when it is past,
-    /// nothing new is let in and what runs is cut, with 401 and the challenge
-    /// `insufficient_user_authentication` with `max_age` (RFC 9470); the session and what it keeps
-    /// go on after a later authentication. For users alone, since nobody else can authenticate
-    /// again.
-    ///
-    /// A credential that does not say when its user authenticated is refused, unless the session
-    /// has seen one that does, or [`with_reopening_by_issue_time`](Self::with_reopening_by_issue_time)
-    /// takes the time of issue for it.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use portcullis::session::SessionLayer;
-    ///
-    /// let layer = SessionLayer::builder()
-    ///     .with_absolute(Duration::from_secs(7 * 24 * 3600))
-    ///     .with_reauthentication(Duration::from_secs(8 * 3600))
-    ///     .build()?;
-    /// # let _ = layer;
-    /// # Ok::<(), portcullis::ConfigErrors>(())
-    /// ```
-    pub fn with_reauthentication(mut self, interval: Duration) -> Self {
-        self.settings.reauthentication = Some(Some(interval));
-        self
-    }
-
-    /// Lets users be in however long ago they authenticated, within the other deadlines.
-    pub fn without_reauthentication(mut self) -> Self {
-        self.settings.reauthentication = Some(None);
-        self
-    }
-
-    /// The deadlines of a level of assurance of NIST SP 800-63B-4: its inactivity timeout for
-    /// [`with_idle`](Self::with_idle), its overall timeout for
-    /// [`with_reauthentication`](Self::with_reauthentication) and, so that it holds for whoever is
-    /// no user as well, for [`with_absolute`](Self::with_absolute). Each of these, where it is
-    /// called as well, goes before, in whatever order. See [`Aal`].
-    pub fn with_assurance_level(mut self, level: Aal) -> Self {
-        self.settings.level = Some(level);
-        self
-    }
-
-    /// For how long what runs may run on when its time is up: when its session was idle or too old,
-    /// the last authentication was, or the credential has expired. Not at all by default.
-    ///
-    /// Nothing new is let in meanwhile, and [calls](crate::authorize) are refused: what is there may
-    /// finish. [`Session::ended`](super::Session::ended) completes when that is over. What is ended
-    /// or revoked is cut at once all the same.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use portcullis::session::{AtExpiry, SessionLayer};
-    ///
-    /// let layer = SessionLayer::builder()
-    ///     .with_grace(Duration::from_secs(30))
-    ///     .with_credential_expiry(AtExpiry::CutAtExp)
-    ///     .build()?;
-    /// # let _ = layer;
-    /// # Ok::<(), portcullis::ConfigErrors>(())
-    /// ```
-    pub fn with_grace(mut self, grace: Duration) -> Self {
-        self.settings.policy.grace = grace;
-        self
-    }
-
-    /// Lets what runs run on for so long also when its session was ended or its credential was
-    /// revoked. For that long, a thief who has been found out goes on reading.
-    pub fn dangerously_with_grace_after_revocation(mut self, grace: Duration) -> Self {
-        self.settings.policy.grace_after_revocation = grace;
-        self
-    }
-
-    /// What becomes of an answer that runs when its credential expires:
-    /// [`CutAtExp`](AtExpiry::CutAtExp) by default. Servers that let it finish have their clients
-    /// come with tokens that live for minutes, and not for days.
-    pub fn with_credential_expiry(mut self, at_expiry: AtExpiry) -> Self {
-        self.settings.policy.at_expiry = at_expiry;
-        self
-    }
-
-    /// How many answers of a principal may stream at once, on this server: as many as it likes by
-    /// default. What streams is an answer whose length is not known when its head is sent. One more
-    /// is answered 429, whatever its client and session; a place is free again when the stream ends,
-    /// or its session does, even if its client has stopped reading.
-    ///
-    /// It is known that an answer streams when the handler gives its head. So the handler of a
-    /// request that is refused has run as far as that, and what it has begun should be in the body,
-    /// as it is with streams of axum. A request that accepts `text/event-stream` and nothing else is
-    /// refused before its handler runs.
-    ///
-    /// ```
-    /// use portcullis::session::SessionLayer;
-    ///
-    /// let layer = SessionLayer::builder().with_max_streams(8).build()?;
-    /// # let _ = layer;
-    /// # Ok::<(), portcullis::ConfigErrors>(())
-    /// ```
-    pub fn with_max_streams(mut self, streams: u32) -> Self {
-        self.settings.policy.max_streams = Some(streams);
-        self
-    }
-
-    /// Lets a principal have as many streams as it likes.
-    pub fn without_max_streams(mut self) -> Self {
-        self.settings.policy.max_streams = None;
         self
     }
 
@@ -273,14 +168,6 @@ impl SessionBuilder {
         self
     }
 
-    /// What a stream says last when it is ended: [`Plain`](crate::goodbye::Plain) by default. In a
-    /// stack, set it [there](crate::stack::StackBuilder::with_goodbye). See
-    /// [`goodbye`](crate::goodbye).
-    pub fn with_goodbye(mut self, goodbye: impl Goodbye) -> Self {
-        self.settings.goodbye = Some(Arc::new(goodbye));
-        self
-    }
-
     /// Builds the layer.
     ///
     /// # Errors
@@ -342,6 +229,9 @@ impl SessionSettings {
     ) -> Result<(KeepSession, Policy), ConfigErrors> {
         let shared = Arc::clone(&sessions.0);
         let step = KeepSession {
+            mcp: self
+                .has_mcp_sessions
+                .then(|| McpSessions::new(&shared.keying)),
             shared,
             passive: self.passive.clone(),
         };
@@ -399,6 +289,7 @@ impl SessionSettings {
             ))
         });
         errors.into_result(KeepSession {
+            mcp: self.has_mcp_sessions.then(|| McpSessions::new(&keying)),
             shared: Arc::new(Shared {
                 store,
                 time,

@@ -5,25 +5,24 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use http::{Method, StatusCode, header, request::Parts, response};
 use portcullis_core::{
-    Check, EndReason, Evidence, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord,
-    StoreError, Timestamp,
+    Check, EndReason, Evidence, EvidenceKind, SessionRecord, StoreError, Timestamp,
 };
 
 use super::{
     credential::Credential,
     handle::Session,
     known::Source,
+    mcp::{McpSessions, Unusable},
     policy::Policy,
+    refusals::{challenge, refusal, too_many_streams, unavailable},
     rules::{Bar, Caller},
     shared::{Failure, Shared},
 };
 use crate::{
-    challenge::Wanted,
     exchange::{Exchange, Slot},
     frame::{Cutter, Decision, Pending, Step},
     reason,
@@ -33,13 +32,11 @@ use crate::{
 
 const LAYER: &str = Slot::Session.name();
 
-/// How long a client is told to wait for a store.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// The step of the `session` layer.
 pub(crate) struct KeepSession {
     pub(super) shared: Arc<Shared>,
     pub(super) passive: Vec<Box<str>>,
+    pub(super) mcp: Option<McpSessions>,
 }
 
 impl Step for KeepSession {
@@ -50,7 +47,7 @@ impl Step for KeepSession {
     fn decide(&self, parts: &mut Parts, exchange: &Exchange) -> Decision {
         let Some(principal) = exchange.principal() else {
             // An anonymous caller has no session.
-            return Decision::Pass;
+            return self.unbind(parts, None);
         };
         let shared = &self.shared;
         let keys = shared.keying.keys(principal.evidence());
@@ -92,11 +89,12 @@ impl Step for KeepSession {
         })
     }
 
-    fn respond(&self, _parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+    fn respond(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
         // What an inner layer refused is no activity, and opens nothing.
-        let session = exchange.session().filter(|_| !exchange.is_refused())?;
-        session.touch(exchange);
-        None
+        if let Some(session) = exchange.session().filter(|_| !exchange.is_refused()) {
+            session.touch(exchange);
+        }
+        self.bind(parts, exchange)
     }
 
     fn cutter(self: Arc<Self>) -> Option<Arc<dyn Cutter>> {
@@ -214,7 +212,43 @@ impl KeepSession {
             return Decision::Refuse(too_many_streams());
         }
         self.admit(parts, exchange, caller, record, source);
-        Decision::Pass
+        self.unbind(parts, exchange.session())
+    }
+
+    /// Leaves the session id of MCP that the server has given out in this session.
+    fn unbind(&self, parts: &mut Parts, session: Option<&Session>) -> Decision {
+        let unbound = self.mcp.as_ref().map(|mcp| {
+            let holder = session.map(Session::holder);
+            mcp.unbind(&mut parts.headers, holder)
+        });
+        match unbound {
+            None | Some(Ok(())) => Decision::Pass,
+            Some(Err(Unusable)) => Decision::Refuse(Refusal::new(
+                LAYER,
+                StatusCode::NOT_FOUND,
+                reason::MCP_SESSION_UNKNOWN,
+            )),
+        }
+    }
+
+    /// Binds the session id of MCP in a response.
+    fn bind(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+        let mcp = self.mcp.as_ref()?;
+        let holder = exchange.session().map(Session::holder);
+        let Err(Unusable) = mcp.bind(&mut parts.headers, holder) else {
+            return None;
+        };
+        tracing::error!(
+            target: "portcullis",
+            request_id = %exchange.id(),
+            "a handler gives out an `Mcp-Session-Id` that cannot be bound: more than one, one that \
+             is not visible ASCII, or one of more than 256 bytes",
+        );
+        Some(Refusal::new(
+            LAYER,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            reason::MCP_SESSION_UNUSABLE,
+        ))
     }
 
     /// Whether a request can be answered with a stream alone, and none may be opened: then its
@@ -326,119 +360,10 @@ fn revoked(exchange: &Exchange) -> Option<Refusal> {
     })
 }
 
-/// What is answered where a session is over.
-pub(super) fn refusal(
-    policy: &Policy,
-    exchange: &Exchange,
-    kind: EvidenceKind,
-    over: EndReason,
-) -> Refusal {
-    if over == EndReason::Shutdown {
-        return Refusal::shutting_down();
-    }
-    if over == EndReason::Unconfirmed {
-        return Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, code(over))
-            .with_retry_after(RETRY);
-    }
-    let max_age = match over {
-        EndReason::Idle => Some(policy.idle),
-        EndReason::Absolute => Some(policy.absolute),
-        EndReason::Reauthentication => policy.reauthentication,
-        _ => None,
-    };
-    challenge(LAYER, exchange, kind, code(over), max_age)
-}
-
-/// The answer where a principal has as many streams as it may.
-pub(crate) fn too_many_streams() -> Refusal {
-    let status = StatusCode::TOO_MANY_REQUESTS;
-    Refusal::new(LAYER, status, reason::SESSION_STREAMS).with_retry_after(RETRY)
-}
-
-/// A user whose time is up has to authenticate again, and is told so; all others are told
-/// that their credential is not good any more.
-pub(crate) fn challenge(
-    layer: &'static str,
-    exchange: &Exchange,
-    kind: EvidenceKind,
-    code: ReasonCode,
-    max_age: Option<Duration>,
-) -> Refusal {
-    let refusal = Refusal::new(layer, StatusCode::UNAUTHORIZED, code);
-    let (Some(challenges), Some(invalid_token)) = (exchange.challenges(), exchange.invalid_token())
-    else {
-        return refusal;
-    };
-    let max_age = max_age.filter(|_| kind == EvidenceKind::User);
-    refusal.with_challenges(match max_age {
-        Some(_) => challenges.insufficient_user_authentication(&Wanted {
-            acr_values: "",
-            max_age,
-            scopes: &Scopes::default(),
-        }),
-        None => Arc::clone(invalid_token),
-    })
-}
-
 /// What a future gives that does not wait.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => Some(outcome),
         Poll::Pending => None,
     }
-}
-
-/// Writes down that a session has begun.
-pub(super) fn record_start(exchange: &Exchange) {
-    exchange.record_event(RecordKind::SessionStart, LAYER, reason::SESSION_OPENED);
-}
-
-/// Writes down that something that ran in a session was ended.
-pub(super) fn record_end(exchange: &Exchange, over: EndReason) {
-    exchange.record_event(RecordKind::SessionEnd, LAYER, code(over));
-}
-
-const fn code(over: EndReason) -> ReasonCode {
-    match over {
-        EndReason::Absolute => reason::SESSION_ABSOLUTE,
-        EndReason::CredentialExpired => reason::SESSION_CREDENTIAL_EXPIRED,
-        EndReason::Ended => reason::SESSION_ENDED,
-        EndReason::Idle => reason::SESSION_IDLE,
-        EndReason::Reauthentication => reason::SESSION_REAUTHENTICATION,
-        EndReason::Shutdown => reason::SHUT_DOWN,
-        EndReason::Unconfirmed => reason::SESSION_UNCONFIRMED,
-        // Also any reason that this layer does not know.
-        _ => reason::SESSION_REVOKED,
-    }
-}
-
-fn unavailable(exchange: &Exchange, failure: &Failure) -> Refusal {
-    match failure {
-        Failure::Full => Refusal::new(
-            LAYER,
-            StatusCode::SERVICE_UNAVAILABLE,
-            reason::SESSION_STORE_FULL,
-        )
-        .with_retry_after(RETRY),
-        Failure::Store(error) => store_unavailable(LAYER, exchange, error),
-    }
-}
-
-/// The answer where the store cannot say.
-pub(crate) fn store_unavailable(
-    layer: &'static str,
-    exchange: &Exchange,
-    error: &StoreError,
-) -> Refusal {
-    tracing::error!(
-        target: "portcullis",
-        request_id = %exchange.id(),
-        "the session store cannot say whether a caller is in: {error}",
-    );
-    Refusal::new(
-        layer,
-        StatusCode::SERVICE_UNAVAILABLE,
-        reason::SESSION_STORE_UNAVAILABLE,
-    )
-    .with_retry_after(RETRY)
 }

@@ -1,5 +1,6 @@
 //! The session in the hands of a handler.
 
+mod data;
 mod ended;
 mod origin;
 
@@ -14,16 +15,20 @@ use std::{
 };
 
 use portcullis_core::{
-    BindingReference, Check, EndReason, EvidenceKind, SessionData, SessionId, SessionRecord,
-    SessionState, Signal, StoreError, Timestamp,
+    BindingReference, Check, EndReason, EvidenceKind, SessionId, SessionRecord, SessionState,
+    Signal, StoreError, Timestamp,
 };
 
-pub use self::ended::{Ended, Run};
+pub use self::{
+    data::SessionValue,
+    ended::{Ended, Run},
+};
 use super::{
     credential::Credential,
-    decide::{record_start, refusal, store_unavailable},
     keys::Keys,
     known::Source,
+    mcp::Holder,
+    refusals::{record_start, refusal, store_unavailable},
     registry::Registry,
     running::{Live, Running},
     shared::Shared,
@@ -69,43 +74,14 @@ struct Inner {
     came_at: Timestamp,
     /// Whether the handler has ended it.
     is_ended: AtomicBool,
+    /// Whether the handler has asked when it ends.
+    is_watched: AtomicBool,
+    /// Whether the connection of this request may not go on in another protocol, because there are
+    /// too many streams.
+    is_in_vain: AtomicBool,
     /// For the record of its start, where its own handler ends it.
     exchange: WeakExchange,
 }
-
-/// What a handler keeps in a session: a value that can be written as bytes.
-///
-/// ```
-/// use portcullis::session::SessionValue;
-///
-/// struct Basket(Vec<String>);
-///
-/// impl SessionValue for Basket {
-///     const NAME: &'static str = "basket";
-///
-///     fn to_bytes(&self) -> Vec<u8> {
-///         self.0.join("\n").into_bytes()
-///     }
-///
-///     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-///         let text = std::str::from_utf8(bytes).ok()?;
-///         Some(Self(text.lines().map(str::to_owned).collect()))
-///     }
-/// }
-/// ```
-pub trait SessionValue: Sized {
-    /// What it is kept under, once for each name.
-    const NAME: &'static str;
-
-    /// The value as bytes.
-    fn to_bytes(&self) -> Vec<u8>;
-
-    /// The value again. `None` if these bytes are none, such as those of an older version.
-    fn from_bytes(bytes: &[u8]) -> Option<Self>;
-}
-
-/// The most that a session keeps, names included.
-const MAX_DATA: usize = 16 * 1024;
 
 impl Session {
     pub(super) fn new(
@@ -135,6 +111,8 @@ impl Session {
             live: OnceLock::new(),
             came_at: shared.time.steady(),
             is_ended: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
+            is_in_vain: AtomicBool::new(false),
             exchange: exchange.downgrade(),
         }))
     }
@@ -164,8 +142,23 @@ impl Session {
 
     /// Completes when the session is over, and says why. For handlers that run long, and for
     /// work that they leave behind.
+    ///
+    /// Where the connection of this request may go on in another protocol
+    /// ([`add_upgrade_route`](crate::perimeter::PerimeterBuilder::add_upgrade_route)), it also
+    /// completes when the credential that the request came with is over; and while it is there, it
+    /// is that connection to the layer: activity of the session, and one of its
+    /// [streams](crate::session::SessionBuilder::with_max_streams).
     pub fn ended(&self) -> Ended {
-        Ended::new(self.live())
+        self.0.is_watched.store(true, Ordering::Release);
+        let exchange = self.0.exchange.upgrade().filter(Exchange::is_upgrade);
+        let running = exchange.map(|exchange| self.start_running(&exchange));
+        if running
+            .as_ref()
+            .is_some_and(|running| !running.take_place())
+        {
+            self.0.is_in_vain.store(true, Ordering::Release);
+        }
+        Ended::new(self.live(), running)
     }
 
     /// Runs something until the session is over; then drops it, and says why.
@@ -224,72 +217,19 @@ impl Session {
         self.0.is_new
     }
 
+    /// Whether the handler of this request has asked when the session ends.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.0.is_watched.load(Ordering::Acquire)
+    }
+
+    /// Whether there are too many streams for the connection to become one.
+    pub(crate) fn upgrades_in_vain(&self) -> bool {
+        self.0.is_in_vain.load(Ordering::Acquire)
+    }
+
     /// Whether the handler of this request has ended the session.
     pub(super) fn is_ended_by_its_handler(&self) -> bool {
         self.0.is_ended.load(Ordering::Acquire)
-    }
-
-    /// What is kept in the session.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot say, or the session is over.
-    pub async fn get<T: SessionValue>(&self) -> Result<Option<T>, StoreError> {
-        let Inner {
-            shared, keys, id, ..
-        } = &*self.0;
-        let sessions = shared.store.load(keys.owner).await?;
-        let now = shared.time.now();
-        let record = sessions.get(keys.session).filter(|record| record.id == *id);
-        let record = record.filter(|record| record.over(now).is_none());
-        let data = record.ok_or_else(over)?.data.as_ref();
-        Ok(data.and_then(|data| T::from_bytes(data.get(T::NAME)?)))
-    }
-
-    /// Keeps a value in the session, in place of the one that is there.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot say whether it did, the session is over, or it would keep more than
-    /// 16 KiB.
-    pub async fn put<T: SessionValue>(&self, value: &T) -> Result<(), StoreError> {
-        let bytes = value.to_bytes();
-        self.change_data(|data| data.insert(T::NAME, &*bytes)).await
-    }
-
-    /// Forgets a value.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot say whether it did, or the session is over.
-    pub async fn remove<T: SessionValue>(&self) -> Result<(), StoreError> {
-        self.change_data(|data| {
-            data.remove(T::NAME);
-        })
-        .await
-    }
-
-    async fn change_data(
-        &self,
-        change: impl Fn(&mut SessionData) + Send + Sync,
-    ) -> Result<(), StoreError> {
-        let Inner {
-            shared, keys, id, ..
-        } = &*self.0;
-        let mut is_too_much = false;
-        let changed = shared.change(keys.owner, keys.session, *id, |record| {
-            let mut data = record.data.as_deref().cloned().unwrap_or_default();
-            change(&mut data);
-            is_too_much = data.size() > MAX_DATA;
-            if !is_too_much {
-                record.data = (!data.is_empty()).then(|| Arc::new(data));
-            }
-        });
-        match (changed.await?, is_too_much) {
-            (true, false) => Ok(()),
-            (true, true) => Err(StoreError::new("a session keeps at most 16 KiB")),
-            (false, _) => Err(over()),
-        }
     }
 
     /// Notes that the request was let in and answered.
@@ -382,6 +322,14 @@ impl Session {
         known.or_else(|| self.live().over_for(credential.as_ref(), now))
     }
 
+    /// To whom ids are bound that are given out in it.
+    pub(super) fn holder(&self) -> Holder {
+        Holder {
+            owner: self.0.keys.owner,
+            session: self.0.id,
+        }
+    }
+
     /// Whether the answers of a principal that stream are counted.
     pub(crate) fn counts_streams(&self) -> bool {
         self.0.shared.policy().max_streams.is_some()
@@ -406,10 +354,6 @@ impl Session {
             live
         })
     }
-}
-
-fn over() -> StoreError {
-    StoreError::new("the session is over")
 }
 
 impl fmt::Debug for Session {

@@ -29,6 +29,13 @@ impl Keying {
         key.expose().try_into().ok().map(Self)
     }
 
+    /// A key for another use, which says nothing of this one.
+    pub(super) fn subkey(&self, label: &[u8]) -> [u8; 16] {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hasher.write(label);
+        hasher.finish128().as_bytes()
+    }
+
     /// Whose sessions those of a principal are.
     pub(super) fn owner(&self, issuer: &str, subject: &str) -> OwnerKey {
         self.keys(&Evidence::new(EvidenceKind::User, issuer, subject))

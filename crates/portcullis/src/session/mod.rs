@@ -110,6 +110,7 @@
 //! | session idle or too old, credential of a user | 401 | `error="insufficient_user_authentication"`, `max_age` |
 //! | last authentication too old ([`with_reauthentication`](SessionBuilder::with_reauthentication)) | 401 | `error="insufficient_user_authentication"`, `max_age` |
 //! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
+//! | with a session id of MCP that is not of this session ([`with_mcp_sessions`](SessionBuilder::with_mcp_sessions)) | 404 | none |
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
 //! | as many streams ([`with_max_streams`](SessionBuilder::with_max_streams)) | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
@@ -130,8 +131,10 @@ mod handle;
 mod keys;
 mod known;
 mod layer;
+mod mcp;
 mod memory;
 mod policy;
+mod refusals;
 mod registry;
 mod rules;
 mod running;
@@ -159,8 +162,9 @@ pub use self::{
 pub(crate) use self::{
     ahead::{Ahead, Loaded},
     builder::SessionSettings,
-    decide::{AllSessions, KeepSession, at_once, challenge, store_unavailable, too_many_streams},
+    decide::{AllSessions, KeepSession, at_once},
     handle::{Looked, Looking},
     policy::Policy,
+    refusals::{challenge, store_unavailable, too_many_streams},
     running::Running,
 };

@@ -13,10 +13,10 @@ use tokio::sync::Semaphore;
 use super::{
     ahead::Loaded,
     cache::SessionCache,
-    decide::record_start,
     handle::Session,
     keys::{Keying, Keys},
     policy::Policy,
+    refusals::record_start,
     registry::Registry,
     rules::{Bar, Caller, Ruling, rule},
     store::AnySessionStore,

@@ -187,6 +187,13 @@ impl StackBuilder<Complete> {
         if let Some(authn) = &authn {
             perimeter.keep_credentials(authn.step.consumed());
         }
+        if perimeter.has_upgrades() && self.session.is_none() {
+            errors.push(ConfigError::new(
+                "add_upgrade_route",
+                "was called without `with_session`, so nothing would end a connection that goes on \
+                 in another protocol; call `with_session` as well, or leave it out",
+            ));
+        }
         let perimeter = keep(perimeter.assemble(&ambient, resource), &mut errors);
         if self.binding.is_some() && self.session.is_none() {
             errors.push(ConfigError::new(

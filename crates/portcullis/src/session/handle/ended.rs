@@ -11,20 +11,23 @@ use std::{
 use pin_project_lite::pin_project;
 use portcullis_core::EndReason;
 
-use super::super::running::Live;
+use super::super::running::{Live, Running};
 
 /// The future of [`Session::ended`](super::Session::ended).
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Ended {
     live: Arc<Live>,
     listener: Option<u64>,
+    /// The connection that goes on, if the request's does.
+    running: Option<Running>,
 }
 
 impl Ended {
-    pub(super) fn new(live: &Arc<Live>) -> Self {
+    pub(super) fn new(live: &Arc<Live>, running: Option<Running>) -> Self {
         Self {
             live: Arc::clone(live),
             listener: None,
+            running,
         }
     }
 }
@@ -34,6 +37,11 @@ impl Future for Ended {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
         let this = &mut *self;
+        if let Some(running) = &this.running
+            && let Poll::Ready(reason) = running.poll_over(cx)
+        {
+            return Poll::Ready(reason);
+        }
         this.live.poll_ended(&mut this.listener, cx)
     }
 }
