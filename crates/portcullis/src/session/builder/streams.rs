@@ -45,9 +45,11 @@ impl SessionBuilder {
     }
 
     /// How many answers of a principal may stream at once, on this server: as many as it likes by
-    /// default. What streams is an answer whose length is not known when its head is sent. One more
-    /// is answered 429, whatever its client and session; a place is free again when the stream ends,
-    /// or its session does, even if its client has stopped reading.
+    /// default. What streams is an answer of the type `text/event-stream`, `application/x-ndjson`,
+    /// `application/jsonl` or `application/x-jsonlines` without a `Content-Length`, and a connection
+    /// that goes on in another protocol. One more is answered 429, whatever its client and session; a
+    /// place is free again when the stream ends, or its session does, even if its client has stopped
+    /// reading. Who is anonymous has no session, and is not counted.
     ///
     /// It is known that an answer streams when the handler gives its head. So the handler of a
     /// request that is refused has run as far as that, and what it has begun should be in the body,
