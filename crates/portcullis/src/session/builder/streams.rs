@@ -10,7 +10,7 @@ impl SessionBuilder {
     /// the last authentication was, or the credential has expired. Not at all by default.
     ///
     /// Nothing new is let in meanwhile, and [calls](crate::authorize) are refused: what is there may
-    /// finish. [`Session::ended`](super::Session::ended) completes when that is over. What is ended
+    /// finish. [`Session::ended`](crate::session::Session::ended) completes when that is over. What is ended
     /// or revoked is cut at once all the same.
     ///
     /// ```
