@@ -63,6 +63,32 @@ impl SessionBuilder {
     /// # let _ = layer;
     /// # Ok::<(), portcullis::ConfigErrors>(())
     /// ```
+    ///
+    /// With a deadline for each of them:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Stack, session::{AtExpiry, SessionLayer}};
+    /// # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+    /// # struct Keys;
+    /// # impl Authenticator for Keys {
+    /// #     fn describe(&self) -> Description { Description::bearer("keys") }
+    /// #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+    /// # }
+    ///
+    /// let (gate, handle) = Stack::builder()
+    ///     .with_resource("https://agent.example/")
+    ///     .add_authenticator(Keys)
+    ///     .with_session(
+    ///         SessionLayer::builder()
+    ///             .with_max_streams(4)
+    ///             .with_max_running(Duration::from_secs(600))
+    ///             .with_credential_expiry(AtExpiry::AllowFinish),
+    ///     )
+    ///     .build()?;
+    /// # let _ = (gate, handle);
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
     pub fn with_max_streams(mut self, streams: u32) -> Self {
         self.settings.policy.max_streams = Some(streams);
         self
