@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use portcullis::{
-    Exchange, GateHandle, RequestBody, Secret,
+    Clock as _, Exchange, GateHandle, RequestBody, Secret,
     jwt::{Issuer, Jwt},
-    session::{MemorySessions, SessionBuilder, SessionLayer},
+    session::{AtExpiry, MemorySessions, SessionBuilder, SessionLayer},
     stack::{Gate, Stack},
 };
 use portcullis_testing::{
@@ -223,4 +223,57 @@ async fn a_store_is_asked_once_and_only_for_what_would_be_permitted() {
     assert_eq!(asked("notes.burn").await, (false, 0));
     assert_eq!(exchange.session().unwrap().end().await.ok(), Some(()));
     assert_eq!(asked("notes.list").await, (false, 0), "it is known here");
+}
+
+/// What is there may finish; nothing more is begun.
+#[tokio::test]
+async fn a_grace_is_for_what_runs_and_permits_nothing() {
+    for asks in [false, true] {
+        let settings = |session: SessionBuilder| {
+            let session = session
+                .with_grace(Duration::from_secs(600))
+                .with_credential_expiry(AtExpiry::AllowFinish);
+            match asks {
+                true => session.with_store(FaultyStore::new(MemorySessions::default())),
+                false => session,
+            }
+        };
+        // Too old, and let in with a token that has expired since.
+        for (lifetime, seconds) in [(7200, 3601), (100, 200)] {
+            let agent = Agent::with(settings);
+            let exchange = agent.let_in(lifetime).await;
+            let call = exchange.authorize("notes.list", ()).await;
+            assert!(call.is_ok());
+            agent.clock.advance(Duration::from_secs(seconds));
+            let denial = exchange.authorize("notes.list", ()).await.unwrap_err();
+            assert_eq!(denial.status(), 401, "{lifetime} {asks}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_too_long_ago_permits_nothing_until_there_is_a_later_one() {
+    let agent = Agent::with(|session| session.with_reauthentication(Duration::from_secs(300)));
+    let token = || {
+        let token = agent.idp.token("alice").with_audience(RESOURCE);
+        token
+            .with_scope("notes.read")
+            .with_lifetime(Duration::from_secs(3000))
+            .with_claim("auth_time", agent.clock.now().unix_seconds())
+            .mint()
+    };
+    let exchange = let_in(&agent.gate, with_token(&token())).await;
+    assert!(exchange.authorize("notes.list", ()).await.is_ok());
+    agent.clock.advance(Duration::from_secs(300));
+    let _ = agent.audit.take();
+    let denial = exchange.authorize("notes.list", ()).await.unwrap_err();
+    let challenge: Vec<_> = denial.www_authenticate().collect();
+    assert!(
+        matches!(challenge.as_slice(), [line] if line.contains("max_age=\"300\"")),
+        "{challenge:?}"
+    );
+    let record = agent.audit.records().pop().unwrap();
+    assert_eq!(record.reason.as_str(), "session_reauthentication");
+    let _ = let_in(&agent.gate, with_token(&token())).await;
+    assert!(exchange.authorize("notes.list", ()).await.is_ok());
 }

@@ -26,11 +26,11 @@ mod targets;
 use engine::{Target, run};
 use targets::{
     api_key, api_key_record, audit_log, authorization, certificate_header, claims, dpop, forwarded,
-    introspection, key_set, path, rpc_call, session, token, trace_parent,
+    introspection, key_set, mcp_session, path, rpc_call, session, token, trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 15] = [
+const TARGETS: [&Target; 16] = [
     &api_key::TARGET,
     &api_key_record::TARGET,
     &audit_log::TARGET,
@@ -41,6 +41,7 @@ const TARGETS: [&Target; 15] = [
     &forwarded::TARGET,
     &introspection::TARGET,
     &key_set::TARGET,
+    &mcp_session::TARGET,
     &path::TARGET,
     &rpc_call::TARGET,
     &session::TARGET,
@@ -96,6 +97,11 @@ fn introspection() {
 #[test]
 fn key_set() {
     run(&key_set::TARGET);
+}
+
+#[test]
+fn mcp_session() {
+    run(&mcp_session::TARGET);
 }
 
 #[test]

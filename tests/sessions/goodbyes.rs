@@ -94,7 +94,7 @@ async fn end(world: &World, mut body: ResponseBody<Ticks>) -> String {
         match body.frame().await {
             None => return all,
             Some(Ok(frame)) => {
-                all.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap())
+                all.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
             }
             Some(Err(error)) => {
                 assert!(error.session_over().is_some());

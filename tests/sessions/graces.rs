@@ -1,11 +1,12 @@
 //! For how long what runs may run on when its time is up.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use portcullis::{
-    Exchange,
-    session::{AtExpiry, EndReason, SessionBuilder},
+    Exchange, Secret,
+    session::{AtExpiry, EndReason, MemorySessions, SessionBuilder},
+    signal::MemorySignals,
 };
 use portcullis_tests::patience::settle;
 use tower::{Layer as _, ServiceExt as _};
@@ -30,9 +31,8 @@ async fn ends_after(world: &World, reader: &mut Reader, most: u64) -> Option<u64
         let read = reader.read().await;
         match read {
             None => return Some(second - 1),
-            Some(Ok(text)) if text.ends_with(GOODBYE) => return Some(second),
-            Some(Ok(_)) => {}
-            Some(Err(error)) => panic!("{error}"),
+            Some(read) if read.as_ref().unwrap().ends_with(GOODBYE) => return Some(second),
+            Some(_) => {}
         }
     }
     None
@@ -137,6 +137,36 @@ async fn what_is_revoked_has_none_also_while_it_lasts() {
 }
 
 #[tokio::test]
+async fn nor_what_another_server_ends_meanwhile() {
+    let (store, bus) = (Arc::new(MemorySessions::default()), MemorySignals::new());
+    let [here, elsewhere] = [(); 2].map(|()| {
+        World::with(|session| {
+            with_grace(session)
+                .with_store(Arc::clone(&store))
+                .with_key(Secret::new([7; 16]))
+                .with_signals(bus.clone())
+        })
+    });
+    let feed = request_for("/feed", "alice.user.0");
+    let mut reader = Reader::open(&here, feed, "text/event-stream", "data: tick\n\n").await;
+    let _ = reader.read().await;
+    pass(&here, 63).await;
+    pass(&elsewhere, 63).await;
+    assert!(
+        reader
+            .read()
+            .await
+            .unwrap()
+            .unwrap()
+            .starts_with("data: tick")
+    );
+    // Nothing lives there any more, and what runs on is ended all the same.
+    let ended = elsewhere.handle.end_sessions(ISSUER, "alice").await;
+    assert_eq!(ended.unwrap(), 0);
+    assert_eq!(reader.read().await.unwrap().unwrap(), GOODBYE);
+}
+
+#[tokio::test]
 async fn unless_that_is_asked_for() {
     let world = World::with(|session| {
         session.dangerously_with_grace_after_revocation(Duration::from_secs(5))
@@ -150,10 +180,10 @@ async fn unless_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_call_is_permitted_no_more_meanwhile_and_ended_completes_when_it_is_over() {
+async fn ended_completes_when_it_is_over() {
     let world = World::with(with_grace);
     let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = std::sync::Arc::new(std::sync::Mutex::new(Some(tell)));
+    let tell = Arc::new(std::sync::Mutex::new(Some(tell)));
     let handler = {
         let clock = world.clock.clone();
         tower::service_fn(move |request: Request<_>| {

@@ -122,7 +122,8 @@ async fn a_body_that_ends_fails_or_panics_gives_its_place_back() {
     ];
     for body in bodies {
         let handler = tower::service_fn(move |_: Request<RequestBody<String>>| async move {
-            Ok::<_, Infallible>(Body::from_stream(body()).into_response())
+            let events = [("content-type", "text/event-stream")];
+            Ok::<_, Infallible>((events, Body::from_stream(body())).into_response())
         });
         let response = world
             .gate

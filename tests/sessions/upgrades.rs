@@ -237,6 +237,30 @@ async fn a_handler_that_does_not_watch_does_not_upgrade() {
 }
 
 #[tokio::test]
+async fn a_handler_may_ask_more_than_once_and_is_one_connection() {
+    let world = world(|session| session.with_max_streams(1));
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let ask = async || {
+        let kept = std::sync::Arc::clone(&kept);
+        let handler = tower::service_fn(move |request: Request<_>| {
+            let exchange = Exchange::of(request.extensions()).unwrap();
+            let session = exchange.session().unwrap();
+            kept.lock()
+                .unwrap()
+                .extend([session.ended(), session.ended()]);
+            async { Ok::<_, Infallible>(switching()) }
+        });
+        let service = world.gate.layer(handler);
+        let response = service.oneshot(asks_to_upgrade("/live")).await.unwrap();
+        response.status().as_u16()
+    };
+    assert_eq!(ask().await, 101);
+    assert_eq!(ask().await, 429);
+    kept.lock().unwrap().clear();
+    assert_eq!(ask().await, 101);
+}
+
+#[tokio::test]
 async fn only_what_may_upgrade_comes_with_the_header() {
     let world = world(|session| session);
     let mut posted = asks_to_upgrade("/live");

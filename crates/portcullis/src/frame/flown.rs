@@ -10,7 +10,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, response};
-use http_body::Body;
 use portcullis_core::EndReason;
 
 use super::{
@@ -184,20 +183,13 @@ impl Flown {
     }
 
     /// Lets the steps look at the handler's response.
-    pub(super) fn respond(
-        &mut self,
-        parts: &mut response::Parts,
-        body: &impl Body,
-    ) -> Option<Response<Bytes>> {
+    pub(super) fn respond(&mut self, parts: &mut response::Parts) -> Option<Response<Bytes>> {
         let is_in_vain = if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             self.exchange
                 .session()
                 .is_some_and(Session::upgrades_in_vain)
         } else {
-            self.is_looked_after()
-                && !self.has_no_body(parts)
-                && body.size_hint().exact().is_none()
-                && !self.may_stream()
+            !self.may_stream(parts)
         };
         match is_in_vain {
             true => Some(self.steps().refuse_stream(self)),
@@ -210,12 +202,14 @@ impl Flown {
         matches!(parts.status.as_u16(), 101 | 204 | 304) || self.exchange.method() == Method::HEAD
     }
 
-    /// Whether the answer, whose length is not known, finds a place among those of its principal.
-    fn may_stream(&mut self) -> bool {
+    /// Whether the answer is no stream, or finds a place among those of its principal.
+    fn may_stream(&mut self, parts: &response::Parts) -> bool {
         let session = self.exchange.session();
         let is_counted = self.steps().ends_with_sessions()
             && !self.exchange.is_refused()
-            && session.is_some_and(Session::counts_streams);
+            && session.is_some_and(Session::counts_streams)
+            && Tail::is_stream(parts)
+            && !self.has_no_body(parts);
         if !is_counted {
             return true;
         }

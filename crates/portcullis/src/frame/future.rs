@@ -10,7 +10,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
-use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -117,7 +116,6 @@ impl<S, B, M, R> Future for ResponseFuture<S, B, M>
 where
     M: RequestBodies<B>,
     S: Service<Request<M::Body>, Response = Response<R>>,
-    R: Body,
 {
     type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
@@ -143,7 +141,7 @@ where
                     match polled {
                         Ok(response) => {
                             let (mut parts, body) = response.into_parts();
-                            if let Some(own) = passing.respond(&mut parts, &body) {
+                            if let Some(own) = passing.respond(&mut parts) {
                                 passing.complete();
                                 return Poll::Ready(Ok(own.map(ResponseBody::own)));
                             }

@@ -30,7 +30,6 @@ macro_rules! shell_service {
         impl<S, B, R> ::tower_service::Service<::http::Request<B>> for $service<S>
         where
             S: ::tower_service::Service<$request, Response = ::http::Response<R>> + Clone,
-            R: ::http_body::Body,
         {
             type Response = ::http::Response<$crate::frame::ResponseBody<R>>;
             type Error = S::Error;

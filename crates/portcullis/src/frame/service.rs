@@ -8,7 +8,6 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body::Body;
 use tower_service::Service;
 
 use super::{
@@ -67,7 +66,6 @@ impl<S, B, M, R> Service<Request<B>> for Shell<S, M>
 where
     M: RequestBodies<B>,
     S: Service<Request<M::Body>, Response = Response<R>> + Clone,
-    R: Body,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;

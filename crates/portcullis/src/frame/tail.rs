@@ -35,6 +35,13 @@ impl Tail {
         })
     }
 
+    /// Whether a body is a stream of events or lines, written to or not.
+    pub(super) fn is_stream(parts: &response::Parts) -> bool {
+        let content_type = parts.headers.get(header::CONTENT_TYPE);
+        content_type.and_then(format).is_some()
+            && !parts.headers.contains_key(header::CONTENT_LENGTH)
+    }
+
     fn new(format: StreamFormat) -> Self {
         Self {
             format,

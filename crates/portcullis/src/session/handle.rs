@@ -149,13 +149,12 @@ impl Session {
     /// is that connection to the layer: activity of the session, and one of its
     /// [streams](crate::session::SessionBuilder::with_max_streams).
     pub fn ended(&self) -> Ended {
-        self.0.is_watched.store(true, Ordering::Release);
+        let is_first = !self.0.is_watched.swap(true, Ordering::AcqRel);
         let exchange = self.0.exchange.upgrade().filter(Exchange::is_upgrade);
         let running = exchange.map(|exchange| self.start_running(&exchange));
-        if running
-            .as_ref()
-            .is_some_and(|running| !running.take_place())
-        {
+        // However often it is asked for, it is one connection.
+        let counted = running.as_ref().filter(|_| is_first);
+        if counted.is_some_and(|running| !running.take_place()) {
             self.0.is_in_vain.store(true, Ordering::Release);
         }
         Ended::new(self.live(), running)

@@ -28,6 +28,20 @@ impl SessionBuilder {
     /// # let _ = layer;
     /// # Ok::<(), portcullis::ConfigErrors>(())
     /// ```
+    ///
+    /// With time to finish what was begun:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::session::SessionLayer;
+    ///
+    /// let layer = SessionLayer::builder()
+    ///     .with_reauthentication(Duration::from_secs(4 * 3600))
+    ///     .with_grace(Duration::from_secs(60))
+    ///     .build()?;
+    /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
     pub fn with_reauthentication(mut self, interval: Duration) -> Self {
         self.settings.reauthentication = Some(Some(interval));
         self

@@ -10,7 +10,7 @@ impl SessionBuilder {
     /// the last authentication was, or the credential has expired. Not at all by default.
     ///
     /// Nothing new is let in meanwhile, and [calls](crate::authorize) are refused: what is there may
-    /// finish. [`Session::ended`](super::Session::ended) completes when that is over. What is ended
+    /// finish. [`Session::ended`](crate::session::Session::ended) completes when that is over. What is ended
     /// or revoked is cut at once all the same.
     ///
     /// ```
@@ -45,9 +45,11 @@ impl SessionBuilder {
     }
 
     /// How many answers of a principal may stream at once, on this server: as many as it likes by
-    /// default. What streams is an answer whose length is not known when its head is sent. One more
-    /// is answered 429, whatever its client and session; a place is free again when the stream ends,
-    /// or its session does, even if its client has stopped reading.
+    /// default. What streams is an answer of the type `text/event-stream`, `application/x-ndjson`,
+    /// `application/jsonl` or `application/x-jsonlines` without a `Content-Length`, and a connection
+    /// that goes on in another protocol. One more is answered 429, whatever its client and session; a
+    /// place is free again when the stream ends, or its session does, even if its client has stopped
+    /// reading. Who is anonymous has no session, and is not counted.
     ///
     /// It is known that an answer streams when the handler gives its head. So the handler of a
     /// request that is refused has run as far as that, and what it has begun should be in the body,
@@ -59,6 +61,32 @@ impl SessionBuilder {
     ///
     /// let layer = SessionLayer::builder().with_max_streams(8).build()?;
     /// # let _ = layer;
+    /// # Ok::<(), portcullis::ConfigErrors>(())
+    /// ```
+    ///
+    /// With a deadline for each of them:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Stack, session::{AtExpiry, SessionLayer}};
+    /// # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+    /// # struct Keys;
+    /// # impl Authenticator for Keys {
+    /// #     fn describe(&self) -> Description { Description::bearer("keys") }
+    /// #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+    /// # }
+    ///
+    /// let (gate, handle) = Stack::builder()
+    ///     .with_resource("https://agent.example/")
+    ///     .add_authenticator(Keys)
+    ///     .with_session(
+    ///         SessionLayer::builder()
+    ///             .with_max_streams(4)
+    ///             .with_max_running(Duration::from_secs(600))
+    ///             .with_credential_expiry(AtExpiry::AllowFinish),
+    ///     )
+    ///     .build()?;
+    /// # let _ = (gate, handle);
     /// # Ok::<(), portcullis::ConfigErrors>(())
     /// ```
     pub fn with_max_streams(mut self, streams: u32) -> Self {
