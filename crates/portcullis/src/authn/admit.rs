@@ -109,8 +109,8 @@ impl Authenticate {
 
     /// Asks whether the credential is revoked, and meanwhile for what the session layer will want to
     /// know: two stores take the time of one.
-    async fn look(&self, exchange: &Exchange, evidence: &Evidence) -> Result<(), Bar> {
-        let mut look = pin!(self.revocations.look(evidence));
+    async fn look(&self, exchange: &Exchange, evidence: &Arc<Evidence>) -> Result<(), Bar> {
+        let mut look = pin!(self.revocations.look_for_request(evidence));
         let ahead = self.ahead.as_ref();
         let Some(mut load) = ahead.and_then(|ahead| ahead.load(evidence)) else {
             return look.await;

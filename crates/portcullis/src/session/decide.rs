@@ -68,8 +68,8 @@ impl Step for KeepSession {
                 None => Decision::NeedsIo { cursor: 0 },
             },
             Check::NeedsIo => match shared.known(&caller, moment) {
-                Some(record) => {
-                    self.admit(parts, exchange, &caller, &record, Source::Kept);
+                Some((record, source)) => {
+                    self.admit(parts, exchange, &caller, &record, source);
                     Decision::Pass
                 }
                 None => Decision::NeedsIo { cursor: 0 },

@@ -55,6 +55,15 @@ pub(super) struct State {
     pub(super) doubted_at: Option<Timestamp>,
 }
 
+/// What is known of a session when something begins to run in it.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    /// When the store was told that it is active.
+    pub(super) noted_at: Option<Timestamp>,
+    /// When the store has said that it lives, if that is not now.
+    pub(super) confirmed_at: Option<Timestamp>,
+}
+
 /// One request that runs.
 pub(super) struct Request {
     pub(super) started_at: Timestamp,
@@ -114,7 +123,7 @@ impl Live {
         keys: &Keys,
         id: SessionId,
         ends_at: Timestamp,
-        noted_at: Option<Timestamp>,
+        last: Last,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -128,8 +137,8 @@ impl Live {
                 next_listener: 0,
                 looked_at: None,
                 is_looking: false,
-                noted_at,
-                confirmed_at: shared.time.steady(),
+                noted_at: last.noted_at,
+                confirmed_at: last.confirmed_at.unwrap_or_else(|| shared.time.steady()),
                 doubted_at: None,
             }),
             over: Over::default(),
