@@ -23,6 +23,7 @@ use crate::{
     reason,
     refusal::Refusal,
     revocation::Bar,
+    session::Ahead,
 };
 
 /// Evidence that an authenticator has accepted, and the name of that one.
@@ -43,6 +44,11 @@ pub(super) enum Progress {
 }
 
 impl Authenticate {
+    /// Has sessions loaded while a store is asked about the credential.
+    pub(crate) fn load_ahead(&mut self, ahead: Ahead) {
+        self.ahead = Some(ahead);
+    }
+
     /// Lets a caller in, as far as that goes without I/O.
     pub(super) fn finish(
         &self,
