@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     hint::black_box,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
 };
 
 use axum::body::Body;
@@ -91,7 +91,6 @@ impl Remote {
     }
 
     /// What is done from here on is done as in the runtime: tasks are begun there.
-    #[must_use]
     pub fn enter(&self) -> EnterGuard<'static> {
         self.runtime.enter()
     }
@@ -229,7 +228,7 @@ where
     let at_once = answered
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
-    if let Poll::Pending = at_once {
+    if at_once.is_pending() {
         runtime.block_on(answered);
     }
 }

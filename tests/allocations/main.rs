@@ -31,11 +31,14 @@ use portcullis::{
     binding::BindingLayer,
     perimeter::PerimeterLayer,
     quota::{Quota, QuotaBuilder, QuotaLayer},
-    revocation::Revocation,
-    session::SessionLayer,
+    revocation::{MemoryRevocations, Revocation},
+    session::{MemorySessions, SessionLayer},
+    signal::MemorySignals,
     stack::{Gate, Stack},
     step_up::{Requirement, StepUpBuilder, StepUpLayer},
 };
+use portcullis_testing::far_store::FarStore;
+use portcullis_tests::patience::settle;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _, layer::util::Identity};
 
 /// Hands out the same evidence each time, as a cache does.
@@ -324,6 +327,42 @@ fn a_session() {
     assert_eq!(on_axum(guarded, Peer::Attached) - bare, 7);
     let gated = gate().layer(tower::service_fn(handler));
     assert_eq!(count(gated, Peer::Attached, String::new), 6);
+}
+
+/// With stores that have to be asked, a request whose answers are known costs what one costs with
+/// stores in memory.
+#[test]
+fn what_is_kept_of_stores() {
+    async fn handler<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+        Ok(Response::new(Full::default()))
+    }
+    let clock = SystemClock::new();
+    let sessions = FarStore::new(MemorySessions::default(), clock, Duration::ZERO);
+    let revocations = FarStore::new(MemoryRevocations::default(), clock, Duration::ZERO);
+    let session = SessionLayer::builder().with_store(sessions.clone());
+    let builder = Stack::builder()
+        .with_resource(RESOURCE)
+        .with_session(session)
+        .with_revocations(revocations.clone())
+        .with_signals(MemorySignals::new())
+        .with_cache(100)
+        .add_authenticator(Cached::new());
+    let gated = builder.build().unwrap().0.layer(tower::service_fn(handler));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let mut counted = 0;
+    for _ in 0..3 {
+        counted = count(gated.clone(), Peer::Attached, String::new);
+        // The bus catches up, and the store is told of activity.
+        runtime.block_on(settle());
+    }
+    assert_eq!(counted, 6);
+    let asked = sessions.asked() + revocations.asked();
+    count(gated, Peer::Attached, String::new);
+    assert_eq!(sessions.asked() + revocations.asked(), asked);
 }
 
 /// While something is revoked, a request of somebody else is looked up without an allocation.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::world::{IDLE, SECOND, Two};
+use portcullis::step_up::{Requirement, StepUpLayer};
+
+use crate::world::{IDLE, ROUND_TRIP, SECOND, Two};
 
 #[tokio::test]
 async fn a_session_that_is_idle_or_too_old_is_over_by_the_time_of_its_use() {
@@ -51,28 +53,42 @@ async fn what_looks_idle_is_asked_of_the_store() {
     }
 }
 
-/// What nobody has answered in yet lapses, also where it is kept.
+/// A session that was opened by a request which was then refused is known, and begins once.
 #[tokio::test]
-async fn a_session_that_never_began_is_opened_anew() {
-    let two = Two::new();
-    // A passive look begins nothing that lasts.
-    assert_eq!(two.here.ask("alice.0").await.status, 200);
-    let answer = two.here.ask("alice.0").await;
-    assert_eq!((answer.status, answer.asked), (200, 0));
-    // It has begun by the first answer: there is one record of that.
-    two.pass(SECOND).await;
-    let records = two.here.audit.take();
+async fn a_session_that_nobody_has_answered_in_begins_once() {
+    let admin = Requirement::new().with_scopes("admin");
+    let step_up = || StepUpLayer::builder().add_route_requirement("/admin", admin.clone());
+    let two = Two::with(
+        |session| session,
+        |stack| stack.with_cache(100).with_step_up(step_up()),
+    );
+    for node in [&two.here, &two.there] {
+        for asked in [3, 0] {
+            let answer = node.ask_for("/admin", "alice.0").await;
+            assert_eq!(answer.status, 403);
+            assert!(answer.asked <= asked, "{answer:?}");
+        }
+    }
+    assert_eq!(
+        two.here.sessions.touched() + two.there.sessions.touched(),
+        0
+    );
+    for node in [&two.there, &two.here, &two.there, &two.here] {
+        let answer = node.ask("alice.0").await;
+        assert_eq!((answer.status, answer.asked), (200, 0));
+        two.pass(ROUND_TRIP).await;
+    }
+    let records = [two.here.audit.take(), two.there.audit.take()].concat();
     let starts = records.iter();
     let starts = starts.filter(|record| record.reason.as_str() == "session_opened");
     assert_eq!(starts.count(), 1, "{records:?}");
 }
 
-/// A credential ends by its own time.
+/// Whoever has authenticated later than what is known is not taken for who was there before.
 #[tokio::test]
-async fn what_is_kept_says_nothing_of_the_credential() {
+async fn a_later_authentication_is_written_down() {
     let two = Two::new();
     two.know("alice.0").await;
-    // One that authenticated later than what is known is asked for.
     two.pass(2 * SECOND).await;
     let answer = two.here.ask("alice.2").await;
     assert_eq!(answer.status, 200);

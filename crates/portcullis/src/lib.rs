@@ -69,6 +69,7 @@
 //! | show a model who calls | [`ActorView`] |
 //! | require more for a route or an operation | [`step_up`] |
 //! | ask for an operation while a handler is answering | [`authorize`], [`Permit`] |
+//! | have requests not wait for stores that several servers share | [`signal`](signal#what-is-kept-of-stores) |
 //! | keep sessions and revocations over a restart | `redb` (feature `redb`) |
 //! | run it: be ready, count, shut down in order | [`guide::operation`], [`GateHandle`] |
 //! | read what was decided | [`audit`], [`reason`] |

@@ -23,6 +23,7 @@ use crate::{
     reason,
     refusal::Refusal,
     revocation::Bar,
+    session::Ahead,
 };
 
 /// Evidence that an authenticator has accepted, and the name of that one.
@@ -43,6 +44,11 @@ pub(super) enum Progress {
 }
 
 impl Authenticate {
+    /// Has sessions loaded while a store is asked about the credential.
+    pub(crate) fn load_ahead(&mut self, ahead: Ahead) {
+        self.ahead = Some(ahead);
+    }
+
     /// Lets a caller in, as far as that goes without I/O.
     pub(super) fn finish(
         &self,
@@ -109,8 +115,8 @@ impl Authenticate {
 
     /// Asks whether the credential is revoked, and meanwhile for what the session layer will want to
     /// know: two stores take the time of one.
-    async fn look(&self, exchange: &Exchange, evidence: &Evidence) -> Result<(), Bar> {
-        let mut look = pin!(self.revocations.look(evidence));
+    async fn look(&self, exchange: &Exchange, evidence: &Arc<Evidence>) -> Result<(), Bar> {
+        let mut look = pin!(self.revocations.look_for_request(evidence));
         let ahead = self.ahead.as_ref();
         let Some(mut load) = ahead.and_then(|ahead| ahead.load(evidence)) else {
             return look.await;

@@ -1,6 +1,6 @@
 //! The settings of the `authn` layer.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use portcullis_core::{
     ConfigError, ConfigErrors, Description, IntoAuthenticator, IntoProofVerifier, RevocationStore,
@@ -24,7 +24,7 @@ use crate::{
     frame::{CurrentSteps, Steps},
     resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
-    signal::{AnySignalBus, Signals},
+    signal::AnySignalBus,
     tasks::Tasks,
 };
 
@@ -45,8 +45,8 @@ pub(crate) struct AuthnSettings {
     anonymous: AnonymousRoutes,
     scopes: Option<Box<str>>,
     realm: Option<Box<str>>,
-    revocations: RevocationSettings,
-    bus: Option<Arc<dyn AnySignalBus>>,
+    pub(super) revocations: RevocationSettings,
+    pub(super) bus: Option<Arc<dyn AnySignalBus>>,
     pub(crate) cache: CacheSettings,
     verifier: Option<PlannedVerifier>,
     requires_sender_constraint: bool,
@@ -247,28 +247,6 @@ impl AuthnSettings {
     pub(crate) fn with_signals(&mut self, bus: Arc<dyn AnySignalBus>) {
         self.revocations.with_signals(Arc::clone(&bus));
         self.bus = Some(bus);
-    }
-
-    /// What others are told by, and heard.
-    pub(crate) fn signals(&self) -> Option<Arc<Signals>> {
-        let bus = self.bus.clone();
-        bus.map(|bus| Arc::new(Signals::new(bus)))
-    }
-
-    /// Has what the store of revocations says kept, if that was asked for.
-    pub(crate) fn keep_answers(
-        &mut self,
-        signals: Option<&Arc<Signals>>,
-        tasks: &Tasks,
-        max_unconfirmed: Option<Duration>,
-        errors: &mut ConfigErrors,
-    ) {
-        let has_bus = signals.is_some();
-        let bounds = self.cache.bounds(has_bus, max_unconfirmed, errors);
-        if let Some((bounds, signals)) = bounds.zip(signals) {
-            let (signals, tasks) = (Arc::clone(signals), tasks.clone());
-            self.revocations.with_cache(bounds, signals, tasks);
-        }
     }
 
     pub(crate) fn with_verifier(&mut self, verifier: impl IntoProofVerifier + Send + 'static) {

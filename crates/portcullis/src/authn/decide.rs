@@ -200,11 +200,6 @@ impl Step for Authenticate {
 }
 
 impl Authenticate {
-    /// Has sessions loaded while a store is asked about the credential.
-    pub(crate) fn load_ahead(&mut self, ahead: Ahead) {
-        self.ahead = Some(ahead);
-    }
-
     /// Whether a header never comes further in.
     pub(crate) fn removes(&self, name: &HeaderName) -> bool {
         self.consumed.contains(name)

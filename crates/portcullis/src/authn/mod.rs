@@ -97,6 +97,7 @@ mod builder;
 mod chain;
 mod decide;
 mod descriptions;
+mod keeping;
 mod layer;
 mod possession;
 mod service;

@@ -105,9 +105,9 @@ impl World {
     /// Whether what a request would be let in by is older than what this server was told of.
     fn is_wrong(&self) -> bool {
         let second = Duration::from_secs(1);
-        let got = self
-            .kept
-            .get(PLACE, &PLACE, self.mark(), AT, second, |value| *value);
+        let got = self.kept.get(PLACE, &PLACE, AT, second, |answer| {
+            answer.is_good(self.mark()).then_some(answer.value)
+        });
         got.is_some_and(|value| value < self.told)
     }
 }

@@ -24,13 +24,21 @@ pub(crate) struct Kept<K, V> {
 
 type Part<K, V> = RwLock<Vec<Answer<K, V>>>;
 
+/// An answer that is kept.
 #[derive(Debug)]
-struct Answer<K, V> {
+pub(crate) struct Answer<K, V> {
     key: K,
-    value: V,
+    pub(crate) value: V,
     mark: Mark,
     /// When the store was asked for it, by steady time.
-    at: Timestamp,
+    pub(crate) at: Timestamp,
+}
+
+impl<K, V> Answer<K, V> {
+    /// Whether nothing has changed since, where this is the mark of its places now.
+    pub(crate) fn is_good(&self, mark: Mark) -> bool {
+        self.mark == mark
+    }
 }
 
 impl<K, V> Kept<K, V> {
@@ -44,16 +52,15 @@ impl<K, V> Kept<K, V> {
         }
     }
 
-    /// What `read` makes of an answer that has this mark and was asked for less than `max_age` ago.
-    /// `bits` are hashed already.
+    /// What `read` makes of an answer that was asked for less than `max_age` ago. Whether it
+    /// [is good](Answer::is_good) is for `read` to say.
     pub(crate) fn get<Q, R>(
         &self,
         bits: u128,
         key: &Q,
-        mark: Mark,
         now: Timestamp,
         max_age: Duration,
-        read: impl FnOnce(&V) -> R,
+        read: impl FnOnce(&Answer<K, V>) -> Option<R>,
     ) -> Option<R>
     where
         K: Borrow<Q>,
@@ -63,7 +70,7 @@ impl<K, V> Kept<K, V> {
         let part = part.unwrap_or_else(PoisonError::into_inner);
         let answer = part.iter().find(|answer| answer.key.borrow() == key)?;
         let is_recent = now.saturating_since(answer.at) < max_age || sabotaged!("cache.aged");
-        (answer.mark == mark && is_recent).then(|| read(&answer.value))
+        is_recent.then(|| read(answer))?
     }
 
     /// Keeps an answer, unless there is a later one.
@@ -128,7 +135,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn get(kept: &Kept<u128, u32>, key: u128, mark: Mark, now: Timestamp) -> Option<u32> {
-        kept.get(key, &key, mark, now, 10 * SECOND, |value| *value)
+        kept.get(key, &key, now, 10 * SECOND, |answer| {
+            answer.is_good(mark).then_some(answer.value)
+        })
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod settings;
 
 pub(crate) use self::{
     current::{Asked, Current},
-    kept::Kept,
+    kept::{Answer, Kept},
     marks::{Mark, Marks},
     settings::{Bounds, CacheSettings, cache_setters},
 };

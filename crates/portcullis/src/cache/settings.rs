@@ -6,6 +6,8 @@ use portcullis_core::{ConfigError, ConfigErrors};
 
 /// For how long what the bus has said last counts, unless it is said otherwise.
 const MAX_UNHEARD: Duration = Duration::from_secs(2);
+/// What it takes in memory is asked for at once, but for the answers themselves.
+const MOST_ENTRIES: usize = 10_000_000;
 const MIN_UNHEARD: Duration = Duration::from_millis(100);
 const MOST_UNHEARD: Duration = Duration::from_secs(60);
 /// For how long one answer counts, whatever the bus says: as long as what runs goes on before it is
@@ -80,8 +82,9 @@ impl CacheSettings {
             }
             return None;
         };
-        if entries == 0 {
-            let problem = "keeps nothing; give it room, or call `without_cache`";
+        if !(1..=MOST_ENTRIES).contains(&entries) {
+            let problem = "keeps nothing, or more than ten million; give it room for as many as come \
+                           in some minutes, or call `without_cache`";
             errors.push(ConfigError::new("with_cache", problem));
         }
         if !has_bus {
@@ -171,7 +174,9 @@ mod tests {
             let _ = settings.bounds(has_bus, None, &mut errors);
             errors.to_string()
         };
-        assert!(problems(on(0), true).contains("with_cache"));
+        for entries in [0, MOST_ENTRIES + 1, usize::MAX] {
+            assert!(problems(on(entries), true).contains("with_cache"));
+        }
         assert!(problems(on(1), false).contains("with_signals"));
         for millis in [0, 99, 60_001] {
             let mut settings = on(1);

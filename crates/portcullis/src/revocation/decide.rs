@@ -62,8 +62,14 @@ impl Revocations {
 
     /// The same for a request that begins, which may also be let in by what the store has said
     /// lately. Nobody is refused by that.
-    pub(crate) fn check_request(&self, evidence: &Evidence) -> Check<Result<(), Bar>> {
+    pub(crate) fn check_request(&self, evidence: &Arc<Evidence>) -> Check<Result<(), Bar>> {
         if self.store.is_empty() {
+            return Check::Done(Ok(()));
+        }
+        let lets_in = |cut_off| self.judge(evidence, cut_off).is_ok();
+        let cache = self.cache.as_ref().map(|cache| (cache, self.time.steady()));
+        let known = cache.and_then(|(cache, now)| cache.get_of(evidence, now));
+        if known.is_some_and(lets_in) {
             return Check::Done(Ok(()));
         }
         let Some(keys) = self.keying.keys(evidence) else {
@@ -71,30 +77,39 @@ impl Revocations {
         };
         match self.store.check(keys.as_slice()) {
             Check::Done(cut_off) => Check::Done(self.judge(evidence, cut_off)),
-            Check::NeedsIo => match self.known(evidence, keys.as_slice()) {
-                Some(Ok(())) => Check::Done(Ok(())),
-                _ => Check::NeedsIo,
-            },
+            Check::NeedsIo => {
+                let known = cache.and_then(|(cache, now)| cache.get(keys.as_slice(), now));
+                match known.is_some_and(lets_in) {
+                    true => Check::Done(Ok(())),
+                    false => Check::NeedsIo,
+                }
+            }
         }
-    }
-
-    /// What follows from what the store has said lately.
-    fn known(&self, evidence: &Evidence, keys: &[RevokedKey]) -> Option<Result<(), Bar>> {
-        let cache = self.cache.as_ref()?;
-        let cut_off = cache.get(keys, self.time.steady())?;
-        Some(self.judge(evidence, cut_off))
     }
 
     /// Goes on where [`check`](Self::check) needs I/O.
     pub(crate) async fn look(&self, evidence: &Evidence) -> Result<(), Bar> {
+        self.look_and_keep(evidence, None).await
+    }
+
+    /// Goes on where [`check_request`](Self::check_request) needs I/O.
+    pub(crate) async fn look_for_request(&self, evidence: &Arc<Evidence>) -> Result<(), Bar> {
+        self.look_and_keep(evidence, Some(evidence)).await
+    }
+
+    async fn look_and_keep(
+        &self,
+        evidence: &Evidence,
+        shared: Option<&Arc<Evidence>>,
+    ) -> Result<(), Bar> {
         let keys = self.keying.keys(evidence).ok_or_else(too_many_keys)?;
         let keys = keys.as_slice();
         let cache = self.cache.as_ref();
-        let cache = cache.map(|cache| (cache, cache.mark(keys), self.time.steady()));
+        let asking = cache.map(|cache| cache.ask(keys, self.time.steady()));
         let looked_up = self.store.look(keys).await;
         let cut_off = looked_up.map_err(Bar::Unknown)?;
-        if let Some((cache, mark, at)) = cache {
-            cache.keep(keys, cut_off, mark, at);
+        if let Some(asking) = asking {
+            asking.keep(shared, keys, cut_off);
         }
         self.judge(evidence, cut_off)
     }

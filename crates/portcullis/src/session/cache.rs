@@ -47,13 +47,14 @@ impl SessionCache {
         self.marks.of([owner.as_u128()])
     }
 
-    /// A session, if what is known of it still counts. `now` is steady time.
+    /// A session, if what is known of it still counts, and when the store was asked for it. Times are
+    /// steady.
     pub(super) fn get(
         &self,
         owner: OwnerKey,
         key: SessionKey,
         now: Timestamp,
-    ) -> Option<SessionRecord> {
+    ) -> Option<(SessionRecord, Timestamp)> {
         // First: what the bus vouches for has changed the mark by then.
         if !self.current.is_at(now) {
             return None;
@@ -61,7 +62,10 @@ impl SessionCache {
         let mark = self.mark(owner);
         let place = (owner, key);
         self.kept
-            .get(key.as_u128(), &place, mark, now, self.max_age, Clone::clone)
+            .get(key.as_u128(), &place, now, self.max_age, |answer| {
+                let is_good = answer.is_good(mark);
+                is_good.then(|| (answer.value.clone(), answer.at))
+            })
     }
 
     /// Keeps what the store has said of a session, with the mark from before it was asked, at `at`.
@@ -99,7 +103,7 @@ impl SessionCache {
         id: SessionId,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let record = self.get(owner, key, now)?;
+        let (record, _) = self.get(owner, key, now)?;
         (record.id == id).then_some(record.active_at)
     }
 }

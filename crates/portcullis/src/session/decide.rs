@@ -65,7 +65,7 @@ impl Step for KeepSession {
                 None => Decision::NeedsIo { cursor: 0 },
             },
             Check::NeedsIo => match shared.known(&caller, moment) {
-                Some(record) => self.let_in(parts, exchange, &caller, &record, Source::Kept),
+                Some((record, source)) => self.let_in(parts, exchange, &caller, &record, source),
                 None => Decision::NeedsIo { cursor: 0 },
             },
         }

@@ -30,7 +30,7 @@ use super::{
     mcp::Holder,
     refusals::{record_start, refusal, store_unavailable},
     registry::Registry,
-    running::{Live, Running},
+    running::{Last, Live, Running},
     shared::Shared,
 };
 use crate::{
@@ -66,8 +66,7 @@ struct Inner {
     /// Whether nobody had answered in it when this request came.
     is_new: bool,
     is_activity: bool,
-    /// Whether what is known of it was kept from an earlier answer of the store.
-    is_kept: bool,
+    source: Source,
     credential: Option<Credential>,
     live: OnceLock<Arc<Live>>,
     /// When the request came, by steady time.
@@ -106,7 +105,7 @@ impl Session {
             active_at: record.active_at,
             is_new: matches!(record.state, SessionState::Provisional(_)),
             is_activity,
-            is_kept: matches!(source, Source::Kept),
+            source,
             credential,
             live: OnceLock::new(),
             came_at: shared.time.steady(),
@@ -344,9 +343,12 @@ impl Session {
 
     fn live(&self) -> &Arc<Live> {
         let it = &*self.0;
-        let noted_at = (!it.is_new).then_some(it.active_at);
+        let last = Last {
+            noted_at: (!it.is_new).then_some(it.active_at),
+            confirmed_at: it.source.at(),
+        };
         it.live.get_or_init(|| {
-            let live = Registry::live(&it.shared, &it.keys, it.id, it.ends_at, noted_at);
+            let live = Registry::live(&it.shared, &it.keys, it.id, it.ends_at, last);
             if it.stale_at.is_some() {
                 live.note_authentication(it.stale_at);
             }

@@ -15,9 +15,20 @@ use crate::cache::Mark;
 /// Who has said that a session lives.
 #[derive(Clone, Copy)]
 pub(super) enum Source {
-    /// The store, a while ago.
-    Kept,
+    /// The store, when it was asked at this time.
+    Kept(Timestamp),
+    /// The store, now.
     Store,
+}
+
+impl Source {
+    /// When it was said, if that was not now.
+    pub(super) const fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Kept(at) => Some(at),
+            Self::Store => None,
+        }
+    }
 }
 
 impl Shared {
@@ -29,13 +40,14 @@ impl Shared {
 
     /// What is known of a caller's session without asking the store, where it has to be asked: that
     /// it lives, and that there is nothing to be told of it. Never that somebody is refused.
-    pub(super) fn known(&self, caller: &Caller, moment: Moment) -> Option<SessionRecord> {
+    pub(super) fn known(&self, caller: &Caller, moment: Moment) -> Option<(SessionRecord, Source)> {
         let cache = self.cache.as_ref()?;
         let Moment { now, steady } = moment;
         let (owner, key) = (caller.keys.owner, caller.keys.session);
-        let record = cache.get(owner, key, steady)?;
+        let (record, at) = cache.get(owner, key, steady)?;
         let lives = self.over_at(&record, now).is_none() || sabotaged!("cache.over");
-        (lives && caller.is_known_to(&record)).then_some(record)
+        let is_known = lives && caller.is_known_to(&record);
+        is_known.then_some((record, Source::Kept(at)))
     }
 
     /// Asks the store for what an owner has.

@@ -17,7 +17,7 @@ use portcullis_core::{EndReason, OwnerKey, SessionId, Timestamp};
 use super::{
     credential::Credential,
     keys::Keys,
-    running::{Live, lock},
+    running::{Last, Live, lock},
     shared::Shared,
     sweep::Sweeper,
 };
@@ -34,21 +34,20 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// The session, as one in which something runs; and when the store was told, as far as that is
-    /// known, that it is active. By its id: what ran in the one before it,
+    /// The session, as one in which something runs. By its id: what ran in the one before it,
     /// under the same key, is still to be ended.
     pub(super) fn live(
         shared: &Arc<Shared>,
         keys: &Keys,
         id: SessionId,
         ends_at: Timestamp,
-        noted_at: Option<Timestamp>,
+        last: Last,
     ) -> Arc<Live> {
         let mut shard = shared.registry.shard(id);
         if let Some(live) = shard.get(&id).and_then(Weak::upgrade) {
             return live;
         }
-        let live = Arc::new(Live::new(shared, keys, id, ends_at, noted_at));
+        let live = Arc::new(Live::new(shared, keys, id, ends_at, last));
         shard.insert(id, Arc::downgrade(&live));
         drop(shard);
         // After it is listed: whoever stops everything has seen it, or is seen here.

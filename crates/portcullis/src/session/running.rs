@@ -58,6 +58,15 @@ pub(super) struct State {
     stale_at: Option<Timestamp>,
 }
 
+/// What is known of a session when something begins to run in it.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    /// When the store was told that it is active.
+    pub(super) noted_at: Option<Timestamp>,
+    /// When the store has said that it lives, if that is not now.
+    pub(super) confirmed_at: Option<Timestamp>,
+}
+
 /// Why something is over, once it is.
 #[derive(Default)]
 struct Over(AtomicU8);
@@ -99,7 +108,7 @@ impl Live {
         keys: &Keys,
         id: SessionId,
         ends_at: Timestamp,
-        noted_at: Option<Timestamp>,
+        last: Last,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -113,8 +122,8 @@ impl Live {
                 next_listener: 0,
                 looked_at: None,
                 is_looking: false,
-                noted_at,
-                confirmed_at: shared.time.steady(),
+                noted_at: last.noted_at,
+                confirmed_at: last.confirmed_at.unwrap_or_else(|| shared.time.steady()),
                 doubted_at: None,
                 closing: None,
                 stale_at: None,

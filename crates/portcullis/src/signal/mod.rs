@@ -105,7 +105,8 @@
 //! The bus has to say that it has caught up, and that has to be recent: while requests come, it is asked
 //! twice a second, in the background. A request that finds that it was too long ago asks the stores, as
 //! without a cache; so a bus that is dead or silent costs time, and lets nobody in. While the *store* is
-//! down and the bus works, those who are known here are let in for 15 seconds more.
+//! down and the bus works, those who are known here are let in for 15 seconds more; and of one that has
+//! lost what it kept, that is noticed when it is asked next, which is as late at most.
 
 mod bus;
 mod ear;

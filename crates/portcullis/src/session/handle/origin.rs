@@ -43,7 +43,7 @@ impl Session {
 
     /// Whether what is known of it was kept from an earlier answer of the store.
     pub(crate) fn is_kept(&self) -> bool {
-        self.0.is_kept
+        self.0.source.at().is_some()
     }
 
     /// Where it came from, as it stands in the store. `None` if it is over.
