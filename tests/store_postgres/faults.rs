@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
-use portcullis_core::SessionStore as _;
-use portcullis_tests::patience::until;
+use portcullis_core::{SessionStore as _, Taken};
+use portcullis_tests::patience::{eventually, until};
 
 use crate::{
     logins::node,
     server::Server,
-    world::{OWNER, assert_kept, assert_says_nothing, assert_takes_nothing, fill},
+    world::{OWNER, START, assert_kept, assert_says_nothing, assert_takes_nothing, fill, take},
 };
 
 #[tokio::test]
@@ -238,4 +238,43 @@ async fn what_this_store_has_not_written_is_an_error() {
     assert_takes_nothing(&postgres).await;
     server.say("INSERT INTO life TABLE aside").await;
     assert_kept(&postgres).await;
+}
+
+/// Whoever sends many proofs at once waits for himself, and leaves the others their connections.
+#[tokio::test]
+async fn one_who_takes_many_at_once_keeps_nobody_else_waiting() {
+    let server = Server::start().await;
+    let postgres = server.builder().with_pool_size(4).connect().await.unwrap();
+    let other = server.client().await;
+    fill(&postgres).await;
+    let operator = server.operator().await;
+    operator
+        .say("BEGIN; SELECT kept_until FROM takers FOR UPDATE")
+        .await;
+    let asked: Vec<_> = (10..18)
+        .map(|number| {
+            let postgres = postgres.clone();
+            tokio::spawn(async move { take(&postgres, number, START).await })
+        })
+        .collect();
+    server.clock.wait_for_timers(8).await;
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                   AND transactionid = pg_current_xact_id()::xid";
+    until("somebody waits", async || {
+        operator.say(waiting).await != "0"
+    })
+    .await;
+    // All that need no row of his are answered.
+    for _ in 0..3 {
+        let sessions = postgres.sessions();
+        let loading = tokio::spawn(async move { sessions.load(OWNER).await });
+        eventually("an answer", || loading.is_finished()).await;
+        loading.await.unwrap().unwrap();
+    }
+    // And what was used before is, elsewhere.
+    assert_eq!(take(&other, 4, START).await, Ok(Taken::Seen));
+    operator.say("ROLLBACK").await;
+    for asked in asked {
+        assert_eq!(asked.await.unwrap(), Ok(Taken::Fresh));
+    }
 }

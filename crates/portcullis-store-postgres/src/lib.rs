@@ -65,6 +65,9 @@
 //! written is an error, which the layers answer with 503; and the next question finds it when it is
 //! there again. After an error a change may have been made; not by half.
 //!
+//! Questions that lock the row of one owner have no more than a quarter of the connections of a
+//! process at a time, so nobody keeps the others from being answered by asking often.
+//!
 //! | what happens | what is lost of what was answered |
 //! |---|---|
 //! | the process is killed | nothing |
@@ -137,6 +140,7 @@ mod sessions;
 mod signals;
 mod stores;
 mod tls;
+mod turns;
 
 pub use self::{
     api_keys::PostgresApiKeys,

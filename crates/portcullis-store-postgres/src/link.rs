@@ -29,6 +29,7 @@ use crate::{
     problem::{Problem, describe, strange},
     schema::Schema,
     tls::Tls,
+    turns::Turns,
 };
 
 /// How long the first connection may take that somebody waits for, with the tables that it makes.
@@ -53,6 +54,7 @@ pub(crate) struct Settings {
 /// kept somebody waiting for too long.
 pub(crate) struct Link {
     pool: Pool<Maker>,
+    turns: Turns,
     timeout: Duration,
     clock: Arc<dyn Clock>,
     life: Arc<Life>,
@@ -79,6 +81,7 @@ impl Link {
         let pool = Pool::builder(maker).max_size(size).build();
         Ok(Self {
             pool: pool.map_err(|_| ConfigError::new("with_pool_size", "cannot be used"))?,
+            turns: Turns::new(size),
             timeout,
             clock,
             life,
@@ -108,9 +111,11 @@ impl Link {
 
     /// Asks a function, whose first argument is the life that was seen, and which answers first
     /// of all how far the server was, or nothing if it is another life by now. What is dropped
-    /// before the answer comes was done, or was not.
+    /// before the answer comes was done, or was not. One that locks the row of an owner waits for
+    /// those of his before it has a connection.
     pub(crate) async fn ask(
         &self,
+        owner: Option<u128>,
         question: &str,
         params: &[Param<'_>],
         repeat: Repeat,
@@ -118,6 +123,10 @@ impl Link {
     ) -> Result<Vec<Row>, StoreError> {
         let is_late = Arc::new(AtomicBool::new(false));
         let answered = async {
+            let _turn = match owner {
+                Some(owner) => self.turns.of(owner).await,
+                None => None,
+            };
             // In boxes, so that what waits for an answer is small.
             let first = Box::pin(self.ask_once(question, params, &may, &is_late)).await;
             match first {

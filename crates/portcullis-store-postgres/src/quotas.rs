@@ -6,7 +6,6 @@ use portcullis_core::{Charged, QuotaCharge, QuotaStore, StoreError, Timestamp};
 use tokio_postgres::types::Type;
 
 use crate::{
-    link::Repeat,
     problem::strange,
     stores::{Shared, column, first},
 };
@@ -42,8 +41,10 @@ impl QuotaStore for PostgresQuotas {
             (&clock as _, Type::INT8),
         ];
         let question = &self.0.questions.quota_charge;
-        // What was charged once must not be charged again.
-        let rows = self.0.ask(question, &params, Repeat::Never).await?;
+        // What was charged once must not be charged again, so it is asked once. The first is the one
+        // that the fewest share.
+        let first_key = charges.first().map_or(0, |charge| charge.key().as_u128());
+        let rows = self.0.ask_in_turn(first_key, question, &params).await?;
         let row = first(&rows)?;
         let numbers: Vec<i64> = column(row, "numbers")?;
         if numbers.len() != charges.len() || numbers.iter().any(|number| *number < 0) {

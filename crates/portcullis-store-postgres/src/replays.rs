@@ -6,7 +6,6 @@ use portcullis_core::{ReplayKey, ReplayOwner, ReplayStore, StoreError, Taken, Ti
 use tokio_postgres::types::Type;
 
 use crate::{
-    link::Repeat,
     problem::strange,
     stores::{Shared, column, first},
 };
@@ -45,7 +44,8 @@ impl ReplayStore for PostgresReplays {
         self.0.link.life().note_longest(span);
         // Also one that is over already, which its authenticator should have noticed.
         let kept_until = until.max(now) + LEEWAY;
-        let (owner, key) = (owner.as_u128().to_be_bytes(), key.as_u128().to_be_bytes());
+        let whose = owner.as_u128();
+        let (owner, key) = (whose.to_be_bytes(), key.as_u128().to_be_bytes());
         let times = [until, kept_until, now].map(Timestamp::unix_millis);
         let [until, kept_until, now] = &times;
         let share = i64::from(self.0.share);
@@ -59,7 +59,7 @@ impl ReplayStore for PostgresReplays {
             (now as _, Type::INT8),
         ];
         let question = &self.0.questions.replay_take;
-        let rows = self.0.ask(question, &params, Repeat::Never).await?;
+        let rows = self.0.ask_in_turn(whose, question, &params).await?;
         match column(first(&rows)?, "outcome")? {
             "fresh" => Ok(Taken::Fresh),
             "seen" => Ok(Taken::Seen),

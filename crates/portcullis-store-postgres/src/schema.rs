@@ -20,7 +20,13 @@ const MIGRATIONS: [(i32, &str); 2] = [
             include_str!("sql/0001_api_keys.sql"),
         ),
     ),
-    (2, include_str!("sql/0002_quotas.sql")),
+    (
+        2,
+        concat!(
+            include_str!("sql/0002_replays.sql"),
+            include_str!("sql/0002_quotas.sql"),
+        ),
+    ),
 ];
 /// By this number those who make tables wait for each other: `portcull` in ASCII.
 const LOCK: i64 = 0x706f_7274_6375_6c6c;

@@ -162,7 +162,20 @@ impl Shared {
         params: &[Param<'_>],
         repeat: Repeat,
     ) -> Result<Vec<Row>, StoreError> {
-        self.link.ask(question, params, repeat, || Ok(())).await
+        let asked = self.link.ask(None, question, params, repeat, || Ok(()));
+        asked.await
+    }
+
+    /// The same, of one that locks the row of an owner, and is asked once.
+    pub(crate) async fn ask_in_turn(
+        &self,
+        owner: u128,
+        question: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let (owner, repeat) = (Some(owner), Repeat::Never);
+        let asked = self.link.ask(owner, question, params, repeat, || Ok(()));
+        asked.await
     }
 
     /// The same, of API keys: an error for as long as they may be gone.
@@ -176,7 +189,7 @@ impl Shared {
         life.check_keys()?;
         let asked = self
             .link
-            .ask(question, params, repeat, || life.check_keys());
+            .ask(None, question, params, repeat, || life.check_keys());
         asked.await
     }
 }
