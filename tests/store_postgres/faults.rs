@@ -258,8 +258,8 @@ async fn one_who_takes_many_at_once_keeps_nobody_else_waiting() {
         })
         .collect();
     server.clock.wait_for_timers(8).await;
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-                   AND query LIKE '%' || current_schema || '%replay_take%'";
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                   AND transactionid = pg_current_xact_id()::xid";
     until("somebody waits", async || {
         operator.say(waiting).await != "0"
     })

@@ -2,7 +2,10 @@
 
 use std::{process::Command, time::Duration};
 
-use portcullis_core::{Change, Commit, Revision, RevocationStore as _, SessionStore as _};
+use portcullis_core::{
+    Change, Commit, ReplayKey, ReplayOwner, ReplayStore as _, Revision, RevocationStore as _,
+    SessionStore as _, Taken,
+};
 use portcullis_store_postgres::Postgres;
 
 use crate::{
@@ -154,4 +157,38 @@ async fn a_table_that_was_restored_from_a_dump_is_one_that_has_lost_something() 
         )
         .await;
     assert_doubted(&postgres).await;
+}
+
+/// The one that notices a loss need not be the one that knows best what was there.
+#[tokio::test]
+async fn a_second_process_says_how_long_what_was_lost_may_last() {
+    let server = Server::start().await;
+    let (one, other) = (server.client().await, server.client().await);
+    fill(&one).await;
+    assert_kept(&other).await;
+    server
+        .say("CREATE TABLE life_before AS TABLE life; CREATE TABLE taken_before AS TABLE taken")
+        .await;
+    let take = async |postgres: &Postgres| {
+        let (owner, key) = (ReplayOwner::from_u128(3), ReplayKey::from_u128(77));
+        let until = START + 3600 * SECOND;
+        postgres.replays().take(owner, key, until, START).await
+    };
+    assert_eq!(take(&other).await.unwrap(), Taken::Fresh);
+    server
+        .say(
+            "BEGIN; ALTER TABLE life RENAME TO old; CREATE TABLE life (LIKE old INCLUDING ALL); \
+             INSERT INTO life TABLE life_before; DROP TABLE old, life_before; DELETE FROM taken; \
+             INSERT INTO taken TABLE taken_before; DROP TABLE taken_before; COMMIT",
+        )
+        .await;
+    // It has never seen one that lasts so long.
+    one.revocations().look(&[]).await.unwrap();
+    assert!(one.revocations().forgotten() > Some(START));
+    for postgres in [&other, &one] {
+        let said = take(postgres).await.unwrap_err().to_string();
+        assert!(said.contains("may have lost"), "{said}");
+    }
+    let new = server.client().await;
+    take(&new).await.unwrap_err();
 }

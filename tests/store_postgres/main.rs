@@ -10,4 +10,5 @@ mod schema;
 mod server;
 mod settings;
 mod signals;
+mod skew;
 mod world;

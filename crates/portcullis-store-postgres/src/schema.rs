@@ -23,6 +23,7 @@ const MIGRATIONS: [(i32, &str); 2] = [
     (
         2,
         concat!(
+            include_str!("sql/0002_life.sql"),
             include_str!("sql/0002_replays.sql"),
             include_str!("sql/0002_quotas.sql"),
         ),

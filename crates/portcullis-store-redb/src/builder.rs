@@ -3,10 +3,11 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use portcullis_core::{ConfigError, ConfigErrors, StoreError};
+use portcullis_core::{Clock, ConfigError, ConfigErrors, StoreError, SystemClock};
 
 use crate::stores::Redb;
 
@@ -22,6 +23,7 @@ const MAX_RETENTION: Duration = Duration::from_secs(3650 * 86_400);
 pub struct RedbBuilder {
     path: PathBuf,
     limits: Limits,
+    clock: Arc<dyn Clock>,
 }
 
 /// How much is kept, and for how long.
@@ -49,6 +51,7 @@ impl RedbBuilder {
                 replays_per_owner: 1000,
                 api_keys: 100_000,
             },
+            clock: Arc::new(SystemClock::new()),
         }
     }
 
@@ -107,6 +110,13 @@ impl RedbBuilder {
         self
     }
 
+    /// The clock by which a file that fails is tried again, for tests. What is kept is told the time by
+    /// the layers.
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
     /// Opens the file, or makes it where there is none; its folder has to be there. It waits for the
     /// disk, for as long as it takes to read the whole file.
     ///
@@ -115,7 +125,7 @@ impl RedbBuilder {
     /// Settings that cannot work, or a file that cannot be used.
     pub fn open(self) -> Result<Redb, OpenError> {
         self.limits.check().map_err(OpenError::Settings)?;
-        Redb::open_with(self.path, self.limits)
+        Redb::open_with(self.path, self.limits, self.clock)
     }
 }
 
@@ -124,7 +134,7 @@ impl fmt::Debug for RedbBuilder {
         f.debug_struct("RedbBuilder")
             .field("path", &self.path)
             .field("limits", &self.limits)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,10 +6,9 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
-    process,
 };
 
-use portcullis_core::StoreError;
+use portcullis_core::{StoreError, entropy};
 use redb::{Builder, Database, DatabaseError, StorageError, backends::FileBackend};
 
 use crate::{
@@ -61,14 +60,13 @@ fn builder() -> Builder {
 
 /// Makes a file beside the place, and puts it there when it is whole: an empty or unfinished one
 /// is never taken for a store, so nobody can be left with one.
-fn make(path: &Path) -> io::Result<()> {
+///
+/// Its name is drawn: the number of a process is that of another one in another container.
+pub(crate) fn make(path: &Path) -> io::Result<()> {
     let mut name = OsString::from(path.file_name().unwrap_or_default());
-    name.push(format!(".new-{}", process::id()));
+    let drawn = u128::from_be_bytes(entropy::bytes()?);
+    name.push(format!(".new-{drawn:032x}"));
     let unfinished = path.with_file_name(name);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     let made = fill(&unfinished).and_then(|()| put_in_place(&unfinished, path));
     match fs::remove_file(&unfinished) {
         Err(error) if made.is_ok() && error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -104,8 +102,18 @@ fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // Not every file system has links.
-        Err(_) if !to.try_exists()? => fs::rename(from, to),
+        Err(_) => put_without_link(from, to),
         linked => linked,
+    }
+}
+
+/// Takes the place first, which one can, and replaces nothing but the empty file by which he has. One
+/// who dies in between leaves that, which opens as no store.
+pub(crate) fn put_without_link(from: &Path, to: &Path) -> io::Result<()> {
+    match private().create_new(true).open(to) {
+        Ok(_) => fs::rename(from, to).inspect_err(|_| drop(fs::remove_file(to))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

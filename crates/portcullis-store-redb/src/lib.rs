@@ -49,7 +49,7 @@
 //! |---|---|
 //! | the process is killed | all that was answered. What was about to be written is there wholly, or not at all |
 //! | the machine loses its power | the same, as long as the disk keeps what it was told to sync |
-//! | the disk is full, or fails | all that was answered. Changes are errors until there is room again: for the next of them, the file is opened anew |
+//! | the disk is full, or fails | all that was answered. Changes are errors until there is room again: for the next of them, the file is opened anew, which reads all of it; where that fails too, it is tried again after a second, and ever more seldom, up to a minute |
 //! | a part of the file is damaged, or missing | opening is an error that names the file. Each page has a checksum, and all of them are read when the file is opened. Damage that comes while it is open is an error for whatever meets it |
 //! | the file is empty, or something else | opening is an error that names the file: only where there is no file, one is made |
 //! | the file is of a later version of this crate | opening is an error that says so |
@@ -101,6 +101,7 @@ mod batch;
 mod builder;
 mod cache;
 mod file;
+mod patience;
 mod problem;
 mod replays;
 mod revocations;

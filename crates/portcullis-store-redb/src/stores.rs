@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use portcullis_core::{StoreError, Timestamp};
+use portcullis_core::{Clock, StoreError, Timestamp};
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     builder::{Limits, OpenError, RedbBuilder},
     cache::Cache,
     file::{self, Identity},
+    patience::Patience,
     problem::Failure,
     replays::RedbReplays,
     revocations::{KnownRevocations, RedbRevocations},
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     state: RwLock<State>,
     /// Whether a write has failed. What is known then may not be what stands in the file.
     is_suspect: AtomicBool,
+    patience: Patience,
     pub(crate) queue: Queue,
     pub(crate) sessions: Cache,
     /// The latest time of a session that was forgotten, in milliseconds.
@@ -55,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) api_keys: KnownKeys,
     /// How many transactions there were.
     commits: AtomicU64,
+    /// How often the file was read as a whole.
+    readings: AtomicU64,
 }
 
 enum State {
@@ -80,7 +84,11 @@ impl Redb {
         Self::builder(path).open()
     }
 
-    pub(crate) fn open_with(path: PathBuf, limits: Limits) -> Result<Self, OpenError> {
+    pub(crate) fn open_with(
+        path: PathBuf,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let path = file::absolute(path);
         let database = file::open(&path)?;
         let shared = Shared {
@@ -88,12 +96,14 @@ impl Redb {
             limits,
             state: RwLock::new(State::Lost),
             is_suspect: AtomicBool::new(false),
+            patience: Patience::new(clock),
             queue: Queue::default(),
             sessions: Cache::default(),
             forgotten: AtomicI64::new(NEVER),
             revocations: KnownRevocations::default(),
             api_keys: KnownKeys::default(),
             commits: AtomicU64::new(0),
+            readings: AtomicU64::new(0),
             path,
         };
         let learned = shared.learn(&database);
@@ -187,12 +197,16 @@ impl Shared {
     /// What is known may not be what stands in the file, so it is read again before anything else
     /// is written.
     pub(crate) fn suspect(&self) {
+        self.patience.note_failure();
         self.is_suspect.store(true, Ordering::Release);
     }
 
     /// Writes all of it in one transaction, and answers.
     pub(crate) fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
-        let outcome = self.recover().and_then(|()| self.try_commit(&mut jobs));
+        let outcome = self.recover().and_then(|()| {
+            let done = self.try_commit(&mut jobs);
+            done.inspect_err(|_| self.patience.note_failure())
+        });
         if let Err(error) = &outcome
             && !self.is_suspect.swap(true, Ordering::AcqRel)
         {
@@ -231,6 +245,7 @@ impl Shared {
         if let Some(news) = batch.finish() {
             transaction.commit()?;
             self.commits.fetch_add(1, Ordering::Relaxed);
+            self.patience.note_success();
             Ok(news)
         } else {
             transaction.abort()?;
@@ -260,6 +275,16 @@ impl Shared {
         if matches!(*state, State::Closed) {
             return Err(closed());
         }
+        // Whoever waited for the lock finds it done, perhaps.
+        if !self.is_suspect.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.patience.check()?;
+        self.reopen(&mut state)
+            .inspect_err(|_| self.patience.note_failure())
+    }
+
+    fn reopen(&self, state: &mut State) -> Result<(), StoreError> {
         // Closed first: a file is open once.
         *state = State::Lost;
         if Identity::of(&self.path) != self.identity {
@@ -270,6 +295,7 @@ impl Shared {
                 self.path.display()
             )));
         }
+        self.readings.fetch_add(1, Ordering::Relaxed);
         let database = file::open_existing(&self.path);
         let database = database.map_err(|error| StoreError::new(error.to_string()))?;
         self.learn(&database).map_err(Failure::into_error)?;
@@ -324,6 +350,10 @@ impl Redb {
 impl Shared {
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn readings(&self) -> u64 {
+        self.readings.load(Ordering::Relaxed)
     }
 
     /// Runs while nobody reads or writes.

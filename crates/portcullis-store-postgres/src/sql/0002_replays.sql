@@ -1,4 +1,8 @@
--- One-time credentials that were used: whoever comes with one of them again waits for nobody.
+-- One-time credentials that were used: whoever comes with one of them again waits for nobody, and what
+-- an owner has used is kept for as long as that of all others, however many he uses.
+
+-- How many of an owner count.
+CREATE INDEX IF NOT EXISTS taken_of_owner ON {schema}.taken (owner, kept_until);
 
 -- ends   when the credential ends
 -- kept   until when it is remembered
@@ -35,12 +39,15 @@ BEGIN
     outcome := 'lost';
     RETURN;
   END IF;
-  IF (SELECT count(*) FROM {schema}.taken AS t WHERE t.owner = his) >= share THEN
-    DELETE FROM {schema}.taken AS t WHERE t.owner = his AND t.kept_until <= clock;
-    IF (SELECT count(*) FROM {schema}.taken AS t WHERE t.owner = his) >= share THEN
-      outcome := 'full';
-      RETURN;
-    END IF;
+  -- Those whose time is over do not count, and are not thrown away for it: by the clock of somebody
+  -- else it may not be.
+  IF (
+    SELECT count(*) FROM (
+      SELECT FROM {schema}.taken AS t WHERE t.owner = his AND t.kept_until > clock LIMIT share
+    ) AS counted
+  ) >= share THEN
+    outcome := 'full';
+    RETURN;
   END IF;
   INSERT INTO {schema}.taken (owner, key, kept_until) VALUES (his, his_key, kept);
   outcome := 'fresh';

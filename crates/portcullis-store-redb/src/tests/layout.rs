@@ -82,9 +82,48 @@ fn what_an_interrupted_start_has_left_is_in_nobodys_way() {
     let name = format!("store.redb.new-{}", process::id());
     fs::write(folder.0.join(&name), "unfinished").unwrap();
     drop(file::open(&folder.file()).unwrap());
-    let left = fs::read_dir(&folder.0).unwrap();
-    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["store.redb"]);
+    assert_eq!(names_in(&folder), ["store.redb", &name]);
+}
+
+fn names_in(folder: &Folder) -> Vec<String> {
+    let all = fs::read_dir(&folder.0).unwrap();
+    let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+/// As in two containers, whose processes have one number.
+#[test]
+fn many_with_one_number_make_one_file_at_once() {
+    for _ in 0..20 {
+        let folder = Folder::new();
+        let together = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            let making = || {
+                together.wait();
+                file::make(&folder.file())
+            };
+            let threads = [(); 4].map(|()| scope.spawn(making));
+            for thread in threads {
+                thread.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(names_in(&folder), ["store.redb"]);
+        drop(file::open(&folder.file()).unwrap());
+    }
+}
+
+#[test]
+fn where_there_are_no_links_nothing_is_replaced_either() {
+    let folder = Folder::new();
+    let (one, other) = (folder.0.join("one"), folder.0.join("other"));
+    fs::write(&one, "one").unwrap();
+    fs::write(&other, "other").unwrap();
+    for from in [&one, &other] {
+        file::put_without_link(from, &folder.file()).unwrap();
+        assert_eq!(fs::read(folder.file()).unwrap(), b"one");
+    }
 }
 
 /// What stands in all tables.

@@ -6,19 +6,21 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Waker},
+    time::{Duration, Instant},
 };
 
 use portcullis_core::{
-    Change, Check, Commit, Revision, RevocationStore as _, RevokedKey, SessionStore as _,
+    Change, Check, Clock, Commit, Revision, RevocationStore as _, RevokedKey, SessionStore as _,
+    Sleep, StoreError, SystemClock, Timestamp,
 };
 use redb::{Database, StorageBackend, backends::FileBackend};
 use tokio::task::JoinSet;
 
 use super::{DAY, Folder, START, is_there, owner, put, record};
-use crate::Redb;
+use crate::{Redb, problem::Failure};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_at_once_is_written_at_once() {
@@ -187,4 +189,64 @@ async fn after_a_failure_a_file_that_was_replaced_is_not_taken_for_the_one_befor
     let said = commit.await.unwrap_err().to_string();
     assert!(said.contains("replaced"), "{said}");
     sessions.load(owner(7)).await.unwrap_err();
+}
+
+/// A clock that counts seconds.
+#[derive(Clone, Debug)]
+struct Seconds {
+    start: Instant,
+    elapsed: Arc<AtomicU64>,
+}
+
+impl Clock for Seconds {
+    fn now(&self) -> Timestamp {
+        START
+    }
+
+    fn instant(&self) -> Instant {
+        self.start + Duration::from_secs(self.elapsed.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, _: Instant) -> Sleep {
+        Sleep::new(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_goes_on_failing_is_not_read_again_for_each_that_is_asked() {
+    let clock = Seconds {
+        start: SystemClock::new().instant(),
+        elapsed: Arc::default(),
+    };
+    let folder = Folder::new();
+    let builder = Redb::builder(folder.file()).with_clock(clock.clone());
+    let redb = builder.open().unwrap();
+    assert_eq!(put(&redb, 1, record(1), START).await, Commit::Done);
+    let shared = redb.shared();
+    let fail = async || {
+        let failed = shared.write(|_| -> Result<(), _> {
+            Err(Failure::File(StoreError::new("the disk has failed")))
+        });
+        failed.await.unwrap_err().to_string()
+    };
+    let wait = |seconds| clock.elapsed.fetch_add(seconds, Ordering::Relaxed);
+    // Once at once, and then after one second, two, and so on.
+    for (seconds, readings) in [(0, 1), (1, 2), (1, 2), (1, 3), (3, 3), (1, 4), (59, 5)] {
+        wait(seconds);
+        for _ in 0..50 {
+            fail().await;
+        }
+        assert_eq!(shared.readings(), readings, "after {seconds} more");
+    }
+    let said = fail().await;
+    assert!(said.contains("tried again"), "{said}");
+    // What was answered still is.
+    assert!(is_there(&redb, 1).await);
+    wait(60);
+    assert_eq!(put(&redb, 2, record(2), START).await, Commit::Done);
+    assert_eq!(shared.readings(), 6);
+    // All is well, so the next failure is the first one.
+    fail().await;
+    assert_eq!(put(&redb, 3, record(3), START).await, Commit::Done);
+    assert_eq!(shared.readings(), 7);
 }
