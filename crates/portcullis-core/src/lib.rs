@@ -9,6 +9,7 @@
 //!   proves nothing. Only `portcullis` turns evidence into a `Principal`.
 //! - A [`ProofVerifier`] says whether the sender of a credential that is bound to a key holds it.
 //! - An [`AuditSink`] is given a [`Record`] of each decision, with a stable [`ReasonCode`].
+//! - A [`NoticeReceiver`] hears from an issuer that something is over.
 //! - A [`SignalBus`] tells servers that share their stores where to look again.
 //! - An [`ApiKeyStore`](api_keys::ApiKeyStore) keeps API keys.
 //! - Time comes from a [`Clock`], which a test can replace; randomness from [`entropy`].
@@ -66,6 +67,7 @@ pub mod entropy;
 mod evidence;
 mod hash;
 mod layout;
+mod notice;
 mod peer_certificate;
 mod possession;
 mod reason;
@@ -90,6 +92,10 @@ pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
 pub use evidence::{Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey};
+pub use notice::{
+    AcceptedNotices, CarryingOut, IntoNoticeReceiver, Notice, NoticeDelivery, NoticeDesk,
+    NoticeMark, NoticeReceipt, NoticeReceiver, NoticeReply, ReceiverDescription, RefusedNotices,
+};
 pub use peer_certificate::PeerCertificate;
 pub use possession::{
     IntoProofVerifier, ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict,

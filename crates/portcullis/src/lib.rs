@@ -115,6 +115,7 @@ mod frame;
 mod gcra;
 pub mod guide;
 mod json;
+pub mod notices;
 mod parts;
 mod path;
 mod peer;

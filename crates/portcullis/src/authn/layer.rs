@@ -33,7 +33,7 @@ impl AuthnLayer {
     /// What has to be reachable without a credential: the resource metadata. To be mounted at
     /// the root of the server, outside this layer.
     pub fn endpoints(&self) -> Endpoints {
-        Endpoints::new(self.metadata.clone())
+        Endpoints::new(self.metadata.clone(), None)
     }
 
     /// Completes when every authenticator can decide.

@@ -9,6 +9,7 @@
 mod doors;
 mod flown;
 mod future;
+mod incoming;
 mod layer;
 mod presence;
 mod request_body;
@@ -20,11 +21,12 @@ mod tail;
 
 pub(crate) use self::{
     doors::Doors,
+    incoming::Receiving,
     layer::{shell_layer, shell_service},
-    request_body::{KeepBody, WrapBody},
+    request_body::{KeepBody, RequestBodies, WrapBody, WrapOrReadBody},
     service::Shell,
-    step::{Cutter, Decision, Pending, Step},
-    steps::Steps,
+    step::{Cutter, Decision, Pending, Receipt, Step},
+    steps::{Passage, Steps},
 };
 pub use self::{
     future::ResponseFuture,

@@ -2,17 +2,20 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator};
+use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator, IntoNoticeReceiver, Site};
 
 use super::{Gate, GateHandle};
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::{AuthnSettings, authn_setters, keep},
     binding::{BindingBuilder, BindingSettings},
+    endpoints::{Endpoints, Notices},
     frame::{Step, Steps},
+    notices::{NoticeSettings, ReceiveNotices, Receivers},
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
+    revocation::Revoker,
     session::{KeepSession, SessionBuilder, SessionSettings},
     step_up::{StepUpBuilder, StepUpSettings},
     tasks::Tasks,
@@ -34,6 +37,7 @@ impl Stack {
             binding: None,
             quota: None,
             step_up: None,
+            notices: NoticeSettings::default(),
             state: PhantomData,
         }
     }
@@ -60,6 +64,7 @@ pub struct StackBuilder<State> {
     binding: Option<BindingSettings>,
     quota: Option<QuotaSettings>,
     step_up: Option<StepUpSettings>,
+    notices: NoticeSettings,
     state: PhantomData<State>,
 }
 
@@ -81,6 +86,7 @@ impl<State> StackBuilder<State> {
             binding: self.binding,
             quota: self.quota,
             step_up: self.step_up,
+            notices: self.notices,
             state: PhantomData,
         }
     }
@@ -121,6 +127,16 @@ impl<State> StackBuilder<State> {
         self.step_up = Some(step_up.into_settings());
         self
     }
+
+    /// Hears from an issuer what is over: logouts, accounts and devices that are no longer in
+    /// order. See [`notices`](crate::notices).
+    pub fn add_notice_receiver(
+        mut self,
+        receiver: impl IntoNoticeReceiver + Send + 'static,
+    ) -> Self {
+        self.notices.add(receiver);
+        self
+    }
 }
 
 impl StackBuilder<Complete> {
@@ -136,6 +152,11 @@ impl StackBuilder<Complete> {
         let time = self.ambient.time();
         let tasks = Tasks::default();
         let bus = self.settings.bus();
+        let mut site = Site::new(Arc::clone(&self.ambient.clock));
+        if let Some(resource) = resource {
+            site = site.with_resource(Arc::clone(resource.identifier()));
+        }
+        let receivers = keep(self.notices.assemble(&site), &mut errors);
         let authn = self
             .settings
             .assemble(&self.ambient, time.clone(), resource);
@@ -189,6 +210,7 @@ impl StackBuilder<Complete> {
             Some(quota),
             Some(step_up),
             Some(shared),
+            Some(receivers),
             true,
         ) = (
             authn,
@@ -197,21 +219,36 @@ impl StackBuilder<Complete> {
             quota,
             step_up,
             shared,
+            receivers,
             errors.is_empty(),
         )
         else {
             return Err(errors);
         };
 
+        let sessions = session.as_ref().map(KeepSession::sessions);
+        let revoker = Revoker::new(authn.revocations, sessions, tasks.clone());
+        let shared = Arc::new(shared);
+        let receivers = Receivers::new(
+            receivers,
+            revoker.clone(),
+            Arc::clone(&shared),
+            tasks.clone(),
+        );
+        let receivers = Arc::new(receivers);
+        let perimeter: Arc<dyn Step> = Arc::new(perimeter);
         let mut steps: Vec<Arc<dyn Step>> = Vec::new();
         // Public by definition, and asked for across origins: ahead of the checks of Host and
         // Origin.
         if let Some(metadata) = &authn.metadata {
             steps.push(Arc::new(AnswerMetadata(metadata.clone())));
         }
-        steps.push(Arc::new(perimeter));
+        steps.push(Arc::clone(&perimeter));
+        // Signed by an issuer, so that nobody has to authenticate.
+        if let Some(receive) = ReceiveNotices::new(&receivers) {
+            steps.push(Arc::new(receive));
+        }
         steps.push(Arc::new(authn.step));
-        let sessions = session.as_ref().map(KeepSession::sessions);
         if let Some(session) = session {
             steps.push(Arc::new(session));
         }
@@ -226,16 +263,26 @@ impl StackBuilder<Complete> {
         }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 
+        let notices = ReceiveNotices::new(&receivers).map(|receive| {
+            let receive = Arc::new(receive.at_root(shared.base_path.clone()));
+            let steps: Vec<Arc<dyn Step>> = vec![perimeter, Arc::clone(&receive) as _];
+            Notices {
+                steps: Arc::new(Steps::new(steps, Arc::clone(&shared)).innermost()),
+                receive,
+            }
+        });
         let steps = Arc::new(Steps::new(steps, shared).innermost());
         tracing::info!(target: "portcullis", layers = ?steps, "the gate is built");
         let handle = GateHandle::new(
             Arc::clone(&steps),
             authn.authenticators.into(),
-            authn.revocations,
-            sessions,
+            revoker,
+            Arc::clone(&receivers),
             tasks,
         );
-        Ok((Gate::new(steps, authn.metadata), handle))
+        receivers.attend();
+        let endpoints = Endpoints::new(authn.metadata.clone(), notices);
+        Ok((Gate::new(steps, authn.metadata, endpoints), handle))
     }
 }
 

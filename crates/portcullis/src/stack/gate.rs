@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::Request;
 use tower_layer::Layer;
 
 use crate::{
@@ -19,7 +18,8 @@ use crate::{
 /// and returns something that no route can be added to. In a handler that is not guarded, our
 /// extractors answer 500 and log which layer is missing.
 ///
-/// The inner service is given a [`RequestBody`]. A service that insists on another body type
+/// The body of a request is a `http_body::Body`, of which nothing else is asked: the gate reads
+/// [notices](crate::notices) by itself. The inner service is given a [`RequestBody`]. A service that insists on another body type
 /// takes `.map_request(|request| request.map(Body::new))` of `tower::ServiceBuilder` in
 /// between.
 #[derive(Clone, Debug)]
@@ -27,19 +27,25 @@ use crate::{
 pub struct Gate {
     steps: Arc<Steps>,
     metadata: Option<Metadata>,
+    endpoints: Endpoints,
 }
 
 impl Gate {
-    pub(super) fn new(steps: Arc<Steps>, metadata: Option<Metadata>) -> Self {
-        Self { steps, metadata }
+    pub(super) fn new(steps: Arc<Steps>, metadata: Option<Metadata>, endpoints: Endpoints) -> Self {
+        Self {
+            steps,
+            metadata,
+            endpoints,
+        }
     }
 
-    /// What has to be reachable without a credential: the resource metadata.
+    /// What has to be reachable without a credential: the resource metadata, and the paths at
+    /// which [notices](crate::notices) of issuers are received.
     ///
-    /// A gate at the root of the server answers for it by itself. One that is nested does not
+    /// A gate at the root of the server answers for them by itself. One that is nested does not
     /// see those requests: mount this service at the root, outside the gate.
     pub fn endpoints(&self) -> Endpoints {
-        Endpoints::new(self.metadata.clone())
+        self.endpoints.clone()
     }
 
     /// The URL of the resource metadata (RFC 9728), which challenges point to. `None` without
@@ -67,5 +73,5 @@ impl<S> Layer<S> for Gate {
 
 shell_service! {
     /// A service behind a [`Gate`].
-    pub struct Gated<S>: WrapBody -> Request<RequestBody<B>>;
+    pub struct Gated<S>: WrapOrReadBody -> RequestBody<B>;
 }

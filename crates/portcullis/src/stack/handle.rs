@@ -10,8 +10,8 @@ use crate::{
     audit::Stats,
     authn::AnyAuthenticator,
     frame::Steps,
-    revocation::{Reach, Revocation, Revocations, RevokeError},
-    session::AllSessions,
+    notices::Receivers,
+    revocation::{Revocation, RevokeError, Revoker},
     tasks::Tasks,
 };
 
@@ -22,8 +22,8 @@ use crate::{
 pub struct GateHandle {
     pub(super) steps: Arc<Steps>,
     pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
-    revocations: Arc<Revocations>,
-    pub(super) sessions: Option<AllSessions>,
+    pub(super) revoker: Revoker,
+    pub(super) receivers: Arc<Receivers>,
     pub(super) tasks: Tasks,
     #[cfg(feature = "metrics")]
     published: Arc<Published>,
@@ -33,15 +33,15 @@ impl GateHandle {
     pub(super) fn new(
         steps: Arc<Steps>,
         authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
-        revocations: Arc<Revocations>,
-        sessions: Option<AllSessions>,
+        revoker: Revoker,
+        receivers: Arc<Receivers>,
         tasks: Tasks,
     ) -> Self {
         Self {
             steps,
             authenticators,
-            revocations,
-            sessions,
+            revoker,
+            receivers,
             tasks,
             #[cfg(feature = "metrics")]
             published: Arc::default(),
@@ -50,7 +50,7 @@ impl GateHandle {
 
     /// Revokes credentials: whoever comes with one is refused, from the next request on, and
     /// permitted nothing more in those that run. What runs with one in sessions here ends at once,
-    /// and with a subject, a grant, a client or a session at the issuer the session itself. See
+    /// and with anything but one token or key the session itself. See
     /// [`revocation`](crate::revocation) for when it is known on other servers.
     ///
     /// It is done to the end, also when whoever waits for it goes away.
@@ -60,34 +60,7 @@ impl GateHandle {
     /// The revocation would have no effect, or a store cannot say whether it has it: that of
     /// the revocations, or that of the sessions. Try again; what was done already does no harm.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
-        let this = self.clone();
-        let revoke = async move {
-            let now = this.revocations.now();
-            let revoked = this.revocations.revoke(&revocation, now).await;
-            if let Err(RevokeError::Invalid(_)) = revoked {
-                return revoked;
-            }
-            // At once: what comes now may take a while. And once more when it is done.
-            this.revocations.tell_others(&revocation).await;
-            let Some(sessions) = &this.sessions else {
-                return revoked;
-            };
-            // Also where the store of revocations is down: what can be ended is ended.
-            let cut_off = revocation.cut_off(now);
-            let reaches = |evidence: &_| this.revocations.reaches(evidence, &revocation, cut_off);
-            let ended = match revocation.sessions() {
-                Reach::Owner(issuer, subject, client) => {
-                    sessions.revoke(issuer, subject, client, cut_off).await
-                }
-                Reach::Running => sessions.revoke_running(reaches, cut_off).await,
-                Reach::Requests => Ok(()),
-            };
-            // After it: what is let in until then is in as well.
-            sessions.cut(reaches);
-            this.revocations.tell_others(&revocation).await;
-            revoked.and(ended.map_err(RevokeError::Store))
-        };
-        self.tasks.to_the_end(revoke).await
+        self.revoker.revoke(revocation).await
     }
 
     /// Ends all sessions of a principal, and what runs in them on this server at once. Says
@@ -100,20 +73,18 @@ impl GateHandle {
     ///
     /// The store cannot say whether it did.
     pub async fn end_sessions(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
-        match &self.sessions {
-            Some(sessions) => sessions.end(issuer, subject).await,
-            None => Ok(0),
-        }
+        self.revoker.end_sessions(issuer, subject).await
     }
 
-    /// Completes when every authenticator can decide: key sets are loaded, backends answer.
+    /// Completes when every authenticator and every receiver of [notices](crate::notices) can
+    /// decide: key sets are loaded, backends answer.
     ///
     /// Requests do not wait for this. A server that must not start without its keys awaits
     /// it before it listens.
     ///
     /// # Errors
     ///
-    /// The first authenticator that cannot decide, and why; or the gate is shut down.
+    /// The first that cannot decide, and why; or the gate is shut down.
     pub async fn ready(&self) -> Result<(), NotReady> {
         if !self.steps.doors().are_open() {
             return Err(NotReady::new("gate", "it is shut down"));
@@ -121,7 +92,7 @@ impl GateHandle {
         for authenticator in self.authenticators.iter() {
             Arc::clone(authenticator).ready().await?;
         }
-        Ok(())
+        self.receivers.ready().await
     }
 
     /// What has been counted, by reason code.

@@ -41,7 +41,7 @@ impl GateHandle {
     ///    durable what it has taken.
     ///
     /// However long a client, a store or a disk does not move, steps 3 and 4 take eight seconds at
-    /// most, and one more for each authenticator. Dropped on the way, the gate stays shut; call it
+    /// most, and one more for each authenticator and receiver of notices. Dropped on the way, the gate stays shut; call it
     /// again to go on. A second call at the same time waits for the same.
     ///
     /// What is still [left](Shutdown::left) has the record of its end by then, unless its client
@@ -83,9 +83,8 @@ impl GateHandle {
         within(clock, grace, doors.emptied()).await;
         let ended = doors.running();
         doors.close();
-        if let Some(sessions) = &self.sessions {
-            sessions.stop();
-        }
+        self.revoker.stop_sessions();
+        self.receivers.stop();
         within(clock, LINGER, doors.emptied()).await;
         doors.record_those_left();
 
@@ -94,6 +93,9 @@ impl GateHandle {
         for authenticator in self.authenticators.iter() {
             let shutdown = Arc::clone(authenticator).shutdown();
             within(clock, LINGER, shutdown).await;
+        }
+        for receiver in self.receivers.iter() {
+            within(clock, LINGER, Arc::clone(receiver).shutdown()).await;
         }
         // What has been dropped ends as soon as its task is polled.
         within(clock, LINGER, self.tasks.ended()).await;
