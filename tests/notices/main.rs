@@ -7,4 +7,5 @@
 )]
 
 mod hosting;
+mod logout;
 mod world;
