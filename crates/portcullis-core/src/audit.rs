@@ -225,10 +225,14 @@ pub enum RecordKind {
     SessionEnd,
     /// A request came from elsewhere than its session did, and was let in all the same.
     Drift,
+    /// Something was learnt of an issuer without a request: what it was asked for, or that it has
+    /// fallen silent. Method, path and id are of no request.
+    Notice,
 }
 
 impl RecordKind {
-    /// A stable name: `call`, `decision`, `end`, `session_start`, `session_end`, `drift`.
+    /// A stable name: `call`, `decision`, `end`, `session_start`, `session_end`, `drift`,
+    /// `notice`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -238,6 +242,7 @@ impl RecordKind {
             Self::SessionStart => "session_start",
             Self::SessionEnd => "session_end",
             Self::Drift => "drift",
+            Self::Notice => "notice",
         }
     }
 }

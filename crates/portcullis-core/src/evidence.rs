@@ -287,6 +287,7 @@ impl Evidence {
         if let Some(id) = &self.session_id {
             keys.push(RevocationKey::Session(issuer(), id.clone()));
         }
+        keys.push(RevocationKey::Issuer(issuer()));
         keys.extend_from_slice(&self.revocation_keys);
         keys
     }
@@ -426,6 +427,7 @@ mod tests {
                 RevocationKey::Grant("i".into(), "s".into(), "c".into()),
                 RevocationKey::Token("i".into(), "t".into()),
                 RevocationKey::Session("i".into(), "n".into()),
+                RevocationKey::Issuer("i".into()),
             ]
         );
     }

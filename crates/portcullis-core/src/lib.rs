@@ -9,6 +9,7 @@
 //!   proves nothing. Only `portcullis` turns evidence into a `Principal`.
 //! - A [`ProofVerifier`] says whether the sender of a credential that is bound to a key holds it.
 //! - An [`AuditSink`] is given a [`Record`] of each decision, with a stable [`ReasonCode`].
+//! - A [`NoticeReceiver`] hears from an issuer that something is over.
 //! - A [`SignalBus`] tells servers that share their stores where to look again.
 //! - An [`ApiKeyStore`](api_keys::ApiKeyStore) keeps API keys.
 //! - A [`QuotaStore`] keeps what was spent of quotas that several servers have together.
@@ -67,6 +68,7 @@ pub mod entropy;
 mod evidence;
 mod hash;
 mod layout;
+mod notice;
 mod peer_certificate;
 mod possession;
 mod quota;
@@ -93,6 +95,10 @@ pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
 pub use evidence::{
     Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey, Withdrawal,
+};
+pub use notice::{
+    AcceptedNotices, CarryingOut, IntoNoticeReceiver, Notice, NoticeDelivery, NoticeDesk,
+    NoticeMark, NoticeReceipt, NoticeReceiver, NoticeReply, ReceiverDescription, RefusedNotices,
 };
 pub use peer_certificate::PeerCertificate;
 pub use possession::{

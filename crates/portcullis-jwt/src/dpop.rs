@@ -80,7 +80,7 @@ mod htu;
 mod nonce;
 mod proof;
 mod settings;
-mod store;
+pub(crate) mod store;
 mod verifier;
 
 pub use self::{settings::Dpop, verifier::DpopVerifier};

@@ -208,10 +208,7 @@ impl Jwt {
 
     /// The client that is set, or the built-in one if there is one.
     fn client(&self) -> Option<Arc<dyn DynHttpClient>> {
-        let client = self.client.clone();
-        #[cfg(feature = "reqwest")]
-        let client = client.or_else(|| Some(Arc::new(crate::http::ReqwestClient::default())));
-        client
+        client_or_built_in(self.client.clone())
     }
 
     fn token_cache(&self, errors: &mut ConfigErrors) -> Option<TokenCache> {
@@ -225,6 +222,15 @@ impl Jwt {
             }
         }
     }
+}
+
+/// The client that is set, or the built-in one if there is one.
+pub(crate) fn client_or_built_in(
+    client: Option<Arc<dyn DynHttpClient>>,
+) -> Option<Arc<dyn DynHttpClient>> {
+    #[cfg(feature = "reqwest")]
+    let client = client.or_else(|| Some(Arc::new(crate::http::ReqwestClient::default())));
+    client
 }
 
 /// The audiences that are set, or the resource of the stack.

@@ -1,7 +1,8 @@
 //! Access tokens for portcullis: authenticators for resource servers.
 //!
 //! [`Jwt`] reads tokens that say themselves what they are worth; [`Introspection`] asks about
-//! those that do not; [`Dpop`] has callers prove that a token is theirs.
+//! those that do not; [`Dpop`] has callers prove that a token is theirs; [`BackChannelLogout`] hears
+//! that they are over.
 //!
 //! [`Jwt`] is the configuration; add it to a stack as an authenticator. It accepts
 //! access tokens of the configured issuers (RFC 9068), checks them with the
@@ -136,9 +137,12 @@ mod judge;
 mod jwt;
 mod key;
 mod key_source;
+pub mod logout;
+mod once;
 mod profile;
 pub mod provider;
 pub mod reason;
+mod signed_notice;
 mod token;
 mod token_cache;
 
@@ -153,6 +157,7 @@ pub use self::{
     introspection::{ClientCredentials, Introspection, IntrospectionAuthenticator},
     issuer::Issuer,
     jwt::Jwt,
+    logout::{BackChannelLogout, LogoutReceiver},
 };
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]

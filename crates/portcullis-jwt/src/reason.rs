@@ -106,6 +106,24 @@ reasons! {
     ALB_KEY_UNKNOWN = "alb_key_unknown", "there is no key of its `kid`";
     ALB_KEYS_UNAVAILABLE = "alb_keys_unavailable", "the key of its `kid` cannot be retrieved; the log says why. Answered with 503, not with 401";
     ALB_SIGNATURE = "alb_signature", "its signature is not that of the key";
+    LOGOUT_ACCEPTED = "logout_accepted", "a logout token was good, and what it ends is over";
+    LOGOUT_FORM = "logout_form", "the request is no form with one `logout_token`";
+    LOGOUT_MALFORMED = "logout_malformed", "the logout token is longer than 16 KiB, is not one JWT in its canonical form, or has `b64`, `crit`, `cty` or `zip`";
+    LOGOUT_TYP = "logout_typ", "its `typ` is not `logout+jwt`. For an issuer that sends `JWT` or none, see `BackChannelLogout::with_legacy_typ`";
+    LOGOUT_ISSUER = "logout_issuer", "its `iss` is not the configured issuer, byte for byte";
+    LOGOUT_ALG = "logout_alg", "its `alg` is missing, not supported, or not one of `Issuer::with_algorithms`";
+    LOGOUT_KEY = "logout_key", "the issuer's key set holds no usable key for its `kid` and `alg`";
+    LOGOUT_SIGNATURE = "logout_signature", "its signature is not that of the key";
+    LOGOUT_AUDIENCE = "logout_audience", "its `aud` names none of the configured clients";
+    LOGOUT_CLAIMS = "logout_claims", "one of `iat`, `exp`, `jti`, `sub` and `sid` is not of its type, or one of the first three is missing";
+    LOGOUT_TIME = "logout_time", "it has expired, is dated ahead, or is good for longer than `BackChannelLogout::with_max_lifetime`";
+    LOGOUT_EVENTS = "logout_events", "its `events` is not the one of a logout, and nothing else";
+    LOGOUT_NONCE = "logout_nonce", "it has a `nonce`, so it may be an ID token";
+    LOGOUT_SUBJECT = "logout_subject", "it has neither `sub` nor `sid`";
+    LOGOUT_REPLAYED = "logout_replayed", "its `jti` has come before. What it ends was carried out again, which changes nothing";
+    LOGOUT_REPLAYS_FULL = "logout_replays_full", "the store of logout tokens has no room. Answered with 503";
+    LOGOUT_REPLAYS_UNAVAILABLE = "logout_replays_unavailable", "the store of logout tokens cannot say whether this one has come before. Answered with 503";
+    LOGOUT_KEYS_UNAVAILABLE = "logout_keys_unavailable", "the issuer's keys cannot be retrieved; the log says why. Answered with 503";
     CLAIM_TEXT = "jwt_claim_text", "a name in the claims is empty, longer than 2048 bytes or holds a control character";
 }
 
@@ -139,11 +157,11 @@ mod tests {
         let codes: HashSet<_> = TABLE.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes.len(), TABLE.len());
         assert!(
-            codes
-                .iter()
-                .all(|code| ["jwt_", "dpop_", "introspection_", "alb_"]
+            codes.iter().all(
+                |code| ["jwt_", "dpop_", "introspection_", "alb_", "logout_", "set_"]
                     .iter()
-                    .any(|prefix| code.starts_with(prefix))),
+                    .any(|prefix| code.starts_with(prefix))
+            ),
             "{codes:?}"
         );
     }

@@ -118,6 +118,7 @@ mod gcra;
 pub mod goodbye;
 pub mod guide;
 mod json;
+pub mod notices;
 mod parts;
 mod path;
 mod peer;

@@ -90,6 +90,12 @@ reasons! {
     MCP_SESSION_UNUSABLE = "mcp_session_unusable";
     /// The method is longer than any that is registered.
     METHOD_TOO_LONG = "method_too_long";
+    /// A path at which notices of issuers are received was asked for by another method.
+    NOTICE_METHOD = "notice_method";
+    /// A notice of an issuer could not be carried out, because a store cannot say that it was.
+    NOTICE_STORE_UNAVAILABLE = "notice_store_unavailable";
+    /// The body of a notice broke off, or did not come in time.
+    NOTICE_UNREAD = "notice_unread";
     /// The operation that was asked for is not named.
     OPERATION_UNKNOWN = "operation_unknown";
     /// `Origin` is there twice, or not on the list.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use portcullis_core::{Outcome, ReasonCode, RequestId, SinkError};
+use portcullis_core::{NoticeReply, Outcome, ReasonCode, RequestId, SinkError};
 
 use crate::reason;
 
@@ -42,6 +42,8 @@ enum Body {
     Document(&'static str, Bytes),
     /// RFC 9457, without a word about the reason.
     Problem,
+    /// What a protocol of its own wants to hear.
+    Reply(Box<NoticeReply>),
 }
 
 impl Refusal {
@@ -112,6 +114,12 @@ impl Refusal {
 
     pub(crate) fn with_document(mut self, content_type: &'static str, document: Bytes) -> Self {
         self.body = Body::Document(content_type, document);
+        self
+    }
+
+    /// Answers a notice in the words of its protocol.
+    pub(crate) fn with_reply(mut self, reply: &NoticeReply) -> Self {
+        self.body = Body::Reply(Box::new(reply.clone()));
         self
     }
 
@@ -197,6 +205,11 @@ impl Refusal {
                     HeaderValue::from_static("*"),
                 );
                 document
+            }
+            Body::Reply(reply) => {
+                headers.extend(reply.headers().clone());
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                Bytes::copy_from_slice(reply.body().as_bytes())
             }
             Body::Problem => {
                 let content_type = HeaderValue::from_static("application/problem+json");

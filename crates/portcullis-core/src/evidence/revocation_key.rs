@@ -1,5 +1,7 @@
 //! What evidence can be revoked by.
 
+use std::iter;
+
 /// Something that can be revoked: the issuer, then what it is within the issuer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -8,27 +10,36 @@ pub enum RevocationKey {
     Client(Box<str>, Box<str>),
     /// One standing credential, such as an API key by its public id.
     Credential(Box<str>, Box<str>),
+    /// All that was issued to one device. An authenticator adds it, where its tokens name one.
+    Device(Box<str>, Box<str>),
     /// What a subject has granted to one client application: the subject, then the client.
     Grant(Box<str>, Box<str>, Box<str>),
+    /// Everything that an issuer vouches for.
+    Issuer(Box<str>),
     /// All credentials of one session at the issuer (`sid`).
     Session(Box<str>, Box<str>),
     /// All that was issued to a subject.
     Subject(Box<str>, Box<str>),
+    /// All that was issued to one tenant. An authenticator adds it, where its tokens name one.
+    Tenant(Box<str>, Box<str>),
     /// One token (`jti`).
     Token(Box<str>, Box<str>),
 }
 
 impl RevocationKey {
-    /// A stable name of what it is: `client`, `credential`, `grant`, `session`, `subject` or
-    /// `token`.
+    /// A stable name of what it is: `client`, `credential`, `device`, `grant`, `issuer`, `session`,
+    /// `subject`, `tenant` or `token`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Client(..) => "client",
             Self::Credential(..) => "credential",
+            Self::Device(..) => "device",
             Self::Grant(..) => "grant",
+            Self::Issuer(..) => "issuer",
             Self::Session(..) => "session",
             Self::Subject(..) => "subject",
+            Self::Tenant(..) => "tenant",
             Self::Token(..) => "token",
         }
     }
@@ -39,12 +50,15 @@ impl RevocationKey {
         let (issuer, value, more) = match self {
             Self::Client(issuer, value)
             | Self::Credential(issuer, value)
+            | Self::Device(issuer, value)
             | Self::Session(issuer, value)
             | Self::Subject(issuer, value)
-            | Self::Token(issuer, value) => (issuer, value, None),
-            Self::Grant(issuer, subject, client) => (issuer, subject, Some(&**client)),
+            | Self::Tenant(issuer, value)
+            | Self::Token(issuer, value) => (issuer, Some(&**value), None),
+            Self::Grant(issuer, subject, client) => (issuer, Some(&**subject), Some(&**client)),
+            Self::Issuer(issuer) => (issuer, None, None),
         };
-        [&**issuer, &**value].into_iter().chain(more)
+        iter::once(&**issuer).chain(value).chain(more)
     }
 
     /// Whether it names one credential, which is over once it is revoked, whatever it says of
@@ -66,9 +80,12 @@ mod tests {
         let keys = [
             (Client(a(), "b".into()), "client", "a b", false),
             (Credential(a(), "b".into()), "credential", "a b", true),
+            (Device(a(), "b".into()), "device", "a b", false),
             (Grant(a(), "b".into(), "c".into()), "grant", "a b c", false),
+            (Issuer(a()), "issuer", "a", false),
             (Session(a(), "b".into()), "session", "a b", false),
             (Subject(a(), "b".into()), "subject", "a b", false),
+            (Tenant(a(), "b".into()), "tenant", "a b", false),
             (Token(a(), "b".into()), "token", "a b", true),
         ];
         for (key, kind, values, is_of_one) in keys {

@@ -8,15 +8,15 @@ type Taking<'a> = Pin<Box<dyn Future<Output = Result<Taken, StoreError>> + Send 
 
 /// One use of a proof.
 #[derive(Clone, Copy)]
-pub(super) struct Use {
-    pub(super) owner: ReplayOwner,
-    pub(super) key: ReplayKey,
-    pub(super) until: Timestamp,
-    pub(super) now: Timestamp,
+pub(crate) struct Use {
+    pub(crate) owner: ReplayOwner,
+    pub(crate) key: ReplayKey,
+    pub(crate) until: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// [`ReplayStore`] behind `dyn`.
-pub(super) trait DynReplayStore: Send + Sync + 'static {
+pub(crate) trait DynReplayStore: Send + Sync + 'static {
     fn take_now(&self, one: Use) -> Check<Taken>;
     fn take(&self, one: Use) -> Taking<'_>;
     fn is_volatile(&self) -> bool;

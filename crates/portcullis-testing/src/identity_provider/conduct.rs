@@ -11,6 +11,8 @@ use std::{
 pub enum Endpoint {
     /// The metadata, in both forms.
     Discovery,
+    /// Where security events are asked for.
+    Events,
     /// The key set.
     Jwks,
     /// The token endpoint.

@@ -23,10 +23,11 @@ pub(super) async fn answer(
         }
         asked if asked == format!("{path}/jwks") => Endpoint::Jwks,
         asked if asked == format!("{path}/token") => Endpoint::Token,
+        asked if asked == format!("{path}/events") => Endpoint::Events,
         _ => return responses::status(StatusCode::NOT_FOUND),
     };
     let misbehaviour = provider.conduct.enter(endpoint);
-    let expected = if endpoint == Endpoint::Token {
+    let expected = if matches!(endpoint, Endpoint::Token | Endpoint::Events) {
         Method::POST
     } else {
         Method::GET
@@ -51,6 +52,13 @@ pub(super) async fn answer(
             &provider.jwks(),
             &provider.conduct.cache_control(),
         ),
+        Endpoint::Events => match Limited::new(request.into_body(), 65_536).collect().await {
+            Ok(body) => {
+                let (status, answer) = provider.outbox.poll(&body.to_bytes());
+                responses::json(status, &answer, "no-store")
+            }
+            Err(_) => responses::status(StatusCode::PAYLOAD_TOO_LARGE),
+        },
         Endpoint::Token => {
             let (parts, body) = request.into_parts();
             match Limited::new(body, 65_536).collect().await {

@@ -5,6 +5,7 @@
 
 mod conduct;
 mod endpoints;
+mod events;
 mod keys;
 mod responses;
 mod server;
@@ -17,7 +18,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use portcullis_core::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use self::{conduct::Conduct, keys::KeyRing, server::Server};
+use self::{conduct::Conduct, events::Outbox, keys::KeyRing, server::Server};
 pub use self::{
     conduct::{Endpoint, Misbehaviour},
     keys::SigningAlgorithm,
@@ -66,6 +67,7 @@ pub struct IdentityProvider {
     clients: Arc<Vec<(Box<str>, Box<str>)>>,
     keys: Arc<KeyRing>,
     conduct: Arc<Conduct>,
+    outbox: Arc<Outbox>,
     server: Option<Arc<Server>>,
 }
 
@@ -83,6 +85,7 @@ impl IdentityProvider {
             clients: Arc::default(),
             keys: Arc::new(KeyRing::new(vec![Es256, EdDsa, Rs256])),
             conduct: Arc::default(),
+            outbox: Arc::default(),
             server: None,
         }
     }
@@ -125,7 +128,7 @@ impl IdentityProvider {
         self
     }
 
-    /// Serves the metadata, the key set and the token endpoint on a free port of the loopback
+    /// Serves the metadata, the key set, the token endpoint and security events on a free port of the loopback
     /// interface. The issuer identifier becomes `http://127.0.0.1:<port>` and the path.
     ///
     /// # Panics
@@ -277,6 +280,12 @@ impl IdentityProvider {
     #[must_use]
     pub fn discovery_requests(&self) -> usize {
         self.conduct.count(Endpoint::Discovery)
+    }
+
+    /// How often security events were asked for over HTTP.
+    #[must_use]
+    pub fn event_requests(&self) -> usize {
+        self.conduct.count(Endpoint::Events)
     }
 
     /// How often a token was asked for over HTTP.

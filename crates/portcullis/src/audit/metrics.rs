@@ -57,6 +57,7 @@ impl Published {
             &before.session_ends,
         );
         count_all("portcullis_drifts_total", &now.drifts, &before.drifts);
+        count_all("portcullis_notices_total", &now.notices, &before.notices);
         let lost = now.records_lost.saturating_sub(before.records_lost);
         counter!("portcullis_records_lost_total").increment(lost);
         let running = gauge!("portcullis_requests_running");
@@ -113,6 +114,10 @@ fn describe() {
         (
             "portcullis_drifts_total",
             "requests from elsewhere than their session, by reason code",
+        ),
+        (
+            "portcullis_notices_total",
+            "what was learnt of issuers without a request, by reason code",
         ),
         (
             "portcullis_records_lost_total",

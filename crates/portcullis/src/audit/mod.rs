@@ -59,6 +59,7 @@
 //! | `portcullis_sessions_begun_total` | | sessions that have begun |
 //! | `portcullis_session_ends_total` | `reason` | what was ended because its session was over |
 //! | `portcullis_drifts_total` | `reason` | requests from elsewhere than their session |
+//! | `portcullis_notices_total` | `reason` | what was learnt of issuers without a request |
 //! | `portcullis_records_lost_total` | | records that the sink did not take |
 
 #[cfg(feature = "audit-log")]

@@ -37,6 +37,9 @@ pub struct Stats {
     pub session_ends: BTreeMap<&'static str, u64>,
     /// Requests that came from elsewhere than their session, and were let in all the same.
     pub drifts: BTreeMap<&'static str, u64>,
+    /// What was learnt of issuers without a request: by asking them, or because they had fallen
+    /// silent.
+    pub notices: BTreeMap<&'static str, u64>,
     /// How many records the audit sink did not take.
     pub records_lost: u64,
 }
@@ -50,6 +53,7 @@ pub(crate) struct Counters {
     sessions_begun: AtomicU64,
     session_ends: Reasons,
     drifts: Reasons,
+    notices: Reasons,
     lost: AtomicU64,
 }
 
@@ -62,6 +66,7 @@ impl Counters {
             }
             RecordKind::SessionEnd => self.session_ends.count(record.reason),
             RecordKind::Drift => self.drifts.count(record.reason),
+            RecordKind::Notice => self.notices.count(record.reason),
             // Also any kind that is not known here: it is counted rather than not.
             _ => {
                 if record.reason == reason::ADMITTED_ANONYMOUS {
@@ -87,6 +92,7 @@ impl Counters {
             sessions_begun: self.sessions_begun.load(Ordering::Relaxed),
             session_ends: self.session_ends.snapshot(),
             drifts: self.drifts.snapshot(),
+            notices: self.notices.snapshot(),
             records_lost: self.lost.load(Ordering::Relaxed),
             running: 0,
             ended: BTreeMap::new(),

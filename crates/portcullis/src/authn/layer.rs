@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use super::{Authn, AuthnBuilder, chain::AnyAuthenticator};
 use crate::{
     audit::Stats,
-    endpoints::Endpoints,
+    endpoints::{Endpoints, Outside},
     frame::{CurrentSteps, Shell},
     resource::Metadata,
     revocation::{Revocation, Revocations, RevokeError},
@@ -34,7 +34,10 @@ impl AuthnLayer {
     /// What has to be reachable without a credential: the resource metadata. To be mounted at
     /// the root of the server, outside this layer.
     pub fn endpoints(&self) -> Endpoints {
-        Endpoints::new(Arc::new(ArcSwap::from_pointee(self.metadata.clone())))
+        Endpoints::new(Arc::new(ArcSwap::from_pointee(Outside {
+            metadata: self.metadata.clone(),
+            notices: None,
+        })))
     }
 
     /// Completes when every authenticator can decide.

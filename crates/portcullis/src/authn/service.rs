@@ -1,10 +1,8 @@
 //! The service.
 
-use http::Request;
-
 use crate::frame::shell_service;
 
 shell_service! {
     /// Lets requests through that somebody vouches for. See the [module docs](super).
-    pub struct Authn<S>: KeepBody -> Request<B>;
+    pub struct Authn<S>: KeepBody -> B;
 }

@@ -1,7 +1,5 @@
 //! The layer and its service.
 
-use http::Request;
-
 use super::BindingBuilder;
 use crate::frame::{shell_layer, shell_service};
 
@@ -19,5 +17,5 @@ shell_layer! {
 shell_service! {
     /// Compares where requests come from with where their session came from. See the
     /// [module docs](super).
-    pub struct Bound<S>: KeepBody -> Request<B>;
+    pub struct Bound<S>: KeepBody -> B;
 }

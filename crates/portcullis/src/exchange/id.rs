@@ -17,6 +17,11 @@ impl RequestIds {
         entropy::bytes().map(Self)
     }
 
+    /// The id of something that is no request.
+    pub(crate) fn next(&self, at: Timestamp) -> RequestId {
+        self.make(at, Flight::next())
+    }
+
     pub(super) fn make(&self, at: Timestamp, flight: Flight) -> RequestId {
         let mut hasher = SipHasher13::new_with_key(&self.0);
         hasher.write_u64(flight.serial());

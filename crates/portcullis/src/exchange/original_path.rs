@@ -13,7 +13,7 @@ pub(crate) enum OriginalPath {
 
 impl OriginalPath {
     /// axum's `OriginalUri` where there is one; otherwise the configured base and the path.
-    pub(super) fn of(parts: &Parts, base: Option<&str>) -> Self {
+    pub(crate) fn of(parts: &Parts, base: Option<&str>) -> Self {
         #[cfg(feature = "axum")]
         if let Some(original) = parts.extensions.get::<axum::extract::OriginalUri>() {
             return Self::Uri(original.0.clone());

@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::{
     flown::Flown,
+    incoming::{Incoming, Receiving},
     request_body::RequestBodies,
     response_body::ResponseBody,
     steps::{Landing, Passage, Steps},
@@ -66,6 +67,7 @@ pin_project! {
         // The rest happens at most once in a request's life, so what it holds is boxed to
         // keep the future of the ordinary case small.
         Deferred { held: Option<Box<(Parts, Held<S, B>, Arc<Steps>)>> },
+        Receiving { receiving: Pin<Box<Receiving<M::Reading>>> },
         Refused { response: Option<Response<Bytes>> },
         Waiting { waiting: Waiting, held: Option<Box<Held<S, B>>> },
     }
@@ -86,6 +88,12 @@ where
         let flown = Some(flown);
         Self {
             state: State::Calling { future, flown },
+        }
+    }
+
+    pub(super) fn receiving(incoming: Box<Incoming>, body: B) -> Self {
+        Self {
+            state: receive(incoming, body),
         }
     }
 
@@ -171,6 +179,12 @@ where
                         Poll::Ready(Ok(own.map(ResponseBody::own)))
                     });
                 }
+                StateProjection::Receiving { receiving } => {
+                    let response = ready!(receiving.as_mut().poll(cx));
+                    State::Refused {
+                        response: Some(response),
+                    }
+                }
                 StateProjection::Waiting { waiting, held } => {
                     let (parts, landing) = ready!(waiting.as_mut().poll(cx));
                     let Some(held) = held.take() else {
@@ -187,6 +201,7 @@ where
                         Passage::Pass(flown) => land(parts, held, Landing::Pass(flown)),
                         // `Defer` is not answered to one who may not defer.
                         Passage::Defer => return Poll::Pending,
+                        Passage::Receive(incoming) => receive(incoming, held.body),
                         Passage::Refuse(response) => State::Refused {
                             response: Some(response),
                         },
@@ -199,6 +214,18 @@ where
             };
             self.as_mut().project().state.set(next);
         }
+    }
+}
+
+/// Reads a body, of which a step then makes the answer.
+fn receive<S, B, M>(incoming: Box<Incoming>, body: B) -> State<S, B, M>
+where
+    S: Service<Request<M::Body>>,
+    M: RequestBodies<B>,
+{
+    let reading = M::read(body, incoming.limit());
+    State::Receiving {
+        receiving: Box::pin(Receiving::new(reading, incoming)),
     }
 }
 

@@ -3,7 +3,7 @@
 /// A service of ours: its type, its accessors and what it is to Tower. It says which bodies it
 /// is made with, and what the inner service is given.
 macro_rules! shell_service {
-    ($(#[$doc:meta])* pub struct $service:ident<S>: $bodies:ident -> $request:ty;) => {
+    ($(#[$doc:meta])* pub struct $service:ident<S>: $bodies:ident -> $body:ty;) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $service<S> {
@@ -29,7 +29,9 @@ macro_rules! shell_service {
 
         impl<S, B, R> ::tower_service::Service<::http::Request<B>> for $service<S>
         where
-            S: ::tower_service::Service<$request, Response = ::http::Response<R>> + Clone,
+            $crate::frame::$bodies: $crate::frame::RequestBodies<B, Body = $body>,
+            S: ::tower_service::Service<::http::Request<$body>, Response = ::http::Response<R>>
+                + Clone,
         {
             type Response = ::http::Response<$crate::frame::ResponseBody<R>>;
             type Error = S::Error;

@@ -10,6 +10,7 @@ mod current;
 mod doors;
 mod flown;
 mod future;
+mod incoming;
 mod layer;
 mod presence;
 mod request_body;
@@ -22,11 +23,12 @@ mod tail;
 pub(crate) use self::{
     current::CurrentSteps,
     doors::Doors,
+    incoming::Receiving,
     layer::{shell_layer, shell_service},
-    request_body::{KeepBody, WrapBody},
+    request_body::{KeepBody, RequestBodies, WrapBody, WrapOrReadBody},
     service::Shell,
-    step::{Cutter, Decision, Pending, Step},
-    steps::Steps,
+    step::{Cutter, Decision, Pending, Receipt, Step},
+    steps::{Passage, Steps},
 };
 pub use self::{
     future::ResponseFuture,

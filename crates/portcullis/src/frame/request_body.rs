@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    future::{Future, Ready, ready},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Limited;
 use pin_project_lite::pin_project;
@@ -121,8 +122,14 @@ pub trait RequestBodies<B> {
     /// What the inner service is given.
     type Body;
 
+    /// Reads it, where the gate answers by itself.
+    type Reading: Future<Output = Result<Bytes, Unread>>;
+
     #[doc(hidden)]
     fn make(body: B, exchange: &Exchange) -> Self::Body;
+
+    #[doc(hidden)]
+    fn read(body: B, limit: usize) -> Self::Reading;
 }
 
 /// Layers that leave the body as it is.
@@ -131,9 +138,15 @@ pub struct KeepBody;
 
 impl<B> RequestBodies<B> for KeepBody {
     type Body = B;
+    type Reading = Ready<Result<Bytes, Unread>>;
 
     fn make(body: B, _exchange: &Exchange) -> B {
         body
+    }
+
+    /// Nothing in such a layer asks for it.
+    fn read(_body: B, _limit: usize) -> Self::Reading {
+        ready(Err(Unread::Failed))
     }
 }
 
@@ -143,9 +156,86 @@ pub struct WrapBody;
 
 impl<B> RequestBodies<B> for WrapBody {
     type Body = RequestBody<B>;
+    type Reading = Ready<Result<Bytes, Unread>>;
 
     fn make(body: B, exchange: &Exchange) -> RequestBody<B> {
         RequestBody::new(body, exchange.body_limit(), Look::of(exchange))
+    }
+
+    /// Nothing in such a layer asks for it.
+    fn read(_body: B, _limit: usize) -> Self::Reading {
+        ready(Err(Unread::Failed))
+    }
+}
+
+/// The gate, which hands on a [`RequestBody`], and reads what is for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct WrapOrReadBody;
+
+impl<B: Body> RequestBodies<B> for WrapOrReadBody {
+    type Body = RequestBody<B>;
+    type Reading = ReadBody<B>;
+
+    fn make(body: B, exchange: &Exchange) -> RequestBody<B> {
+        RequestBody::new(body, exchange.body_limit(), Look::of(exchange))
+    }
+
+    fn read(body: B, limit: usize) -> ReadBody<B> {
+        ReadBody {
+            body,
+            read: Vec::new(),
+            limit,
+        }
+    }
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unread {
+    /// It broke off.
+    Failed,
+    /// It did not come in time.
+    Late,
+    /// It is longer than it may be.
+    TooLong,
+}
+
+pin_project! {
+    /// Reads a body to its end, within a limit.
+    pub struct ReadBody<B> {
+        #[pin]
+        body: B,
+        read: Vec<u8>,
+        limit: usize,
+    }
+}
+
+impl<B: Body> Future for ReadBody<B> {
+    type Output = Result<Bytes, Unread>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let frame = match ready!(this.body.as_mut().poll_frame(cx)) {
+                None => return Poll::Ready(Ok(std::mem::take(this.read).into())),
+                Some(Err(_)) => return Poll::Ready(Err(Unread::Failed)),
+                Some(Ok(frame)) => frame,
+            };
+            // Trailers say nothing here.
+            let Ok(mut data) = frame.into_data() else {
+                continue;
+            };
+            if data.remaining() > this.limit.saturating_sub(this.read.len()) {
+                return Poll::Ready(Err(Unread::TooLong));
+            }
+            this.read.reserve_exact(data.remaining());
+            while data.has_remaining() {
+                let chunk = data.chunk();
+                let len = chunk.len();
+                this.read.extend_from_slice(chunk);
+                data.advance(len);
+            }
+        }
     }
 }
 
@@ -169,6 +259,17 @@ mod tests {
             let error = body.collect().await.unwrap_err();
             assert!(error.is::<http_body_util::LengthLimitError>(), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_to_its_limit_and_no_further() {
+        let read = |limit| {
+            let body = Full::new(Bytes::from_static(b"four"));
+            <WrapOrReadBody as RequestBodies<_>>::read(body, limit)
+        };
+        assert_eq!(read(4).await.unwrap(), "four");
+        assert_eq!(read(3).await, Err(Unread::TooLong));
+        assert_eq!(read(0).await, Err(Unread::TooLong));
     }
 
     #[tokio::test]

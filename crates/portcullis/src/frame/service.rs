@@ -83,6 +83,7 @@ where
                 let future = hand_on::<S, B, M>(&mut self.inner, parts, body, flown.exchange());
                 ResponseFuture::calling(future, flown)
             }
+            Passage::Receive(incoming) => ResponseFuture::receiving(incoming, body),
             Passage::Refuse(response) => ResponseFuture::refused(response),
             Passage::Wait(waiting) => ResponseFuture::waiting(waiting, body, self.take_ready()),
             Passage::Defer => {

@@ -2,11 +2,13 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use http::{request::Parts, response};
+use bytes::Bytes;
+use http::{StatusCode, request::Parts, response};
 use portcullis_core::EndReason;
 
 use crate::{
     exchange::{Exchange, Slot},
+    reason,
     refusal::Refusal,
 };
 
@@ -23,6 +25,20 @@ pub(crate) trait Step: Send + Sync + 'static {
         // Only a step that never needs I/O leaves this as it is.
         let _ = (exchange, cursor);
         Box::pin(std::future::ready((parts, Ok(()))))
+    }
+
+    /// Goes on where [`decide`](Self::decide) answered [`Decision::Receive`], with the body.
+    fn receive(
+        self: Arc<Self>,
+        parts: Parts,
+        exchange: Exchange,
+        cursor: usize,
+        body: Bytes,
+    ) -> Receipt {
+        // Only a step that never asks for a body leaves this as it is.
+        let _ = (parts, exchange, cursor, body);
+        let (status, code) = (StatusCode::INTERNAL_SERVER_ERROR, reason::STACK_MISORDERED);
+        Box::pin(std::future::ready(Refusal::new("gate", status, code)))
     }
 
     /// Looks at the head of the handler's response, and may put another in its place.
@@ -50,6 +66,8 @@ pub(crate) enum Decision {
     NeedsIo { cursor: usize },
     /// The request may go on.
     Pass,
+    /// The gate answers once it has the body, of at most so many bytes.
+    Receive { cursor: usize, limit: usize },
     /// The gate answers.
     Refuse(Refusal),
 }
@@ -57,3 +75,6 @@ pub(crate) enum Decision {
 /// A step that does I/O. The head of the request moves in and out, in one box.
 pub(crate) type Pending =
     Pin<Box<dyn Future<Output = (Parts, Result<(), Refusal>)> + Send + 'static>>;
+
+/// The answer to a request whose body was read.
+pub(crate) type Receipt = Pin<Box<dyn Future<Output = Refusal> + Send + 'static>>;

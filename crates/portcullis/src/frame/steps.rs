@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span};
 use super::{
     doors::{Doors, Sleep},
     flown::Flown,
+    incoming::Incoming,
     presence::Presence,
     step::{Cutter, Decision, Step},
 };
@@ -51,6 +52,8 @@ pub(crate) enum Passage {
     Refuse(Response<Bytes>),
     /// A step is doing I/O; what comes out is one of the other two.
     Wait(Pin<Box<dyn Future<Output = (Parts, Landing)> + Send + 'static>>),
+    /// A step wants the body, and then answers.
+    Receive(Box<Incoming>),
     /// Nobody can say yet whose request this is; ask again at the first poll.
     Defer,
 }
@@ -85,6 +88,10 @@ impl Steps {
     pub(crate) fn innermost(mut self) -> Self {
         self.is_innermost = true;
         self
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(crate) fn doors(&self) -> &Doors {
@@ -152,6 +159,12 @@ impl Steps {
                 Ok(Decision::Pass) => {}
                 Ok(Decision::NeedsIo { cursor }) => {
                     return self.wait(index, Some(cursor), parts, exchange, presence);
+                }
+                Ok(Decision::Receive { cursor, limit }) => {
+                    let parts = std::mem::replace(parts, http::Request::new(()).into_parts().0);
+                    let step = (Arc::clone(step), cursor);
+                    let incoming = Incoming::new(self, step, limit, parts, exchange, presence);
+                    return Passage::Receive(Box::new(incoming));
                 }
                 Ok(Decision::Refuse(refusal)) => {
                     return Passage::Refuse(refuse(refusal, &exchange, is_outermost));
@@ -238,6 +251,13 @@ impl Steps {
                 let result = match decision {
                     Ok(Decision::Pass) => Ok(()),
                     Ok(Decision::Refuse(refusal)) => Err(refusal),
+                    // Nothing that needs I/O stands further out than what asks for a body, and
+                    // here there is none.
+                    Ok(Decision::Receive { .. }) => {
+                        let misplaced = Misplaced::Captured;
+                        let response = this.misplaced(index, &exchange, is_outermost, misplaced);
+                        return (parts, Landing::Refuse(response));
+                    }
                     Ok(Decision::NeedsIo { cursor }) => {
                         let (back, result) = Arc::clone(step)
                             .resume(parts, exchange.clone(), cursor)
@@ -276,7 +296,7 @@ impl Steps {
     }
 
     /// What comes of waiting, unless the gate is shut down before.
-    async fn unless_shut_down(
+    pub(super) async fn unless_shut_down(
         &self,
         mut waiting: Pin<&mut impl Future<Output = (Parts, Landing)>>,
         exchange: &Exchange,
@@ -369,7 +389,7 @@ impl fmt::Debug for Steps {
 }
 
 /// The gate's own answer. Further out, another layer of ours sees what becomes of it.
-fn refuse(refusal: Refusal, exchange: &Exchange, is_outermost: bool) -> Response<Bytes> {
+pub(super) fn refuse(refusal: Refusal, exchange: &Exchange, is_outermost: bool) -> Response<Bytes> {
     exchange.record_refusal(&refusal);
     if is_outermost {
         exchange.note_answer(refusal.status(), Some(refusal.reason()));

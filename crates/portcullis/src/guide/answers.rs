@@ -16,8 +16,8 @@
 //! | `auth_time_missing` | 401 403 | `step_up` |
 //! | `auth_too_old` | 401 403 | `step_up` |
 //! | `authorization_malformed` | 400 | `authn` |
-//! | `body_too_large` | 413 | `perimeter` |
-//! | `budget_spent` | 429 | `perimeter`, `authn` |
+//! | `body_too_large` | 413 | `perimeter`, `notices` |
+//! | `budget_spent` | 429 | `perimeter`, `authn`, `notices` |
 //! | `certificate_header_malformed` | 400 | `perimeter` |
 //! | `certificate_unmet` | 401 | `authn` |
 //! | `challenge_in_vain` | 403 | `step_up` |
@@ -38,6 +38,9 @@
 //! | `mcp_session_unknown` | 404 | `session` |
 //! | `mcp_session_unusable` | 500 | `session` |
 //! | `method_too_long` | 400 | `perimeter` |
+//! | `notice_method` | 405 | `notices` |
+//! | `notice_store_unavailable` | 503 | `notices` |
+//! | `notice_unread` | 400 408 | `notices` |
 //! | `operation_unknown` | 403 | `authorize` |
 //! | `origin_not_allowed` | 403 | `perimeter` |
 //! | `path_ambiguous` | 400 | `perimeter`, `step_up` |

@@ -1,7 +1,5 @@
 //! The layer and its service.
 
-use http::Request;
-
 use super::PerimeterBuilder;
 use crate::frame::{RequestBody, shell_layer, shell_service};
 
@@ -15,5 +13,5 @@ shell_layer! {
 
 shell_service! {
     /// Lets requests through that look as they may. See the [module docs](super).
-    pub struct Perimeter<S>: WrapBody -> Request<RequestBody<B>>;
+    pub struct Perimeter<S>: WrapBody -> RequestBody<B>;
 }

@@ -1,7 +1,5 @@
 //! The layer and its service.
 
-use http::Request;
-
 use super::QuotaBuilder;
 use crate::frame::{shell_layer, shell_service};
 
@@ -17,5 +15,5 @@ shell_layer! {
 
 shell_service! {
     /// Lets requests through whose quotas are not spent. See the [module docs](super).
-    pub struct Metered<S>: KeepBody -> Request<B>;
+    pub struct Metered<S>: KeepBody -> B;
 }

@@ -5,8 +5,8 @@ use std::hash::Hasher as _;
 use portcullis_core::{Evidence, RevocationKey, RevokedKey, Secret, entropy};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-/// Subject, client, grant, token and session, and the eight more that evidence may name.
-const MAX_KEYS: usize = 5 + 8;
+/// Subject, client, grant, token, session and issuer, and the eight more that evidence may name.
+const MAX_KEYS: usize = 6 + 8;
 
 /// Makes the keys of cut-offs: keyed hashes, from which nothing can be read.
 #[derive(Clone)]
@@ -52,6 +52,7 @@ impl Keying {
         if let Some(id) = evidence.session_id() {
             keys.push(self.hash("session", [issuer, id]))?;
         }
+        keys.push(self.hash("issuer", [issuer]))?;
         let mut added = evidence.added_revocation_keys().iter();
         added.try_for_each(|key| keys.push(self.key(key)))?;
         Some(keys)

@@ -89,6 +89,8 @@
 //! | [`grant`](Revocation::grant) | what a subject has granted to one client | time |
 //! | [`client`](Revocation::client) | all that a client holds | time |
 //! | [`session`](Revocation::session) | one session at the issuer (`sid`) | time |
+//! | [`issuer`](Revocation::issuer) | everything that an issuer vouches for | time |
+//! | [`device`](Revocation::device), [`tenant`](Revocation::tenant) | what was issued to one, where the authenticator names it in its evidence | time |
 //! | [`token`](Revocation::token) | one token (`jti`), or certificate (its serial number in hexadecimal) | nothing: it is over |
 //! | [`credential`](Revocation::credential) | one API key | nothing: it is over |
 //!
@@ -109,9 +111,9 @@
 //! - For each *call* that a handler [asks for](crate::authorize) after that, also in an answer
 //!   that has been streaming for an hour.
 //! - For what *runs*, where there is a [`session`](crate::session) layer: what was let in with the
-//!   credential is cut, on the server that is told at once, before `revoke` returns. With a subject,
-//!   a grant, a client or a session at the issuer, its sessions end as well, and what was spawned in
-//!   them; one in which somebody has authenticated later goes on. With one token or key its session
+//!   credential is cut, on the server that is told at once, before `revoke` returns. With anything
+//!   but one token or key, its sessions end as well, and what was spawned in them; one in which
+//!   somebody has authenticated later goes on. With one token or key its session
 //!   goes on: others may have been let in to it with another.
 //! - On other servers that share the stores, for what runs there: at once where they have a
 //!   [bus](crate::signal); otherwise within a second where the store answers at once, and within 15
@@ -131,7 +133,7 @@
 //! # What a store is told
 //!
 //! Keyed hashes and times: neither issuers, subjects nor the ids of tokens. No request writes
-//! into it, so nobody can fill it by sending some. [`MemoryRevocations`] ends with the process;
+//! into it but a [signed notice](crate::notices) of an issuer, so nobody can fill it by sending some. [`MemoryRevocations`] ends with the process;
 //! another one implements [`RevocationStore`], and needs a key that all who use it share
 //! (`with_revocation_key`). While nothing is revoked, a request costs one look at a counter.
 //!
@@ -145,6 +147,7 @@ mod decide;
 mod keys;
 mod memory;
 mod replays;
+mod revoker;
 mod settings;
 mod store;
 mod what;
@@ -157,6 +160,7 @@ pub use portcullis_core::{
 pub(crate) use self::what::Reach;
 pub(crate) use self::{
     decide::{Bar, Revocations},
+    revoker::Revoker,
     settings::RevocationSettings,
 };
 pub use self::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use portcullis_core::{Evidence, EvidenceKind, RevocationKey, StoreError, Timestamp};
+use portcullis_core::{Evidence, EvidenceKind, Notice, RevocationKey, StoreError, Timestamp};
 
 /// What is to be over, up to when, and how long that has to be remembered.
 ///
@@ -66,6 +66,17 @@ impl Revocation {
         Self::new(RevocationKey::Grant(issuer, subject, client))
     }
 
+    /// All that was issued to one device, where the authenticator
+    /// [adds](portcullis_core::Evidence::add_revocation_key) the key of the device to its evidence.
+    pub fn device(issuer: impl Into<Box<str>>, device: impl Into<Box<str>>) -> Self {
+        Self::new(RevocationKey::Device(issuer.into(), device.into()))
+    }
+
+    /// Everything that an issuer vouches for: whoever authenticates there anew is in again.
+    pub fn issuer(issuer: impl Into<Box<str>>) -> Self {
+        Self::new(RevocationKey::Issuer(issuer.into()))
+    }
+
     /// One session at the issuer (`sid`).
     pub fn session(issuer: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
         Self::new(RevocationKey::Session(issuer.into(), id.into()))
@@ -74,6 +85,12 @@ impl Revocation {
     /// All that was issued to a subject.
     pub fn subject(issuer: impl Into<Box<str>>, subject: impl Into<Box<str>>) -> Self {
         Self::new(RevocationKey::Subject(issuer.into(), subject.into()))
+    }
+
+    /// All that was issued to one tenant of an issuer, where the authenticator
+    /// [adds](portcullis_core::Evidence::add_revocation_key) the key of the tenant to its evidence.
+    pub fn tenant(issuer: impl Into<Box<str>>, tenant: impl Into<Box<str>>) -> Self {
+        Self::new(RevocationKey::Tenant(issuer.into(), tenant.into()))
     }
 
     /// One token (`jti`), as records show it. Give [`with_kept_for`](Self::with_kept_for): it need not be
@@ -117,8 +134,9 @@ impl Revocation {
                 Reach::Owner(issuer, subject, Some(client))
             }
             RevocationKey::Subject(issuer, subject) => Reach::Owner(issuer, subject, None),
-            RevocationKey::Client(..) | RevocationKey::Session(..) => Reach::Running,
-            _ => Reach::Requests,
+            RevocationKey::Credential(..) | RevocationKey::Token(..) => Reach::Requests,
+            // Also a kind that is not known here: it is ended rather than not.
+            _ => Reach::Running,
         }
     }
 
@@ -149,6 +167,16 @@ impl Revocation {
             return invalid("`with_kept_for` is zero; give it a lifetime, or leave it out".into());
         }
         Ok(())
+    }
+}
+
+impl From<&Notice> for Revocation {
+    fn from(notice: &Notice) -> Self {
+        Self {
+            key: notice.key().clone(),
+            cut_off: notice.time(),
+            kept_for: notice.kept_for(),
+        }
     }
 }
 
@@ -255,6 +283,9 @@ mod tests {
             (Revocation::subject("i", "s"), Reach::Owner("i", "s", None)),
             (Revocation::session("i", "n"), Reach::Running),
             (Revocation::client("i", "c"), Reach::Running),
+            (Revocation::device("i", "d"), Reach::Running),
+            (Revocation::issuer("i"), Reach::Running),
+            (Revocation::tenant("i", "t"), Reach::Running),
             (Revocation::token("i", "t"), Reach::Requests),
             (Revocation::credential("i", "k"), Reach::Requests),
         ] {

@@ -1,7 +1,5 @@
 //! The layer and its service.
 
-use http::Request;
-
 use super::SessionBuilder;
 use crate::frame::{shell_layer, shell_service};
 
@@ -16,5 +14,5 @@ shell_layer! {
 shell_service! {
     /// Lets callers through whose session lives, or who may open one. See the
     /// [module docs](super).
-    pub struct WithSession<S>: KeepBody -> Request<B>;
+    pub struct WithSession<S>: KeepBody -> B;
 }

@@ -2,22 +2,27 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use portcullis_core::{ConfigError, ConfigErrors, IntoAuthenticator, sabotaged};
+use portcullis_core::{
+    ConfigError, ConfigErrors, IntoAuthenticator, IntoNoticeReceiver, Site, sabotaged,
+};
 
 use super::{
     Gate, GateHandle,
-    installed::{Ground, Installed, Layers},
+    installed::{Deciders, Ground, Installed, Layers},
 };
 use crate::{
     ambient::{Ambient, ambient_setters},
     authn::{AuthnSettings, authn_setters, keep},
     binding::{BindingBuilder, BindingSettings},
     cache::cache_setters,
+    endpoints::{Notices, Outside},
     frame::{Step, Steps},
     goodbye::Goodbye,
+    notices::{NoticeSettings, ReceiveNotices, Receivers},
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
+    revocation::Revoker,
     session::{SessionBuilder, SessionSettings},
     step_up::{StepUpBuilder, StepUpSettings},
     tasks::Tasks,
@@ -40,6 +45,7 @@ impl Stack {
             quota: None,
             step_up: None,
             goodbye: None,
+            notices: NoticeSettings::default(),
             state: PhantomData,
         }
     }
@@ -67,6 +73,7 @@ pub struct StackBuilder<State> {
     quota: Option<QuotaSettings>,
     step_up: Option<StepUpSettings>,
     goodbye: Option<Arc<dyn Goodbye>>,
+    notices: NoticeSettings,
     state: PhantomData<State>,
 }
 
@@ -90,6 +97,7 @@ impl<State> StackBuilder<State> {
             quota: self.quota,
             step_up: self.step_up,
             goodbye: self.goodbye,
+            notices: self.notices,
             state: PhantomData,
         }
     }
@@ -137,6 +145,16 @@ impl<State> StackBuilder<State> {
         self.goodbye = Some(Arc::new(goodbye));
         self
     }
+
+    /// Hears from an issuer what is over: logouts, accounts and devices that are no longer in
+    /// order. See [`notices`](crate::notices).
+    pub fn add_notice_receiver(
+        mut self,
+        receiver: impl IntoNoticeReceiver + Send + 'static,
+    ) -> Self {
+        self.notices.add(receiver);
+        self
+    }
 }
 
 impl StackBuilder<Complete> {
@@ -150,6 +168,7 @@ impl StackBuilder<Complete> {
         let (layers, ground) = self.assemble(None, &tasks)?;
         tracing::info!(target: "portcullis", layers = ?layers.steps, "the gate is built");
         let installed = Arc::new(Installed::new(layers));
+        installed.deciders().receivers.attend();
         let handle = GateHandle::new(Arc::clone(&installed), ground, tasks);
         Ok((Gate::new(installed), handle))
     }
@@ -176,6 +195,11 @@ impl StackBuilder<Complete> {
             let max_unconfirmed = max_unconfirmed.and_then(SessionSettings::max_unconfirmed);
             settings.keep_answers(signals.as_ref(), tasks, max_unconfirmed, &mut errors);
         }
+        let mut site = Site::new(Arc::clone(&ambient.clock));
+        if let Some(resource) = resource {
+            site = site.with_resource(Arc::clone(resource.identifier()));
+        }
+        let receivers = keep(self.notices.assemble(&site), &mut errors);
         let authn = settings.assemble(&ambient, resource, |settings| match onto {
             Some(ground) if !sabotaged!("gate.replaced_stores") => {
                 Ok(Arc::clone(&ground.revocations))
@@ -252,6 +276,7 @@ impl StackBuilder<Complete> {
             Some(quota),
             Some(step_up),
             Some(shared),
+            Some(receivers),
             true,
         ) = (
             authn,
@@ -260,21 +285,36 @@ impl StackBuilder<Complete> {
             quota,
             step_up,
             shared,
+            receivers,
             errors.is_empty(),
         )
         else {
             return Err(errors);
         };
 
+        let sessions = session.as_ref().map(|(session, _)| session.sessions());
+        let revocations = Arc::clone(&authn.revocations);
+        let revoker = Revoker::new(revocations, sessions.clone(), tasks.clone());
+        let receivers = Receivers::new(
+            receivers,
+            revoker.clone(),
+            Arc::clone(&shared),
+            tasks.clone(),
+        );
+        let receivers = Arc::new(receivers);
+        let perimeter: Arc<dyn Step> = Arc::new(perimeter);
         let mut steps: Vec<Arc<dyn Step>> = Vec::new();
         // Public by definition, and asked for across origins: ahead of the checks of Host and
         // Origin.
         if let Some(metadata) = &authn.metadata {
             steps.push(Arc::new(AnswerMetadata(metadata.clone())));
         }
-        steps.push(Arc::new(perimeter));
+        steps.push(Arc::clone(&perimeter));
+        // Signed by an issuer, so that nobody has to authenticate.
+        if let Some(receive) = ReceiveNotices::new(&receivers) {
+            steps.push(Arc::new(receive));
+        }
         steps.push(Arc::new(authn.step));
-        let sessions = session.as_ref().map(|(session, _)| session.sessions());
         let policy = session.as_ref().and_then(|(_, policy)| *policy);
         if let Some((session, _)) = session {
             steps.push(Arc::new(session));
@@ -290,9 +330,18 @@ impl StackBuilder<Complete> {
         }
         debug_assert!(steps.iter().filter_map(|step| step.slot()).is_sorted());
 
+        let notices = ReceiveNotices::new(&receivers).map(|receive| {
+            let receive = Arc::new(receive.at_root(shared.base_path.clone()));
+            let steps: Vec<Arc<dyn Step>> = vec![perimeter, Arc::clone(&receive) as _];
+            Notices {
+                steps: Arc::new(Steps::new(steps, Arc::clone(&shared)).innermost()),
+                receive,
+            }
+        });
         let ground = Ground {
             shared: Arc::clone(&shared),
             revocations: authn.revocations,
+            revoker,
             sessions,
             time,
             resource: resource.map(|resource| Arc::clone(resource.identifier())),
@@ -300,8 +349,14 @@ impl StackBuilder<Complete> {
         let steps = Steps::new(steps, shared).innermost().with_goodbye(goodbye);
         let layers = Layers {
             steps: Arc::new(steps),
-            authenticators: authn.authenticators.into(),
-            metadata: authn.metadata,
+            deciders: Deciders {
+                authenticators: authn.authenticators.into(),
+                receivers,
+            },
+            outside: Outside {
+                metadata: authn.metadata,
+                notices,
+            },
             policy,
         };
         Ok((layers, ground))

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use http::Request;
 use tower_layer::Layer;
 
 use super::installed::Installed;
@@ -19,7 +18,8 @@ use crate::{
 /// and returns something that no route can be added to. In a handler that is not guarded, our
 /// extractors answer 500 and log which layer is missing.
 ///
-/// The inner service is given a [`RequestBody`]. A service that insists on another body type
+/// The body of a request is a `http_body::Body`, of which nothing else is asked: the gate reads
+/// [notices](crate::notices) by itself. The inner service is given a [`RequestBody`]. A service that insists on another body type
 /// takes `.map_request(|request| request.map(Body::new))` of `tower::ServiceBuilder` in
 /// between.
 #[derive(Clone)]
@@ -32,18 +32,17 @@ pub struct Gate {
 
 impl Gate {
     pub(super) fn new(installed: Arc<Installed>) -> Self {
-        let metadata = installed.outside().load();
-        let metadata_url = Option::as_ref(&metadata).map(|metadata| metadata.url().into());
-        drop(metadata);
+        let metadata_url = installed.outside().load().metadata_url();
         Self {
             installed,
             metadata_url,
         }
     }
 
-    /// What has to be reachable without a credential: the resource metadata.
+    /// What has to be reachable without a credential: the resource metadata, and the paths at
+    /// which [notices](crate::notices) of issuers are received.
     ///
-    /// A gate at the root of the server answers for it by itself. One that is nested does not
+    /// A gate at the root of the server answers for them by itself. One that is nested does not
     /// see those requests: mount this service at the root, outside the gate.
     pub fn endpoints(&self) -> Endpoints {
         Endpoints::new(Arc::clone(self.installed.outside()))
@@ -84,5 +83,5 @@ impl<S> Layer<S> for Gate {
 
 shell_service! {
     /// A service behind a [`Gate`].
-    pub struct Gated<S>: WrapBody -> Request<RequestBody<B>>;
+    pub struct Gated<S>: WrapOrReadBody -> RequestBody<B>;
 }

@@ -5,14 +5,13 @@ use std::{fmt, sync::Arc};
 use portcullis_core::{NotReady, StoreError};
 use tokio::sync::Mutex;
 
-use super::installed::{Ground, Installed};
+use super::installed::{Deciders, Ground, Installed};
 
 #[cfg(feature = "metrics")]
 use crate::audit::Published;
 use crate::{
     audit::Stats,
-    authn::AnyAuthenticator,
-    revocation::{Reach, Revocation, RevokeError},
+    revocation::{Revocation, RevokeError},
     tasks::Tasks,
 };
 
@@ -44,7 +43,7 @@ impl GateHandle {
 
     /// Revokes credentials: whoever comes with one is refused, from the next request on, and
     /// permitted nothing more in those that run. What runs with one in sessions here ends at once,
-    /// and with a subject, a grant, a client or a session at the issuer the session itself. See
+    /// and with anything but one token or key the session itself. See
     /// [`revocation`](crate::revocation) for when it is known on other servers.
     ///
     /// It is done to the end, also when whoever waits for it goes away.
@@ -54,38 +53,7 @@ impl GateHandle {
     /// The revocation would have no effect, or a store cannot say whether it has it: that of
     /// the revocations, or that of the sessions. Try again; what was done already does no harm.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevokeError> {
-        let this = self.clone();
-        let revoke = async move {
-            let now = this.ground.revocations.now();
-            let revoked = this.ground.revocations.revoke(&revocation, now).await;
-            if let Err(RevokeError::Invalid(_)) = revoked {
-                return revoked;
-            }
-            // At once: what comes now may take a while. And once more when it is done.
-            this.ground.revocations.tell_others(&revocation).await;
-            let Some(sessions) = &this.ground.sessions else {
-                return revoked;
-            };
-            // Also where the store of revocations is down: what can be ended is ended.
-            let cut_off = revocation.cut_off(now);
-            let reaches = |evidence: &_| {
-                this.ground
-                    .revocations
-                    .reaches(evidence, &revocation, cut_off)
-            };
-            let ended = match revocation.sessions() {
-                Reach::Owner(issuer, subject, client) => {
-                    sessions.revoke(issuer, subject, client, cut_off).await
-                }
-                Reach::Running => sessions.revoke_running(reaches, cut_off).await,
-                Reach::Requests => Ok(()),
-            };
-            // After it: what is let in until then is in as well.
-            sessions.cut(reaches);
-            this.ground.revocations.tell_others(&revocation).await;
-            revoked.and(ended.map_err(RevokeError::Store))
-        };
-        self.tasks.to_the_end(revoke).await
+        self.ground.revoker.revoke(revocation).await
     }
 
     /// Ends all sessions of a principal, and what runs in them on this server at once. Says
@@ -98,38 +66,33 @@ impl GateHandle {
     ///
     /// The store cannot say whether it did.
     pub async fn end_sessions(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
-        match &self.ground.sessions {
-            Some(sessions) => sessions.end(issuer, subject).await,
-            None => Ok(0),
-        }
+        self.ground.revoker.end_sessions(issuer, subject).await
     }
 
-    /// Completes when every authenticator can decide: key sets are loaded, backends answer.
+    /// Completes when every authenticator and every receiver of [notices](crate::notices) can
+    /// decide: key sets are loaded, backends answer.
     ///
     /// Requests do not wait for this. A server that must not start without its keys awaits
     /// it before it listens.
     ///
     /// # Errors
     ///
-    /// The first authenticator that cannot decide, and why; or the gate is shut down.
+    /// The first that cannot decide, and why; or the gate is shut down.
     pub async fn ready(&self) -> Result<(), NotReady> {
-        self.ready_with(&self.installed.authenticators()).await
+        self.ready_with(&self.installed.deciders()).await
     }
 
-    pub(super) async fn ready_with(
-        &self,
-        authenticators: &[Arc<dyn AnyAuthenticator>],
-    ) -> Result<(), NotReady> {
+    pub(super) async fn ready_with(&self, deciders: &Deciders) -> Result<(), NotReady> {
         let shut_down = || NotReady::new("gate", "it is shut down");
         let doors = &self.ground.shared.doors;
-        for authenticator in authenticators {
+        for authenticator in deciders.authenticators.iter() {
             if !doors.are_open() {
                 return Err(shut_down());
             }
             Arc::clone(authenticator).ready().await?;
         }
         match doors.are_open() {
-            true => Ok(()),
+            true => deciders.receivers.ready().await,
             false => Err(shut_down()),
         }
     }

@@ -6,10 +6,11 @@ use arc_swap::ArcSwap;
 
 use crate::{
     authn::AnyAuthenticator,
+    endpoints::Outside,
     exchange::Shared,
     frame::{CurrentSteps, Steps},
-    resource::Metadata,
-    revocation::Revocations,
+    notices::Receivers,
+    revocation::{Revocations, Revoker},
     session::{AllSessions, Policy},
     time::Time,
 };
@@ -18,6 +19,7 @@ use crate::{
 pub(super) struct Ground {
     pub(super) shared: Arc<Shared>,
     pub(super) revocations: Arc<Revocations>,
+    pub(super) revoker: Revoker,
     pub(super) sessions: Option<AllSessions>,
     pub(super) time: Time,
     pub(super) resource: Option<Arc<str>>,
@@ -26,32 +28,39 @@ pub(super) struct Ground {
 /// What comes of the settings.
 pub(super) struct Layers {
     pub(super) steps: Arc<Steps>,
-    pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
-    pub(super) metadata: Option<Metadata>,
+    pub(super) deciders: Deciders,
+    pub(super) outside: Outside,
     /// The rules of the sessions, where those are there already.
     pub(super) policy: Option<Policy>,
+}
+
+/// Who is asked, and what is heard.
+#[derive(Clone)]
+pub(super) struct Deciders {
+    pub(super) authenticators: Arc<[Arc<dyn AnyAuthenticator>]>,
+    pub(super) receivers: Arc<Receivers>,
 }
 
 /// The layers that count now.
 pub(super) struct Installed {
     steps: CurrentSteps,
-    outside: Arc<ArcSwap<Option<Metadata>>>,
-    authenticators: Mutex<Authenticators>,
+    outside: Arc<ArcSwap<Outside>>,
+    deciders: Mutex<State>,
 }
 
 /// Who decides now, and who did and has not ended.
-struct Authenticators {
-    now: Arc<[Arc<dyn AnyAuthenticator>]>,
-    before: Vec<Arc<dyn AnyAuthenticator>>,
+struct State {
+    now: Deciders,
+    before: Vec<Deciders>,
 }
 
 impl Installed {
     pub(super) fn new(layers: Layers) -> Self {
         Self {
             steps: CurrentSteps::new(layers.steps),
-            outside: Arc::new(ArcSwap::from_pointee(layers.metadata)),
-            authenticators: Mutex::new(Authenticators {
-                now: layers.authenticators,
+            outside: Arc::new(ArcSwap::from_pointee(layers.outside)),
+            deciders: Mutex::new(State {
+                now: layers.deciders,
                 before: Vec::new(),
             }),
         }
@@ -62,46 +71,43 @@ impl Installed {
     }
 
     /// What is answered without a credential.
-    pub(super) fn outside(&self) -> &Arc<ArcSwap<Option<Metadata>>> {
+    pub(super) fn outside(&self) -> &Arc<ArcSwap<Outside>> {
         &self.outside
     }
 
     /// Who decides now.
-    pub(super) fn authenticators(&self) -> Arc<[Arc<dyn AnyAuthenticator>]> {
-        Arc::clone(&self.lock().now)
+    pub(super) fn deciders(&self) -> Deciders {
+        self.lock().now.clone()
     }
 
     /// Has other layers decide from now on. Says who did before.
-    pub(super) fn replace(&self, layers: Layers) -> Arc<[Arc<dyn AnyAuthenticator>]> {
-        let mut authenticators = self.lock();
+    pub(super) fn replace(&self, layers: Layers) -> Deciders {
+        let mut state = self.lock();
         self.steps.replace(layers.steps);
-        self.outside.store(Arc::new(layers.metadata));
-        let before = std::mem::replace(&mut authenticators.now, layers.authenticators);
-        authenticators.before.extend(before.iter().cloned());
+        self.outside.store(Arc::new(layers.outside));
+        let before = std::mem::replace(&mut state.now, layers.deciders);
+        state.before.push(before.clone());
         before
     }
 
-    /// Those of these who have not been told to end.
-    pub(super) fn take_before(
-        &self,
-        among: &[Arc<dyn AnyAuthenticator>],
-    ) -> Vec<Arc<dyn AnyAuthenticator>> {
-        let is_meant =
-            |one: &mut Arc<dyn AnyAuthenticator>| among.iter().any(|other| Arc::ptr_eq(one, other));
-        self.lock().before.extract_if(.., is_meant).collect()
+    /// Whether these have not been told to end. It is for whoever asks to tell them.
+    pub(super) fn take(&self, one: &Deciders) -> bool {
+        let mut state = self.lock();
+        let before = state.before.len();
+        let is_other = |other: &Deciders| !Arc::ptr_eq(&other.receivers, &one.receivers);
+        state.before.retain(is_other);
+        state.before.len() < before
     }
 
     /// All who have not been told to end.
-    pub(super) fn all_authenticators(&self) -> Vec<Arc<dyn AnyAuthenticator>> {
-        let authenticators = self.lock();
-        let before = authenticators.before.iter();
-        before.chain(authenticators.now.iter()).cloned().collect()
+    pub(super) fn all(&self) -> Vec<Deciders> {
+        let state = self.lock();
+        let before = state.before.iter();
+        before.chain([&state.now]).cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Authenticators> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Whole between any two statements.
-        self.authenticators
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.deciders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,8 +4,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use portcullis_core::{ConfigErrors, NotReady};
 
-use super::{Complete, GateHandle, StackBuilder, shutdown::within};
-use crate::authn::AnyAuthenticator;
+use super::{Complete, GateHandle, StackBuilder, installed::Deciders};
 
 /// For how long authenticators whose place others have taken may still be asked: by requests that
 /// came before.
@@ -20,7 +19,7 @@ impl GateHandle {
     ///
     /// | stays | comes from the new stack |
     /// |---|---|
-    /// | the clock, the sink of the records, the base path, the resource | authenticators, anonymous routes, who checks proofs, details of the resource |
+    /// | the clock, the sink of the records, the base path, the resource | authenticators, receivers of [notices](crate::notices), anonymous routes, who checks proofs, details of the resource |
     /// | sessions with their store, key and limits in force; what runs in them, and that it can be ended | the rules of sessions: for who comes, and for what runs. How long a session may be inactive and when it ends at the latest was settled when it was opened |
     /// | what was revoked, and the bus | everything about `perimeter`, `binding`, `quota` and `step_up`; budgets that are counted in memory begin anew |
     /// | counters, and the doors: [`shutdown`](Self::shutdown) waits for all | |
@@ -60,19 +59,20 @@ impl GateHandle {
         // One at a time: the last that was asked for is the one that counts.
         let _turn = self.turns.lock().await;
         let (layers, _) = stack.assemble(Some(&self.ground), &self.tasks)?;
-        self.ready_with(&layers.authenticators).await?;
+        self.ready_with(&layers.deciders).await?;
         tracing::info!(target: "portcullis", layers = ?layers.steps, "the gate goes by other settings");
         // First the rules: they are stricter than no rules for a session that is opened meanwhile.
         if let (Some(sessions), Some(policy)) = (&self.ground.sessions, layers.policy) {
             sessions.replace_policy(policy);
         }
         let before = self.installed.replace(layers);
+        before.receivers.stop();
         self.retire(before);
         Ok(())
     }
 
-    /// Ends authenticators whose place others have taken, once nobody asks them any more.
-    fn retire(&self, before: Arc<[Arc<dyn AnyAuthenticator>]>) {
+    /// Ends those whose place others have taken, once nobody asks them any more.
+    fn retire(&self, before: Deciders) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
@@ -84,8 +84,8 @@ impl GateHandle {
             if let Some(late) = clock.instant().checked_add(LINGER) {
                 clock.sleep_until(late).await;
             }
-            for authenticator in installed.take_before(&before) {
-                within(&*clock, LINGER, authenticator.shutdown()).await;
+            if installed.take(&before) {
+                before.shut_down(&*clock, LINGER).await;
             }
         });
     }

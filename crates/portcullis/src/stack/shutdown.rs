@@ -1,10 +1,10 @@
 //! The end of a gate, in order.
 
-use std::{future::Future, pin::pin, task::Poll, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use portcullis_core::{Clock, SinkError};
 
-use super::GateHandle;
+use super::{GateHandle, installed::Deciders};
 
 /// How long it may take until what was told to end has ended: requests, tasks, and the sink.
 const LINGER: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ impl GateHandle {
     ///    durable what it has taken.
     ///
     /// However long a client, a store or a disk does not move, steps 3 and 4 take eight seconds at
-    /// most, and one more for each authenticator. Dropped on the way, the gate stays shut; call it
+    /// most, and one more for each authenticator and receiver of notices. Dropped on the way, the gate stays shut; call it
     /// again to go on. A second call at the same time waits for the same.
     ///
     /// What is still [left](Shutdown::left) has the record of its end by then, unless its client
@@ -84,17 +84,16 @@ impl GateHandle {
         within(clock, grace, doors.emptied()).await;
         let ended = doors.running();
         doors.close();
-        if let Some(sessions) = &self.ground.sessions {
-            sessions.stop();
-        }
+        let deciders = self.installed.all();
+        self.ground.revoker.stop_sessions();
+        deciders.iter().for_each(|it| it.receivers.stop());
         within(clock, LINGER, doors.emptied()).await;
         doors.record_those_left();
 
         within(clock, LINGER, self.tasks.ended()).await;
         self.tasks.drop_all();
-        for authenticator in self.installed.all_authenticators() {
-            let shutdown = authenticator.shutdown();
-            within(clock, LINGER, shutdown).await;
+        for deciders in &deciders {
+            deciders.shut_down(clock, LINGER).await;
         }
         // What has been dropped ends as soon as its task is polled.
         within(clock, LINGER, self.tasks.ended()).await;
@@ -123,8 +122,20 @@ impl GateHandle {
     }
 }
 
+impl Deciders {
+    /// Tells each of them to end, and waits for it for so long at most.
+    pub(super) async fn shut_down(&self, clock: &dyn Clock, linger: Duration) {
+        for authenticator in self.authenticators.iter() {
+            within(clock, linger, Arc::clone(authenticator).shutdown()).await;
+        }
+        for receiver in self.receivers.iter() {
+            within(clock, linger, Arc::clone(receiver).shutdown()).await;
+        }
+    }
+}
+
 /// What a future gives, if it does in time.
-pub(super) async fn within<T>(
+async fn within<T>(
     clock: &dyn Clock,
     most: Duration,
     future: impl Future<Output = T>,

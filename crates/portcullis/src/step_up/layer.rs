@@ -1,7 +1,5 @@
 //! The layer and its service.
 
-use http::Request;
-
 use super::StepUpBuilder;
 use crate::frame::{shell_layer, shell_service};
 
@@ -15,5 +13,5 @@ shell_layer! {
 
 shell_service! {
     /// Lets requests through that meet what is required of them. See the [module docs](super).
-    pub struct StepUp<S>: KeepBody -> Request<B>;
+    pub struct StepUp<S>: KeepBody -> B;
 }

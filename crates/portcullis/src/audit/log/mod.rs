@@ -163,7 +163,7 @@
 //! | `kind` | what it says |
 //! |---|---|
 //! | `head` | a file begins: `schema` (`portcullis.audit/1`), `chain` (drawn when the chain began), `previous` (hash of the last line of the file before), `cause` (`start`, `rotation`, `new_chain`), `mode` |
-//! | `decision`, `call`, `end`, `session_start`, `session_end`, `drift` | a [record](crate::audit::RecordKind) |
+//! | `decision`, `call`, `end`, `session_start`, `session_end`, `drift`, `notice` | a [record](crate::audit::RecordKind) |
 //! | `summary` | refusals of strangers in one minute: `count` of all of them up to then, `unwritten` of those that have no line and are in no summary before, the `first` and the `last` of those, and the `network` |
 //! | `gap` | `lost` records, by their number, and the `cause` (`disk`, `queue_full`) |
 //! | `torn` | `bytes` that were cut off, in which `file`, at which `offset` |
