@@ -14,7 +14,7 @@ use portcullis::{
         Algorithm, ClientCredentials, HttpClient, HttpError, HttpRequest, Introspection, Issuer,
         Jwt,
     },
-    session::{SessionData, SessionLayer},
+    session::{SessionData, SessionLayer, StoredData},
 };
 use portcullis_testing::{
     audit::RecordingAudit, counterpart::Counterpart, identity_provider::IdentityProvider,
@@ -199,7 +199,10 @@ fn layers(canaries: &mut Canaries) {
     // As long as such a key has to be.
     let key = |canaries: &mut Canaries, place: &str| Secret::from(&canaries.plant(place)[..16]);
     let of_sessions = key(canaries, "the key of sessions");
-    let session = SessionLayer::builder().with_key(of_sessions);
+    let session = SessionLayer::builder()
+        .with_key(of_sessions)
+        .with_sealing_key(secret(canaries, "the key that seals sessions"))
+        .add_old_sealing_key(secret(canaries, "the key that sealed sessions"));
     show(canaries, &session);
     let revocations = key(canaries, "the key of revocations");
     let pepper = secret(canaries, "the key of a ring behind a gate");
@@ -227,6 +230,8 @@ fn layers(canaries: &mut Canaries) {
         canaries.plant("what is kept in a session").into_bytes(),
     );
     show(canaries, &data);
+    show(canaries, &StoredData::Plain(data.clone()));
+    show(canaries, &StoredData::Sealed(data.to_bytes().into()));
     let folder = TestFolder::new();
     let builder = AuditLog::builder(folder.path());
     show(canaries, &builder);

@@ -7,6 +7,7 @@ pub mod echo;
 pub mod fixtures;
 pub mod folder;
 pub mod forger;
+pub mod kept_bytes;
 pub mod logs;
 pub mod node;
 pub mod oidc_provider;

@@ -1,9 +1,12 @@
 //! What an authenticator found out.
 
+mod bytes;
 mod revocation_key;
 mod validity;
 
-pub use self::{revocation_key::RevocationKey, validity::InvalidEvidence};
+pub use self::{
+    bytes::InvalidEvidenceBytes, revocation_key::RevocationKey, validity::InvalidEvidence,
+};
 use crate::{Scopes, Timestamp};
 
 /// What an authenticator found out about the caller: plain data, constructible by anybody.

@@ -89,7 +89,10 @@ pub use authenticator::{Authenticator, IntoAuthenticator, NotReady, Site};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
-pub use evidence::{Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey};
+pub use evidence::{
+    Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, InvalidEvidenceBytes,
+    RevocationKey,
+};
 pub use peer_certificate::PeerCertificate;
 pub use possession::{
     IntoProofVerifier, ProofDescription, ProofRejection, ProofRejectionKind, ProofVerdict,
@@ -104,7 +107,7 @@ pub use secret::Secret;
 pub use session::{
     BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,
     Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
-    Sessions, StoreError,
+    Sessions, StoreError, StoredData,
 };
 pub use signal::{Heard, Signal, SignalBus, SignalListener, SignalListeners};
 pub use timestamp::Timestamp;

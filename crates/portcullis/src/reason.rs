@@ -118,6 +118,8 @@ reasons! {
     SESSION_ABSOLUTE = "session_absolute";
     /// The credential of a request that was running ended.
     SESSION_CREDENTIAL_EXPIRED = "session_credential_expired";
+    /// What is kept in the session was changed, moved, or sealed with a key that is not known.
+    SESSION_DATA_UNREADABLE = "session_data_unreadable";
     /// A handler ended the session.
     SESSION_ENDED = "session_ended";
     /// The store has forgotten sessions that are over, and this may have been one.

@@ -24,6 +24,7 @@ mod quotas;
 mod records;
 mod retrieval;
 mod revocations;
+mod sealed;
 mod sessions;
 mod shutdown;
 mod sizes;
@@ -59,6 +60,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     key_registry::play(harness).await;
     quotas::play(harness).await;
     sessions::play(harness).await;
+    sealed::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
     elsewhere::play(harness).await;

@@ -46,7 +46,6 @@ pub(crate) async fn play(harness: &mut Harness) {
         ("S10", "nothing is rotated before a client holds an id"),
         ("S14", "no client holds an id yet"),
         ("S15", "there are no endpoints for logout and step-up yet"),
-        ("S16", "no store keeps sessions outside of the process yet"),
         ("X03", "see S13"),
         ("X04", "audit with back-pressure comes with the audit log"),
         ("X05", "there is no anomaly detection yet"),

@@ -51,6 +51,7 @@
 //! | `sender_constraint_missing` | 401 403 | `authn`, `step_up` |
 //! | `session_absolute` | 401 | `session`, `authorize` |
 //! | `session_credential_expired` | 401 | the gate, of a handler that has not answered |
+//! | `session_data_unreadable` | 503 | `session`, when the handler has asked for what is kept |
 //! | `session_ended` | 401 | `session`, `authorize` |
 //! | `session_forgotten` | 401 | `session` |
 //! | `session_idle` | 401 | `session`, `authorize` |

@@ -24,6 +24,8 @@ use crate::{
     time::Time,
 };
 
+/// The shortest key of `with_sealing_key`.
+const MIN_SEALING_KEY: usize = 32;
 /// The shortest bound of `with_max_unconfirmed`.
 const MIN_UNCONFIRMED: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,8 @@ pub(crate) struct SessionSettings {
     policy: Policy,
     store: Option<Arc<dyn AnySessionStore>>,
     key: Option<Secret>,
+    sealing_key: Option<Secret>,
+    old_sealing_keys: Vec<Secret>,
     passive: Vec<Box<str>>,
     signals: Option<Arc<dyn AnySignalBus>>,
 }
@@ -115,12 +119,31 @@ impl SessionBuilder {
         self
     }
 
-    /// The key of the hashes by which sessions are found: 16 random bytes, kept where the
+    /// The key of the hashes by which sessions are found, and of what is sealed in them: 16 random bytes, kept where the
     /// server's other secrets are; of another length it is an error when the layer is built.
     /// Without it one is drawn then, and what a store keeps is of use to that layer alone, so
     /// one that is not [volatile](SessionStore::is_volatile) is an error without a key.
     pub fn with_key(mut self, key: Secret) -> Self {
         self.settings.key = Some(key);
+        self
+    }
+
+    /// The key that seals what handlers keep in sessions, before a store sees it: at least 32 random
+    /// bytes, kept where the server's other secrets are, and the same for all who share the store.
+    ///
+    /// By default it is derived from [`with_key`](Self::with_key) (HKDF, RFC 5869), which is enough
+    /// as long as nobody has to be rid of it. What that one has sealed stays readable.
+    pub fn with_sealing_key(mut self, key: Secret) -> Self {
+        self.settings.sealing_key = Some(key);
+        self
+    }
+
+    /// A key that sealed once, so that what it has sealed stays readable: the one before it, when
+    /// [`with_sealing_key`](Self::with_sealing_key) gets another. Take it out when the longest
+    /// session ([`with_absolute`](Self::with_absolute)) that was open then is over. All servers that
+    /// share the store have to know a new key before the first of them seals with it.
+    pub fn add_old_sealing_key(mut self, key: Secret) -> Self {
+        self.settings.old_sealing_keys.push(key);
         self
     }
 
@@ -232,9 +255,20 @@ impl SessionSettings {
                            and keep them where the server's other secrets are";
             errors.push(ConfigError::new("with_key", problem));
         }
+        for (setting, keys) in [
+            ("with_sealing_key", self.sealing_key.as_slice()),
+            ("add_old_sealing_key", &self.old_sealing_keys),
+        ] {
+            if keys.iter().any(|key| key.expose().len() < MIN_SEALING_KEY) {
+                let problem = "is shorter than 32 bytes; draw 32 random bytes once, and keep them \
+                               where the server's other secrets are";
+                errors.push(ConfigError::new(setting, problem));
+            }
+        }
         let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
             return Err(errors);
         };
+        let sealing = keying.sealing(self.sealing_key.as_ref(), &self.old_sealing_keys);
         let store = self.store.unwrap_or_else(|| {
             tracing::info!(
                 target: "portcullis",
@@ -248,6 +282,7 @@ impl SessionSettings {
                 store,
                 time,
                 keying,
+                sealing,
                 policy: self.policy,
                 registry: Registry::default(),
                 touching: Touching::default(),

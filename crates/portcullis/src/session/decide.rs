@@ -92,7 +92,10 @@ impl Step for KeepSession {
         // What an inner layer refused is no activity, and opens nothing.
         let session = exchange.session().filter(|_| !exchange.is_refused())?;
         session.touch(exchange);
-        None
+        // Whatever the handler has made of it: what is kept is neither lost nor empty.
+        let refusal = session.is_unreadable().then(unreadable)?;
+        exchange.record_refusal(&refusal);
+        Some(refusal)
     }
 
     fn cutter(self: Arc<Self>) -> Option<Arc<dyn Cutter>> {
@@ -365,6 +368,12 @@ fn unavailable(exchange: &Exchange, failure: &Failure) -> Refusal {
         .with_retry_after(RETRY),
         Failure::Store(error) => store_unavailable(LAYER, exchange, error),
     }
+}
+
+/// The answer where what the store has is not what was put there.
+fn unreadable() -> Refusal {
+    let code = reason::SESSION_DATA_UNREADABLE;
+    Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, code).with_retry_after(RETRY)
 }
 
 /// The answer where the store cannot say.

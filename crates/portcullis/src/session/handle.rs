@@ -22,6 +22,7 @@ pub use self::ended::{Ended, Run};
 use super::{
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
+    payload::Payload,
     registry::Registry,
     running::{Live, Running},
     shared::Shared,
@@ -63,6 +64,8 @@ struct Inner {
     came_at: Timestamp,
     /// Whether the handler has ended it.
     is_ended: AtomicBool,
+    /// Whether what is kept in it could not be opened for the handler.
+    is_unreadable: AtomicBool,
     /// For the record of its start, where its own handler ends it.
     exchange: WeakExchange,
 }
@@ -124,6 +127,7 @@ impl Session {
             live: OnceLock::new(),
             came_at: shared.time.steady(),
             is_ended: AtomicBool::new(false),
+            is_unreadable: AtomicBool::new(false),
             exchange: exchange.downgrade(),
         }))
     }
@@ -213,11 +217,17 @@ impl Session {
         self.0.is_ended.load(Ordering::Acquire)
     }
 
+    /// Whether what is kept in it could not be opened for the handler of this request.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.0.is_unreadable.load(Ordering::Acquire)
+    }
+
     /// What is kept in the session.
     ///
     /// # Errors
     ///
-    /// The store cannot say, or the session is over.
+    /// The store cannot say, the session is over, or what the store has is not what was put there.
+    /// Of the last, the answer to the request is 503, whatever the handler says.
     pub async fn get<T: SessionValue>(&self) -> Result<Option<T>, StoreError> {
         let Inner {
             shared, keys, id, ..
@@ -226,16 +236,17 @@ impl Session {
         let now = shared.time.now();
         let record = sessions.get(keys.session).filter(|record| record.id == *id);
         let record = record.filter(|record| record.over(now).is_none());
-        let data = record.ok_or_else(over)?.data.as_ref();
-        Ok(data.and_then(|data| T::from_bytes(data.get(T::NAME)?)))
+        let record = record.ok_or_else(over)?;
+        let payload = self.open(record)?;
+        Ok(payload.data.get(T::NAME).and_then(T::from_bytes))
     }
 
     /// Keeps a value in the session, in place of the one that is there.
     ///
     /// # Errors
     ///
-    /// The store cannot say whether it did, the session is over, or it would keep more than
-    /// 16 KiB.
+    /// The store cannot say whether it did, the session is over, it would keep more than 16 KiB, or
+    /// what is there already cannot be opened: as for [`get`](Self::get).
     pub async fn put<T: SessionValue>(&self, value: &T) -> Result<(), StoreError> {
         let bytes = value.to_bytes();
         self.change_data(|data| data.insert(T::NAME, &*bytes)).await
@@ -245,7 +256,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The store cannot say whether it did, or the session is over.
+    /// The store cannot say whether it did, the session is over, or what is there cannot be opened:
+    /// as for [`get`](Self::get).
     pub async fn remove<T: SessionValue>(&self) -> Result<(), StoreError> {
         self.change_data(|data| {
             data.remove(T::NAME);
@@ -260,20 +272,27 @@ impl Session {
         let Inner {
             shared, keys, id, ..
         } = &*self.0;
-        let mut is_too_much = false;
-        let changed = shared.change(keys.owner, keys.session, *id, |record| {
-            let mut data = record.data.as_deref().cloned().unwrap_or_default();
-            change(&mut data);
-            is_too_much = data.size() > MAX_DATA;
-            if !is_too_much {
-                record.data = (!data.is_empty()).then(|| Arc::new(data));
+        let changed = shared.try_change(keys.owner, keys.session, *id, |record| {
+            let mut payload = self.open(record)?;
+            change(&mut payload.data);
+            if payload.data.size() > MAX_DATA {
+                return Err(StoreError::new("a session keeps at most 16 KiB"));
             }
+            shared.seal(keys.owner, record, &payload)
         });
-        match (changed.await?, is_too_much) {
-            (true, false) => Ok(()),
-            (true, true) => Err(StoreError::new("a session keeps at most 16 KiB")),
-            (false, _) => Err(over()),
-        }
+        if changed.await? { Ok(()) } else { Err(over()) }
+    }
+
+    /// Opens what is kept. What does not open is told to whoever runs the server.
+    fn open(&self, record: &SessionRecord) -> Result<Payload, StoreError> {
+        let Inner {
+            shared, keys, id, ..
+        } = &*self.0;
+        shared.open(keys.owner, record).map_err(|why| {
+            self.0.is_unreadable.store(true, Ordering::Release);
+            tracing::error!(target: "portcullis", session = %id, "{why}");
+            why.into()
+        })
     }
 
     /// Notes that the request was let in and answered.

@@ -5,6 +5,8 @@ use std::{hash::Hasher as _, num::NonZeroU64};
 use portcullis_core::{Evidence, EvidenceKind, FamilyKey, OwnerKey, Secret, SessionKey, entropy};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
+use super::sealing::Sealing;
+
 /// Makes the keys of callers: keyed hashes of what an authenticator vouches for, and of
 /// nothing that a caller can choose. No bytes of a token take part, so a token that is
 /// refreshed keeps its session.
@@ -27,6 +29,11 @@ impl Keying {
     /// With a key that outlasts the process. `None` if it is not 16 bytes.
     pub(super) fn with_key(key: &Secret) -> Option<Self> {
         key.expose().try_into().ok().map(Self)
+    }
+
+    /// What seals, with keys that are derived from this one and from others.
+    pub(super) fn sealing(&self, own: Option<&Secret>, old: &[Secret]) -> Sealing {
+        Sealing::new(&self.0, own, old)
     }
 
     /// Whose sessions those of a principal are.

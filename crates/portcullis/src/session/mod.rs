@@ -105,6 +105,16 @@
 //! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
+//! | what is kept in the session does not open, and the handler asks for it | 503 | none, `Retry-After` |
+//!
+//! # What a handler keeps in it
+//!
+//! [`Session::put`] and [`Session::get`] keep a value for as long as the session lasts. It is sealed
+//! before a store sees it: encrypted and authenticated (XChaCha20-Poly1305) with a key that is derived
+//! from [`with_key`](SessionBuilder::with_key), which no store has, and bound to this session of this
+//! owner. So what a store holds says neither who is in nor what is kept, and a value that somebody
+//! writes, changes, cuts short or moves to another session is an error and never taken for nothing.
+//! [`with_sealing_key`](SessionBuilder::with_sealing_key) is for who has to change the key.
 //!
 //! # What it costs an attacker
 //!
@@ -118,10 +128,12 @@ mod handle;
 mod keys;
 mod layer;
 mod memory;
+mod payload;
 mod policy;
 mod registry;
 mod rules;
 mod running;
+mod sealing;
 mod shared;
 mod signalled;
 mod store;
@@ -131,7 +143,7 @@ mod touching;
 pub use portcullis_core::{
     BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,
     Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
-    Sessions, StoreError,
+    Sessions, StoreError, StoredData,
 };
 
 pub use self::{
