@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod api_key;
 pub mod canaries;
+pub mod desk;
 pub mod echo;
 pub mod fixtures;
 pub mod folder;

@@ -23,6 +23,7 @@ use crate::{
     frame::Steps,
     resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
+    session::{self, CookieAuthenticator},
     signal::AnySignalBus,
     time::Time,
 };
@@ -76,7 +77,7 @@ impl AuthnBuilder {
         let resource = self.settings.resource(&mut errors);
         let assembled = keep(
             self.settings
-                .assemble(&self.ambient, self.ambient.time(), resource.as_ref()),
+                .assemble(&self.ambient, self.ambient.time(), resource.as_ref(), None),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
@@ -268,6 +269,7 @@ impl AuthnSettings {
         ambient: &Ambient,
         time: Time,
         resource: Option<&Resource>,
+        cookies: Option<CookieAuthenticator>,
     ) -> Result<Assembled, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         self.details.check(&mut errors);
@@ -336,7 +338,16 @@ impl AuthnSettings {
             return Err(errors);
         };
         let revocations = Arc::new(revocations);
-        let chain = authenticators
+        let jar = cookies.as_ref().map(|cookies| cookies.cookies().clone());
+        // It is nobody's whom the operator has added, so it is not told of in the metadata, and it
+        // speaks for whoever was let in before, whoever had vouched for him.
+        let of_cookies = cookies.map(|cookies| Link {
+            authenticator: Arc::new(cookies),
+            name: session::COOKIE_NAME,
+            foreign_issuers: Vec::new(),
+            is_certificate: false,
+        });
+        let others = authenticators
             .iter()
             .zip(&descriptions)
             .map(|(a, description)| Link {
@@ -344,8 +355,8 @@ impl AuthnSettings {
                 name: description.name(),
                 foreign_issuers: foreign_issuers(&descriptions, description),
                 is_certificate: description.is_certificate(),
-            })
-            .collect();
+            });
+        let chain = of_cookies.into_iter().chain(others).collect();
         let step = Authenticate {
             chain,
             consumed: consumed(&descriptions, verifier.is_some()),
@@ -357,6 +368,7 @@ impl AuthnSettings {
                 verifier,
                 is_required: self.requires_sender_constraint,
             },
+            cookies: jar,
         };
         errors.into_result(Assembled {
             step,

@@ -104,5 +104,5 @@ mod service;
 pub use self::{builder::AuthnBuilder, layer::AuthnLayer, service::Authn};
 pub(crate) use self::{
     builder::{AuthnSettings, authn_setters, keep},
-    chain::AnyAuthenticator,
+    chain::{AnyAuthenticator, Ending, Readying, Verifying},
 };

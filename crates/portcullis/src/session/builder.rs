@@ -7,7 +7,7 @@ use portcullis_core::{ConfigError, ConfigErrors, Secret, SessionStore, SignalBus
 use tokio::sync::Semaphore;
 
 use super::{
-    KeepSession, MemorySessions, SessionLayer,
+    KeepSession, MemorySessions, SessionCookie, SessionLayer,
     keys::Keying,
     policy::Policy,
     registry::Registry,
@@ -19,6 +19,7 @@ use crate::{
     ambient::{Ambient, ambient_setters},
     authn::keep,
     frame::Steps,
+    resource::Resource,
     signal::{AnySignalBus, Signals},
     tasks::Tasks,
     time::Time,
@@ -46,6 +47,7 @@ pub(crate) struct SessionSettings {
     key: Option<Secret>,
     sealing_key: Option<Secret>,
     old_sealing_keys: Vec<Secret>,
+    cookie: Option<SessionCookie>,
     passive: Vec<Box<str>>,
     signals: Option<Arc<dyn AnySignalBus>>,
 }
@@ -147,6 +149,14 @@ impl SessionBuilder {
         self
     }
 
+    /// Lets handlers give browsers a [cookie](super#cookies) of their session, which lets them in by
+    /// itself. Off by default. In a [`Stack`](crate::Stack) alone, whose `authn` reads it, and with a
+    /// [resource](crate::stack::StackBuilder::with_resource), whose origin is that of its pages.
+    pub fn with_cookie(mut self, cookie: SessionCookie) -> Self {
+        self.settings.cookie = Some(cookie);
+        self
+    }
+
     /// What other servers that share the store are told by of sessions that are over, and tell it:
     /// what runs in one here then ends at once. None by default: it ends within 15 seconds. In a
     /// stack, set it [there](crate::stack::StackBuilder::with_signals). See [`signal`](crate::signal).
@@ -171,9 +181,15 @@ impl SessionBuilder {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
+        if self.settings.cookie.is_some() {
+            let problem = "is of use in a stack alone, where `authn` reads the cookie; build a \
+                           `Stack`, or leave it out";
+            errors.push(ConfigError::new("with_cookie", problem));
+            return Err(errors);
+        }
         let step = keep(
             self.settings
-                .assemble(self.ambient.time(), Tasks::default()),
+                .assemble(self.ambient.time(), Tasks::default(), None),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
@@ -196,7 +212,12 @@ impl SessionSettings {
     }
 
     /// Checks every setting. `time` and `tasks` are those of all layers beside it.
-    pub(crate) fn assemble(self, time: Time, tasks: Tasks) -> Result<KeepSession, ConfigErrors> {
+    pub(crate) fn assemble(
+        self,
+        time: Time,
+        tasks: Tasks,
+        resource: Option<&Resource>,
+    ) -> Result<KeepSession, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let Policy {
             idle,
@@ -268,6 +289,10 @@ impl SessionSettings {
         let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
             return Err(errors);
         };
+        let cookies = self
+            .cookie
+            .map(|cookie| cookie.assemble(resource.map(Resource::url)));
+        let cookies = keep(cookies.transpose(), &mut errors).flatten();
         let sealing = keying.sealing(self.sealing_key.as_ref(), &self.old_sealing_keys);
         let store = self.store.unwrap_or_else(|| {
             tracing::info!(
@@ -283,6 +308,7 @@ impl SessionSettings {
                 time,
                 keying,
                 sealing,
+                cookies,
                 policy: self.policy,
                 registry: Registry::default(),
                 touching: Touching::default(),

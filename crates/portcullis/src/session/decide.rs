@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, StatusCode, request::Parts, response};
+use http::{Method, StatusCode, header, request::Parts, response};
 use portcullis_core::{
     Check, EndReason, Evidence, EvidenceKind, ReasonCode, RecordKind, Scopes, SessionRecord,
     StoreError, Timestamp,
 };
 
 use super::{
+    cookie::{CookieAuthenticator, Issuing, Site},
     handle::Session,
     policy::Policy,
     rules::{Bar, Caller},
@@ -54,6 +55,7 @@ impl Step for KeepSession {
         let keys = shared.keying.keys(principal.evidence());
         let now = shared.time.now();
         let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
+        let caller = caller.with_cookie(exchange.cookie().is_some());
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
                 if record.over(now).is_none() && caller.is_known_to(&record) =>
@@ -79,6 +81,7 @@ impl Step for KeepSession {
             let keys = shared.keying.keys(principal.evidence());
             let now = shared.time.now();
             let caller = Caller::new(keys, principal.evidence(), &shared.policy, now);
+            let caller = caller.with_cookie(exchange.cookie().is_some());
             let outcome = shared.admit(&caller).await;
             let result = match self.settle(&parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
@@ -88,11 +91,12 @@ impl Step for KeepSession {
         })
     }
 
-    fn respond(&self, _parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
+    fn respond(&self, parts: &mut response::Parts, exchange: &Exchange) -> Option<Refusal> {
         // What an inner layer refused is no activity, and opens nothing.
         let session = exchange.session().filter(|_| !exchange.is_refused())?;
         session.touch(exchange);
         // Whatever the handler has made of it: what is kept is neither lost nor empty.
+        session.write_cookie(&mut parts.headers, exchange);
         let refusal = session.is_unreadable().then(unreadable)?;
         exchange.record_refusal(&refusal);
         Some(refusal)
@@ -174,6 +178,13 @@ impl AllSessions {
 }
 
 impl KeepSession {
+    /// Who lets in whoever comes with a cookie, and what the cookie is like.
+    pub(crate) fn cookies(&self) -> Option<CookieAuthenticator> {
+        let cookies = self.shared.cookies.clone()?;
+        let shared = Arc::clone(&self.shared);
+        Some(CookieAuthenticator { shared, cookies })
+    }
+
     pub(crate) fn sessions(&self) -> AllSessions {
         AllSessions(Arc::clone(&self.shared))
     }
@@ -193,7 +204,15 @@ impl KeepSession {
                     Decision::Pass
                 }
             },
-            Ok(Err(bar)) => Decision::Refuse(self.bar(exchange, caller, bar)),
+            Ok(Err(bar)) => {
+                let refusal = self.bar(exchange, caller, bar);
+                // A cookie that is over would be sent for ever, and nobody could log in beside it.
+                let over = exchange.cookie().and(self.shared.cookies.as_ref());
+                Decision::Refuse(match over {
+                    Some(cookies) => refusal.with_header(header::SET_COOKIE, cookies.clear()),
+                    None => refusal,
+                })
+            }
             Err(failure) => Decision::Refuse(unavailable(exchange, &failure)),
         }
     }
@@ -216,8 +235,18 @@ impl KeepSession {
             is_activity,
             credential,
             exchange,
+            self.issuing(parts),
         );
         exchange.set_session(session);
+    }
+
+    /// Whether this request may be answered with a cookie.
+    fn issuing(&self, parts: &Parts) -> Issuing {
+        let is_of_other_site = self.shared.cookies.as_ref().is_some_and(|cookies| {
+            !Site::is_safe(&parts.method)
+                && Site::of(&parts.headers, cookies.origin()) == Site::Other
+        });
+        Issuing::new(is_of_other_site)
     }
 
     /// Whether a request keeps nobody in: a look without a body, or a route of which that was

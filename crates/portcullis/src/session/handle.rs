@@ -20,6 +20,7 @@ use portcullis_core::{
 
 pub use self::ended::{Ended, Run};
 use super::{
+    cookie::Issuing,
     decide::{record_start, refusal, store_unavailable},
     keys::Keys,
     payload::Payload,
@@ -66,6 +67,7 @@ struct Inner {
     is_ended: AtomicBool,
     /// Whether what is kept in it could not be opened for the handler.
     is_unreadable: AtomicBool,
+    issuing: Issuing,
     /// For the record of its start, where its own handler ends it.
     exchange: WeakExchange,
 }
@@ -112,6 +114,7 @@ impl Session {
         is_activity: bool,
         credential: Option<(Scopes, Timestamp)>,
         exchange: &Exchange,
+        issuing: Issuing,
     ) -> Self {
         Self(Arc::new(Inner {
             shared: Arc::clone(shared),
@@ -128,6 +131,7 @@ impl Session {
             came_at: shared.time.steady(),
             is_ended: AtomicBool::new(false),
             is_unreadable: AtomicBool::new(false),
+            issuing,
             exchange: exchange.downgrade(),
         }))
     }
@@ -283,8 +287,25 @@ impl Session {
         if changed.await? { Ok(()) } else { Err(over()) }
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(super) fn issuing(&self) -> &Issuing {
+        &self.0.issuing
+    }
+
+    /// The exchange of the request that the handle belongs to, while there is one.
+    pub(super) fn exchange(&self) -> Option<Exchange> {
+        self.0.exchange.upgrade()
+    }
+
     /// Opens what is kept. What does not open is told to whoever runs the server.
-    fn open(&self, record: &SessionRecord) -> Result<Payload, StoreError> {
+    pub(super) fn open(&self, record: &SessionRecord) -> Result<Payload, StoreError> {
         let Inner {
             shared, keys, id, ..
         } = &*self.0;
@@ -399,7 +420,7 @@ impl Session {
     }
 }
 
-fn over() -> StoreError {
+pub(super) fn over() -> StoreError {
     StoreError::new("the session is over")
 }
 

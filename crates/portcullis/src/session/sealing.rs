@@ -10,6 +10,7 @@ use chacha20poly1305::{
     aead::{Aead as _, Payload},
 };
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
 use portcullis_core::{
     EvidenceKind, OwnerKey, Secret, SessionRecord, StoreError, StoredData, entropy,
 };
@@ -26,6 +27,7 @@ const KEY_ID: usize = 8;
 pub(super) struct Sealing {
     own: SealingKey,
     old: Vec<SealingKey>,
+    ids: Hmac<Sha256>,
 }
 
 /// A key, and the name by which what it has sealed is known.
@@ -65,9 +67,16 @@ impl Sealing {
             .map(SealingKey::derive)
             .collect();
         let rest = keys.split_off(1);
+        let mut ids = [0; 32];
+        expand(layer, b"cookie: hash of an id", &mut ids);
+        let mut block = [0; 64];
+        for (to, from) in block.iter_mut().zip(ids) {
+            *to = from;
+        }
         Self {
             own: keys.pop().unwrap_or_else(|| SealingKey::derive(layer)),
             old: rest,
+            ids: hmac::KeyInit::new(&block.into()),
         }
     }
 
@@ -139,6 +148,21 @@ impl Sealing {
         };
         let opened = key.cipher.decrypt(&XNonce::from(*nonce), payload);
         opened.map_err(|_| Unreadable::Damaged)
+    }
+
+    /// The hash under which an id that a client holds is kept: of use in this session alone.
+    pub(super) fn hash_of_id(
+        &self,
+        owner: OwnerKey,
+        record: &SessionRecord,
+        id: &[u8; 32],
+    ) -> [u8; 32] {
+        let mut mac = self.ids.clone();
+        mac.update(&owner.as_u128().to_be_bytes());
+        mac.update(&record.key.as_u128().to_be_bytes());
+        mac.update(&record.id.as_u128().to_be_bytes());
+        mac.update(id);
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -10,6 +10,7 @@ use portcullis_core::{
 use tokio::sync::Semaphore;
 
 use super::{
+    cookie::Cookies,
     decide::record_start,
     handle::Session,
     keys::{Keying, Keys},
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) time: Time,
     pub(super) keying: Keying,
     pub(super) sealing: Sealing,
+    pub(super) cookies: Option<Cookies>,
     pub(super) policy: Policy,
     pub(super) registry: Registry,
     pub(super) touching: Touching,

@@ -136,28 +136,31 @@ impl StackBuilder<Complete> {
         let time = self.ambient.time();
         let tasks = Tasks::default();
         let bus = self.settings.bus();
+        let has_session = self.session.is_some();
+        let session = self.session.and_then(|mut session| {
+            if let Some(bus) = bus {
+                session.with_signals(bus);
+            }
+            let session = session.assemble(time.clone(), tasks.clone(), resource);
+            keep(session, &mut errors)
+        });
+        let cookies = session.as_ref().and_then(KeepSession::cookies);
         let authn = self
             .settings
-            .assemble(&self.ambient, time.clone(), resource);
+            .assemble(&self.ambient, time, resource, cookies);
         let authn = keep(authn, &mut errors);
         let mut perimeter = self.perimeter;
         if let Some(authn) = &authn {
             perimeter.keep_credentials(authn.step.consumed());
         }
         let perimeter = keep(perimeter.assemble(&self.ambient, resource), &mut errors);
-        if self.binding.is_some() && self.session.is_none() {
+        if self.binding.is_some() && !has_session {
             errors.push(ConfigError::new(
                 "with_binding",
                 "was called without `with_session`, so there is nothing to compare with; call \
                  `with_session` as well, or leave it out",
             ));
         }
-        let session = self.session.and_then(|mut session| {
-            if let Some(bus) = bus {
-                session.with_signals(bus);
-            }
-            keep(session.assemble(time, tasks.clone()), &mut errors)
-        });
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);
         let device = binding

@@ -128,3 +128,13 @@ fn seals_nothing_twice_alike_and_shows_nothing() {
     assert!(!one.windows(5).any(|part| part == b"apple"));
     assert_eq!(format!("{:?}", sealing()), "Sealing { .. }");
 }
+
+#[test]
+fn the_hash_of_an_id_is_of_one_session() {
+    let hash = |record: &SessionRecord, id| sealing().hash_of_id(OWNER, record, &[id; 32]);
+    let mut other = record();
+    other.id = SessionId::from_u128(9);
+    assert_eq!(hash(&record(), 1), hash(&record(), 1));
+    assert_ne!(hash(&record(), 1), hash(&record(), 2));
+    assert_ne!(hash(&record(), 1), hash(&other, 1));
+}
