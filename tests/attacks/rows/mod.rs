@@ -5,6 +5,7 @@ mod audit_log;
 mod bindings;
 mod cache;
 mod certificates;
+mod cookies;
 mod elsewhere;
 mod exchange;
 mod frames;
@@ -61,6 +62,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     quotas::play(harness).await;
     sessions::play(harness).await;
     sealed::play(harness).await;
+    cookies::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
     elsewhere::play(harness).await;

@@ -37,15 +37,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:forgotten sessions", forgotten).await;
     harness.row("own:session limit", limit).await;
     for (id, reason) in [
-        (
-            "S01",
-            "no session is found by an id that a client holds yet",
-        ),
-        ("S04", "there are no cookies yet"),
         ("S06", "there is no legacy MCP session and no handle yet"),
-        ("S10", "nothing is rotated before a client holds an id"),
-        ("S14", "no client holds an id yet"),
-        ("S15", "there are no endpoints for logout and step-up yet"),
         ("X03", "see S13"),
         ("X04", "audit with back-pressure comes with the audit log"),
         ("X05", "there is no anomaly detection yet"),
