@@ -15,7 +15,7 @@ use portcullis::{
         Jwt,
     },
     quota::{MemoryQuotas, Quota, QuotaLayer},
-    session::{SessionData, SessionLayer},
+    session::{SessionData, SessionLayer, StoredData},
 };
 use portcullis_testing::{
     audit::RecordingAudit, counterpart::Counterpart, identity_provider::IdentityProvider,
@@ -200,7 +200,10 @@ fn layers(canaries: &mut Canaries) {
     // As long as such a key has to be.
     let key = |canaries: &mut Canaries, place: &str| Secret::from(&canaries.plant(place)[..16]);
     let of_sessions = key(canaries, "the key of sessions");
-    let session = SessionLayer::builder().with_key(of_sessions);
+    let session = SessionLayer::builder()
+        .with_key(of_sessions)
+        .with_sealing_key(secret(canaries, "the key that seals sessions"))
+        .add_old_sealing_key(secret(canaries, "the key that sealed sessions"));
     show(canaries, &session);
     let of_quotas = key(canaries, "the key of quotas");
     let quota = QuotaLayer::builder()
@@ -235,6 +238,8 @@ fn layers(canaries: &mut Canaries) {
         canaries.plant("what is kept in a session").into_bytes(),
     );
     show(canaries, &data);
+    show(canaries, &StoredData::Plain(data.clone()));
+    show(canaries, &StoredData::Sealed(data.to_bytes().into()));
     let folder = TestFolder::new();
     let builder = AuditLog::builder(folder.path());
     show(canaries, &builder);

@@ -73,4 +73,12 @@ fn what_a_restart_would_not_find_again_is_an_error_when_the_layer_is_built() {
             .starts_with("`with_key`: is missing, and the store outlasts the process")
     );
     assert!(durable().with_key(Secret::new([7; 16])).build().is_ok());
+    let session = || SessionLayer::builder();
+    let sealing = session().with_sealing_key(Secret::new([7; 31]));
+    assert!(problem(sealing).starts_with("`with_sealing_key`: is shorter than 32 bytes"));
+    let old = session().add_old_sealing_key(Secret::new([]));
+    assert!(problem(old).starts_with("`add_old_sealing_key`: is shorter than 32 bytes"));
+    let sealing = session().with_sealing_key(Secret::new([7; 32]));
+    let old = Secret::new([8; 64]);
+    assert!(sealing.add_old_sealing_key(old).build().is_ok());
 }

@@ -1,6 +1,7 @@
 //! Sessions: when a caller is in, and what ends with a session.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
+mod cookies;
 mod data;
 mod ends;
 mod faults;

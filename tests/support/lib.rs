@@ -3,11 +3,13 @@
 pub mod answers;
 pub mod api_key;
 pub mod canaries;
+pub mod desk;
 pub mod echo;
 pub mod fixtures;
 pub mod folder;
 pub mod forger;
 pub mod kept;
+pub mod kept_bytes;
 pub mod logs;
 pub mod metered;
 pub mod node;

@@ -1,10 +1,14 @@
 //! What an authenticator found out.
 
+mod bytes;
 mod revocation_key;
 mod validity;
 mod withdrawal;
 
-pub use self::{revocation_key::RevocationKey, validity::InvalidEvidence, withdrawal::Withdrawal};
+pub use self::{
+    bytes::InvalidEvidenceBytes, revocation_key::RevocationKey, validity::InvalidEvidence,
+    withdrawal::Withdrawal,
+};
 use crate::{Scopes, Timestamp};
 
 /// What an authenticator found out about the caller: plain data, constructible by anybody.

@@ -1,6 +1,6 @@
 //! Bytes of a layout with a version, read back.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use crate::Timestamp;
 
@@ -14,7 +14,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// Says it of what is stored, of which this program reads one version.
+    /// Says it of what is stored, of which this program reads versions up to this one.
     pub(crate) fn describe(
         self,
         stored: &str,
@@ -27,7 +27,7 @@ impl Problem {
             Self::TooShort => write!(f, "a stored {stored} is cut short"),
             Self::Version(found) => write!(
                 f,
-                "a stored {stored} has version {found}, and this program reads version {reads}"
+                "a stored {stored} has version {found}, and this program reads none after {reads}"
             ),
         }
     }
@@ -53,23 +53,32 @@ pub(crate) fn write_counted(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend(part);
 }
 
-/// Reads all there is, after the version.
-pub(crate) fn whole<T>(
+/// Reads all there is, after a version that has to be one of these, which may look at it.
+pub(crate) fn whole_of<T>(
     bytes: &[u8],
-    version: u8,
-    read: impl FnOnce(&mut Rest<'_>) -> Result<T, Problem>,
+    versions: RangeInclusive<u8>,
+    read: impl FnOnce(&mut Rest<'_>, u8) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let mut rest = Rest(bytes);
     let found = rest.u8()?;
-    if found != version {
+    if !versions.contains(&found) {
         return Err(Problem::Version(found));
     }
-    let value = read(&mut rest)?;
+    let value = read(&mut rest, found)?;
     if rest.0.is_empty() {
         Ok(value)
     } else {
         Err(Problem::TooLong)
     }
+}
+
+/// The same, of one version.
+pub(crate) fn whole<T>(
+    bytes: &[u8],
+    version: u8,
+    read: impl FnOnce(&mut Rest<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    whole_of(bytes, version..=version, |rest, _| read(rest))
 }
 
 /// What has not been read yet.

@@ -94,7 +94,8 @@ pub use clock::{Clock, Sleep, SystemClock};
 pub use config::{ConfigError, ConfigErrors};
 pub use description::Description;
 pub use evidence::{
-    Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, RevocationKey, Withdrawal,
+    Actor, Confirmation, Evidence, EvidenceKind, InvalidEvidence, InvalidEvidenceBytes,
+    RevocationKey, Withdrawal,
 };
 pub use notice::{
     AcceptedNotices, CarryingOut, IntoNoticeReceiver, Notice, NoticeDelivery, NoticeDesk,
@@ -115,7 +116,7 @@ pub use secret::Secret;
 pub use session::{
     BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,
     Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
-    Sessions, StoreError,
+    Sessions, StoreError, StoredData,
 };
 pub use signal::{Heard, Signal, SignalBus, SignalListener, SignalListeners};
 pub use timestamp::Timestamp;

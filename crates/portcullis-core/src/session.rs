@@ -14,7 +14,7 @@ mod store;
 pub use self::{
     binding::BindingReference,
     bytes::InvalidSessionBytes,
-    data::SessionData,
+    data::{SessionData, StoredData},
     record::{EndReason, FamilyKey, OwnerKey, SessionId, SessionKey, SessionRecord, SessionState},
     store::{Change, Commit, Revision, SessionStore, Sessions, StoreError},
 };

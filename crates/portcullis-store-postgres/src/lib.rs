@@ -125,7 +125,7 @@
 //! Signals are notifications (`LISTEN`, `NOTIFY`) on the channel `schema:signals`, and are kept nowhere.
 //!
 //! Owners and keys are keyed hashes; API keys stand there without their secrets, and what handlers
-//! keep in sessions as it is. The clocks of the processes may differ by as much as is kept longer.
+//! keep in sessions as the layer has sealed it. The clocks of the processes may differ by as much as is kept longer.
 
 mod api_keys;
 mod builder;

@@ -120,11 +120,7 @@ impl Halves {
 
 /// About what an owner takes.
 fn size(sessions: &Sessions) -> usize {
-    let data = |record: &SessionRecord| {
-        let data = record.data.iter().flat_map(|data| data.iter());
-        data.map(|(name, value)| 64 + name.len() + value.len())
-            .sum::<usize>()
-    };
+    let data = |record: &SessionRecord| record.data.as_ref().map_or(0, |data| 64 + data.size());
     let records = sessions.records.iter();
     128 + records
         .map(|record| size_of::<SessionRecord>() + data(record))

@@ -93,7 +93,7 @@
 //! | `meta` | the version of the layout, how many sessions there are, and up to when some were forgotten |
 //!
 //! Owners and keys are keyed hashes; API keys stand there without their secrets, and what handlers
-//! keep in sessions as it is. Nothing is encrypted: the file is made for its owner alone (0600), and
+//! keep in sessions as the layer has sealed it. Nothing else is encrypted: the file is made for its owner alone (0600), and
 //! one that others may read is warned about.
 
 mod api_keys;

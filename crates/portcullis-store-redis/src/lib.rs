@@ -99,7 +99,7 @@
 //! it `SUBSCRIBE` and `PUBLISH` there, and `DEL` a key of that name, which is never there.
 //!
 //! Owners and keys are keyed hashes; API keys stand there without their secrets, and what handlers
-//! keep in sessions as it is.
+//! keep in sessions as the layer has sealed it.
 
 mod api_keys;
 mod bucket;

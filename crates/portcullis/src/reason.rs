@@ -66,6 +66,9 @@ reasons! {
     CREDENTIALS_MISSING = "credentials_missing";
     /// There are credentials of two kinds.
     CREDENTIALS_OF_TWO_KINDS = "credentials_of_two_kinds";
+    /// A page of another site has a browser send a cookie with a request that may change something,
+    /// or nobody says whose page it is.
+    CROSS_SITE = "cross_site";
     /// An answer was ended because its session was over.
     CUT = "cut";
     /// The session has another device id, or this request has none.
@@ -128,8 +131,16 @@ reasons! {
     SENDER_CONSTRAINT_MISSING = "sender_constraint_missing";
     /// The session has lasted as long as it may.
     SESSION_ABSOLUTE = "session_absolute";
+    /// The cookie of a session is there twice, spelled otherwise, in quotes, or too long.
+    SESSION_COOKIE_AMBIGUOUS = "session_cookie_ambiguous";
+    /// The id in a cookie was replaced, or somebody has authenticated in its session since.
+    SESSION_COOKIE_STALE = "session_cookie_stale";
+    /// A cookie leads to no session, or holds no id.
+    SESSION_COOKIE_UNKNOWN = "session_cookie_unknown";
     /// The credential of a request that was running ended.
     SESSION_CREDENTIAL_EXPIRED = "session_credential_expired";
+    /// What is kept in the session was changed, moved, or sealed with a key that is not known.
+    SESSION_DATA_UNREADABLE = "session_data_unreadable";
     /// A handler ended the session.
     SESSION_ENDED = "session_ended";
     /// The store has forgotten sessions that are over, and this may have been one.

@@ -28,8 +28,9 @@ pub(crate) struct Refusal {
 /// What honest callers and innocent browsers are refused for. A request without a credential
 /// is how discovery begins, and any page on the web can have its visitor's browser send
 /// requests from a wrong origin. None of it costs anything to refuse.
-const FREE_OF_CHARGE: [ReasonCode; 3] = [
+const FREE_OF_CHARGE: [ReasonCode; 4] = [
     reason::CREDENTIALS_MISSING,
+    reason::CROSS_SITE,
     reason::HOST_NOT_ALLOWED,
     reason::ORIGIN_NOT_ALLOWED,
 ];

@@ -36,19 +36,6 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("S13", flood).await;
     harness.row("own:forgotten sessions", forgotten).await;
     harness.row("own:session limit", limit).await;
-    for (id, reason) in [
-        (
-            "S01",
-            "no session is found by an id that a client holds yet",
-        ),
-        ("S04", "there are no cookies yet"),
-        ("S10", "nothing is rotated before a client holds an id"),
-        ("S14", "no client holds an id yet"),
-        ("S15", "there are no endpoints for logout and step-up yet"),
-        ("S16", "no store keeps sessions outside of the process yet"),
-    ] {
-        harness.not_yet(id, reason);
-    }
 }
 
 fn guard(session: SessionBuilder) -> Guard {

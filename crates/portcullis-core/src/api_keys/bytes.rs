@@ -261,7 +261,7 @@ mod tests {
         let says = |bytes: &[u8]| StoredKey::from_bytes(bytes).unwrap_err().to_string();
         assert_eq!(
             says(&[9]),
-            "a stored api key has version 9, and this program reads version 1"
+            "a stored api key has version 9, and this program reads none after 1"
         );
         assert_eq!(says(&[]), "a stored api key is cut short");
         // The first flag of the grant: whether there is a user.

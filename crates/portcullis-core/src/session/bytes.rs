@@ -4,22 +4,27 @@ use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 use super::{
     BindingReference, EndReason, FamilyKey, Revision, SessionData, SessionId, SessionKey,
-    SessionRecord, SessionState, Sessions, StoreError,
+    SessionRecord, SessionState, Sessions, StoreError, StoredData,
 };
 use crate::{
     EvidenceKind, Timestamp,
-    layout::{Problem, Rest, makes_no_sense, whole, write_counted, write_time, write_time_if},
+    layout::{
+        Problem, Rest, makes_no_sense, whole, whole_of, write_counted, write_time, write_time_if,
+    },
 };
 
-/// The version that is written. Another layout of the bytes is another version; what was
-/// written as an earlier one stays readable.
+/// The version that is written where nothing is sealed. Another layout of the bytes is another
+/// version; what was written as an earlier one stays readable.
 const VERSION: u8 = 1;
+/// The version that is written where something is sealed. A program that does not know it refuses
+/// the whole, and does not take it for a session in which nothing is kept.
+const SEALED: u8 = 2;
 
 impl SessionRecord {
     /// The record as bytes, from which [`from_bytes`](Self::from_bytes) makes it again.
     ///
-    /// The first byte is the version of the layout. Nothing in them is encrypted: what a handler
-    /// keeps in the session stands there as it is.
+    /// The first byte is the version of the layout: 2 where something in it is
+    /// [sealed](StoredData::Sealed), otherwise 1. Nothing is encrypted by this.
     ///
     /// # Example
     ///
@@ -39,7 +44,7 @@ impl SessionRecord {
     /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
+        let mut bytes = vec![version_of(is_sealed(self))];
         write_record(&mut bytes, self);
         bytes
     }
@@ -50,7 +55,12 @@ impl SessionRecord {
     ///
     /// The bytes are of another version, or are not what was written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSessionBytes> {
-        whole(bytes, VERSION, read_record).map_err(InvalidSessionBytes)
+        let read = |rest: &mut Rest<'_>, version| {
+            let record = read_record(rest, version)?;
+            is_of(version, is_sealed(&record))?;
+            Ok(record)
+        };
+        whole_of(bytes, VERSION..=SEALED, read).map_err(InvalidSessionBytes)
     }
 }
 
@@ -59,10 +69,11 @@ impl Sessions {
     /// [`from_bytes`](Self::from_bytes) makes them again: what a store of keys and values keeps
     /// under an owner's key.
     ///
-    /// The first byte is the version of the layout. Nothing in them is encrypted.
+    /// The first byte is the version of the layout: 2 where something in it is
+    /// [sealed](StoredData::Sealed), otherwise 1. Nothing is encrypted by this.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
+        let mut bytes = vec![version_of(self.records.iter().any(is_sealed))];
         bytes.extend(self.revision.as_u64().to_be_bytes());
         bytes.extend((self.records.len() as u64).to_be_bytes());
         for record in &self.records {
@@ -77,16 +88,17 @@ impl Sessions {
     ///
     /// The bytes are of another version, or are not what was written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSessionBytes> {
-        let read = |rest: &mut Rest<'_>| {
+        let read = |rest: &mut Rest<'_>, version| {
             let revision = Revision::from_u64(rest.u64()?);
             let count = rest.u64()?;
             // Not collected into a vector of that length: the number may be anything.
             let records = (0..count)
-                .map(|_| read_record(rest))
-                .collect::<Result<_, _>>()?;
+                .map(|_| read_record(rest, version))
+                .collect::<Result<Vec<_>, _>>()?;
+            is_of(version, records.iter().any(is_sealed))?;
             Ok(Self { revision, records })
         };
-        whole(bytes, VERSION, read).map_err(InvalidSessionBytes)
+        whole_of(bytes, VERSION..=SEALED, read).map_err(InvalidSessionBytes)
     }
 }
 
@@ -96,7 +108,7 @@ pub struct InvalidSessionBytes(Problem);
 
 impl fmt::Display for InvalidSessionBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.describe("session", VERSION, f)
+        self.0.describe("session", SEALED, f)
     }
 }
 
@@ -105,6 +117,44 @@ impl std::error::Error for InvalidSessionBytes {}
 impl From<InvalidSessionBytes> for StoreError {
     fn from(problem: InvalidSessionBytes) -> Self {
         Self::new(problem.to_string())
+    }
+}
+
+impl SessionData {
+    /// What is kept, as bytes, from which [`from_bytes`](Self::from_bytes) makes it again.
+    ///
+    /// The first byte is the version of the layout. Nothing in them is encrypted.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        write_data(&mut bytes, self);
+        bytes
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) has written.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are of another version, or are not what was written.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSessionBytes> {
+        whole(bytes, VERSION, read_data).map_err(InvalidSessionBytes)
+    }
+}
+
+fn is_sealed(record: &SessionRecord) -> bool {
+    matches!(record.data.as_deref(), Some(StoredData::Sealed(_)))
+}
+
+const fn version_of(is_sealed: bool) -> u8 {
+    if is_sealed { SEALED } else { VERSION }
+}
+
+/// Whether it is written in this version, so that one session is written in one way only.
+fn is_of(version: u8, is_sealed: bool) -> Result<(), Problem> {
+    if version == version_of(is_sealed) {
+        Ok(())
+    } else {
+        Err(makes_no_sense("version"))
     }
 }
 
@@ -154,18 +204,29 @@ fn write_record(bytes: &mut Vec<u8>, record: &SessionRecord) {
         bytes.extend(part.map_or(0, NonZeroU64::get).to_be_bytes());
     }
     write_time(bytes, binding.authenticated_at);
-    bytes.push(u8::from(record.data.is_some()));
-    if let Some(data) = &record.data {
-        bytes.extend((data.iter().count() as u64).to_be_bytes());
-        for (name, value) in data.iter() {
-            for part in [name.as_bytes(), value] {
-                write_counted(bytes, part);
-            }
+    match record.data.as_deref() {
+        None => bytes.push(0),
+        Some(StoredData::Plain(data)) => {
+            bytes.push(1);
+            write_data(bytes, data);
+        }
+        Some(StoredData::Sealed(sealed)) => {
+            bytes.push(2);
+            write_counted(bytes, sealed);
         }
     }
 }
 
-fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, Problem> {
+fn write_data(bytes: &mut Vec<u8>, data: &SessionData) {
+    bytes.extend((data.iter().count() as u64).to_be_bytes());
+    for (name, value) in data.iter() {
+        for part in [name.as_bytes(), value] {
+            write_counted(bytes, part);
+        }
+    }
+}
+
+fn read_record(rest: &mut Rest<'_>, version: u8) -> Result<SessionRecord, Problem> {
     let key = SessionKey::from_u128(rest.u128()?);
     let family = FamilyKey::from_u128(rest.u128()?);
     let id = SessionId::from_u128(rest.u128()?);
@@ -201,7 +262,12 @@ fn read_record(rest: &mut Rest<'_>) -> Result<SessionRecord, Problem> {
     record.authenticated_at = rest.time_if("time of authentication")?;
     record.barred_until = rest.time_if("bar")?;
     record.binding = read_binding(rest)?;
-    record.data = rest.flag("data")?.then(|| read_data(rest)).transpose()?;
+    record.data = match rest.u8()? {
+        0 => None,
+        1 => Some(Arc::new(StoredData::Plain(read_data(rest)?))),
+        2 if version == SEALED => Some(Arc::new(StoredData::Sealed(rest.counted()?.into()))),
+        _ => return Err(makes_no_sense("data")),
+    };
     Ok(record)
 }
 
@@ -220,7 +286,7 @@ fn read_binding(rest: &mut Rest<'_>) -> Result<BindingReference, Problem> {
     })
 }
 
-fn read_data(rest: &mut Rest<'_>) -> Result<Arc<SessionData>, Problem> {
+fn read_data(rest: &mut Rest<'_>) -> Result<SessionData, Problem> {
     let count = rest.u64()?;
     let mut data = SessionData::new();
     let mut last: Option<&str> = None;
@@ -233,7 +299,7 @@ fn read_data(rest: &mut Rest<'_>) -> Result<Arc<SessionData>, Problem> {
         last = Some(name);
         data.insert(name, rest.counted()?);
     }
-    Ok(Arc::new(data))
+    Ok(data)
 }
 
 #[cfg(test)]

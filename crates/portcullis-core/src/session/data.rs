@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-/// What a handler keeps in a session: bytes by name. A store keeps it as it is.
+/// What a handler keeps in a session: bytes by name. The `session` layer seals it before a store
+/// sees it, as [`StoredData::Sealed`].
 ///
 /// `Debug` shows the names and lengths only.
 #[derive(Clone, Default, Eq, PartialEq)]
@@ -51,6 +52,39 @@ impl SessionData {
     }
 }
 
+/// What a record holds beside itself. A store keeps it as it is.
+///
+/// `Debug` shows names and lengths only.
+#[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum StoredData {
+    /// Values that anybody can read, and could have written. The `session` layer writes none, and
+    /// believes none.
+    Plain(SessionData),
+    /// Bytes that the `session` layer alone can open, with a key that no store has.
+    Sealed(Box<[u8]>),
+}
+
+impl StoredData {
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Plain(data) => data.size(),
+            Self::Sealed(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl fmt::Debug for StoredData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(data) => f.debug_tuple("Plain").field(data).finish(),
+            Self::Sealed(bytes) => f.debug_tuple("Sealed").field(&bytes.len()).finish(),
+        }
+    }
+}
+
 impl<N: Into<Box<str>>, V: Into<Box<[u8]>>> FromIterator<(N, V)> for SessionData {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(values: I) -> Self {
         let values = values.into_iter();
@@ -77,6 +111,12 @@ mod tests {
         assert_eq!(data.get("basket"), Some(&b"canary!"[..]));
         assert_eq!(data.size(), 13);
         assert_eq!(format!("{data:?}"), "{\"basket\": 7}");
+        let stored = StoredData::Plain(data.clone());
+        assert_eq!(format!("{stored:?}"), "Plain({\"basket\": 7})");
+        assert_eq!(stored.size(), 13);
+        let sealed = StoredData::Sealed(Box::new(*b"canary"));
+        assert_eq!(format!("{sealed:?}"), "Sealed(6)");
+        assert_eq!(sealed.size(), 6);
         assert!(data.remove("basket"));
         assert!(!data.remove("basket"));
         assert!(data.is_empty());

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{BindingReference, SessionData};
+use super::{BindingReference, StoredData};
 use crate::{EvidenceKind, Timestamp, hash::hashes};
 
 hashes! {
@@ -69,8 +69,8 @@ pub struct SessionRecord {
     idle: u32,
     /// Where it came from, where a `binding` layer compares that.
     pub binding: BindingReference,
-    /// What a handler keeps in it.
-    pub data: Option<Arc<SessionData>>,
+    /// What a handler keeps in it, and what a cookie of it is held against.
+    pub data: Option<Arc<StoredData>>,
 }
 
 /// Whether a session has begun, and whether something has ended it. That it is idle or too

@@ -3,13 +3,13 @@
 use std::{fs, path::Path, process};
 
 use portcullis_core::{
-    Commit, EndReason, EvidenceKind, ReplayKey, ReplayOwner, ReplayStore as _,
-    RevocationStore as _, RevokedKey, SessionState, Taken, Timestamp,
+    Change, Commit, EndReason, EvidenceKind, ReplayKey, ReplayOwner, ReplayStore as _, Revision,
+    RevocationStore as _, RevokedKey, SessionState, SessionStore as _, Taken, Timestamp,
     api_keys::{ApiKeyStore as _, Grant, KeyHash, StoredKey},
 };
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableHandle as _};
 
-use super::{DAY, Folder, SECOND, START, put, record};
+use super::{DAY, Folder, SECOND, START, owner, put, record};
 use crate::{
     OpenError, Redb, file,
     tables::{self, META, VERSION},
@@ -74,6 +74,46 @@ fn a_file_of_another_version_is_left_as_it_is() {
             other => panic!("{other}"),
         }
     }
+}
+
+/// A newer program beside this one, or before it.
+#[tokio::test]
+async fn sessions_of_a_later_version_are_an_error_and_stay_as_they_are() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let redb = Redb::open(&path).unwrap();
+    assert_eq!(put(&redb, 1, record(1), START).await, Commit::Done);
+    drop(redb);
+    let key = owner(1).as_u128().to_be_bytes();
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut rows = transaction.open_table(tables::SESSIONS).unwrap();
+    let mut row = rows.get(&key[..]).unwrap().unwrap().value().to_vec();
+    row[8] = 3;
+    rows.insert(&key[..], &row[..]).unwrap();
+    drop(rows);
+    transaction.commit().unwrap();
+    drop(database);
+
+    let redb = Redb::open(&path).unwrap();
+    let sessions = redb.sessions();
+    let said = sessions.load(owner(1)).await.unwrap_err().to_string();
+    assert!(said.contains("has version 3"), "{said}");
+    let changes = || vec![Change::Put(record(1)), Change::Remove(record(9).key)];
+    for expected in [0, 1, 2] {
+        let expected = Revision::from_u64(expected);
+        let commit = sessions.commit(owner(1), expected, changes(), START);
+        assert!(commit.await.is_err());
+    }
+    let touched = sessions.touch(owner(1), record(1).key, record(1).id, START + SECOND);
+    assert!(touched.await.is_err());
+    // Others are none the worse for it.
+    assert_eq!(put(&redb, 2, record(2), START).await, Commit::Done);
+    drop((redb, sessions));
+    let database = Database::open(&path).unwrap();
+    let rows = database.begin_read().unwrap();
+    let rows = rows.open_table(tables::SESSIONS).unwrap();
+    assert_eq!(rows.get(&key[..]).unwrap().unwrap().value(), row);
 }
 
 #[test]

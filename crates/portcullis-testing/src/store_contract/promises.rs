@@ -9,7 +9,7 @@ use std::{
 
 use portcullis_core::{
     Change, Commit, EndReason, EvidenceKind, Revision, SessionData, SessionId, SessionRecord,
-    SessionState, SessionStore, Sessions,
+    SessionState, SessionStore, Sessions, StoredData,
 };
 
 use super::{
@@ -204,7 +204,10 @@ async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
     whole.binding.user_agent = NonZeroU64::new(u64::MAX);
     whole.binding.device = NonZeroU64::new(1);
     whole.binding.authenticated_at = START - 3 * SECOND;
-    whole.data = Some(Arc::new(data));
+    whole.data = Some(Arc::new(StoredData::Plain(data)));
+    let mut sealed = whole.clone();
+    let bytes = (0..=255).rev().collect::<Box<[u8]>>();
+    sealed.data = Some(Arc::new(StoredData::Sealed(bytes)));
     let mut provisional = record(0, 0);
     provisional.state = SessionState::Provisional(START + 5 * SECOND);
     let kinds = [
@@ -238,7 +241,11 @@ async fn keeps_what_is_put<S: SessionStore>(store: Arc<S>) {
         ended.state = SessionState::Ended(START, reason);
         ended
     });
-    for record in [whole, provisional].into_iter().chain(others).chain(ended) {
+    for record in [whole, sealed, provisional]
+        .into_iter()
+        .chain(others)
+        .chain(ended)
+    {
         let before = load(&*store, owner(u128::MAX)).await.revision;
         let changes = vec![Change::Put(record.clone())];
         commit(&*store, owner(u128::MAX), before, changes).await;

@@ -246,6 +246,9 @@ impl Authenticate {
 
     fn admit(&self, parts: &mut Parts, exchange: &Exchange, accepted: &Accepted) {
         self.consume(&mut parts.headers);
+        if let Some(id) = self.take_cookie(&mut parts.headers) {
+            exchange.set_cookie(id);
+        }
         let principal = Principal::from_evidence(Arc::clone(&accepted.evidence), accepted.name);
         exchange.set_identity(Identity::Principal(principal), &self.challenges);
         exchange.set_revocations(&self.revocations);

@@ -24,6 +24,7 @@ use crate::{
     frame::{CurrentSteps, Steps},
     resource::{Metadata, Published, Resource, ResourceDetails},
     revocation::{RevocationSettings, Revocations},
+    session::{self, CookieAuthenticator},
     signal::AnySignalBus,
     tasks::Tasks,
 };
@@ -80,9 +81,12 @@ impl AuthnBuilder {
         let signals = settings.signals();
         settings.keep_answers(signals.as_ref(), &Tasks::default(), None, &mut errors);
         let assembled = keep(
-            settings.assemble(&self.ambient, resource.as_ref(), |revocations| {
-                revocations.assemble(self.ambient.time()).map(Arc::new)
-            }),
+            settings.assemble(
+                &self.ambient,
+                resource.as_ref(),
+                |revocations| revocations.assemble(self.ambient.time()).map(Arc::new),
+                None,
+            ),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
@@ -278,6 +282,7 @@ impl AuthnSettings {
         ambient: &Ambient,
         resource: Option<&Resource>,
         revocations: impl FnOnce(RevocationSettings) -> Result<Arc<Revocations>, ConfigErrors>,
+        cookies: Option<CookieAuthenticator>,
     ) -> Result<Assembled, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         self.details.check(&mut errors);
@@ -345,7 +350,16 @@ impl AuthnSettings {
         let (Some(challenges), Some(revocations)) = (challenges, revocations) else {
             return Err(errors);
         };
-        let chain = authenticators
+        let jar = cookies.as_ref().map(|cookies| cookies.cookies().clone());
+        // It is nobody's whom the operator has added, so it is not told of in the metadata, and it
+        // speaks for whoever was let in before, whoever had vouched for him.
+        let of_cookies = cookies.map(|cookies| Link {
+            authenticator: Arc::new(cookies),
+            name: session::COOKIE_NAME,
+            foreign_issuers: Vec::new(),
+            is_certificate: false,
+        });
+        let others = authenticators
             .iter()
             .zip(&descriptions)
             .map(|(a, description)| Link {
@@ -353,8 +367,8 @@ impl AuthnSettings {
                 name: description.name(),
                 foreign_issuers: foreign_issuers(&descriptions, description),
                 is_certificate: description.is_certificate(),
-            })
-            .collect();
+            });
+        let chain = of_cookies.into_iter().chain(others).collect();
         let step = Authenticate {
             chain,
             consumed: consumed(&descriptions, verifier.is_some()),
@@ -367,6 +381,7 @@ impl AuthnSettings {
                 verifier,
                 is_required: self.requires_sender_constraint,
             },
+            cookies: jar,
         };
         errors.into_result(Assembled {
             step,

@@ -12,7 +12,7 @@ use crate::exchange::Exchange;
 
 /// The future of an authenticator's I/O. The head of the request moves in and out, so that
 /// one box owns all that the look needs.
-type Verifying = Pin<Box<dyn Future<Output = (Parts, Verdict)> + Send + 'static>>;
+pub(crate) type Verifying = Pin<Box<dyn Future<Output = (Parts, Verdict)> + Send + 'static>>;
 
 /// The future of [`Authenticator::ready`].
 pub(crate) type Readying = Pin<Box<dyn Future<Output = Result<(), NotReady>> + Send + 'static>>;

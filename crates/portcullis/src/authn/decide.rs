@@ -23,7 +23,7 @@ use crate::{
     reason,
     refusal::Refusal,
     revocation::Revocations,
-    session::Ahead,
+    session::{self, Ahead, CookieId, Cookies, Site},
 };
 
 pub(super) const LAYER: &str = Slot::Authn.name();
@@ -47,6 +47,16 @@ pub(crate) struct Authenticate {
     /// What the session layer further in will want to know.
     pub(super) ahead: Option<Ahead>,
     pub(super) possession: Possession,
+    /// The cookie of sessions, if they have one.
+    pub(super) cookies: Option<Cookies>,
+}
+
+/// Why a request is not looked at any further.
+enum Presented {
+    /// There is a credential in two places, or where it must not be.
+    Malformed(ReasonCode),
+    /// A page of another site has a browser send it.
+    OfOtherSite,
 }
 
 /// One authenticator.
@@ -88,7 +98,10 @@ impl Step for Authenticate {
         let view = exchange.view(parts);
         let presented = match self.presented(&view) {
             Ok(presented) => presented,
-            Err(code) => return Decision::Refuse(self.invalid_request(code)),
+            Err(Presented::Malformed(code)) => {
+                return Decision::Refuse(self.invalid_request(code));
+            }
+            Err(Presented::OfOtherSite) => return Decision::Refuse(of_other_site()),
         };
         let is_bound = possession::is_bound(&view);
         let mut is_not_mine = false;
@@ -211,27 +224,56 @@ impl Authenticate {
     }
 
     /// Whether there is a credential, in one place and in a place where it may be.
-    fn presented(&self, request: &RequestView<'_>) -> Result<bool, ReasonCode> {
+    fn presented(&self, request: &RequestView<'_>) -> Result<bool, Presented> {
         let authorization = request
             .try_authorization()
-            .map_err(|_| reason::AUTHORIZATION_MALFORMED)?;
+            .map_err(|_| Presented::Malformed(reason::AUTHORIZATION_MALFORMED))?;
         let headers = request.headers();
         let own_headers = self
             .credential_headers
             .iter()
             .filter(|name| headers.contains_key(*name))
             .count();
-        let places = usize::from(authorization.is_some()) + own_headers;
+        let has_cookie = self.has_cookie(headers)?;
+        let places = usize::from(authorization.is_some()) + own_headers + usize::from(has_cookie);
         if places > 1 && !portcullis_core::sabotaged!("authn.one_credential") {
-            return Err(reason::CREDENTIALS_OF_TWO_KINDS);
+            return Err(Presented::Malformed(reason::CREDENTIALS_OF_TWO_KINDS));
         }
         if has_query_token(request.uri()) && !portcullis_core::sabotaged!("authn.query_token") {
-            return Err(reason::TOKEN_IN_QUERY);
+            return Err(Presented::Malformed(reason::TOKEN_IN_QUERY));
         }
         if has_cookie_token(headers) && !portcullis_core::sabotaged!("authn.cookie_token") {
-            return Err(reason::TOKEN_IN_COOKIE);
+            return Err(Presented::Malformed(reason::TOKEN_IN_COOKIE));
+        }
+        if has_cookie {
+            self.check_site(request)?;
         }
         Ok(places > 0)
+    }
+
+    /// Whether the cookie of a session is there.
+    fn has_cookie(&self, headers: &HeaderMap) -> Result<bool, Presented> {
+        let Some(cookies) = &self.cookies else {
+            return Ok(false);
+        };
+        let found = cookies.jar().find(headers);
+        let found = found.map_err(|_| Presented::Malformed(reason::SESSION_COOKIE_AMBIGUOUS))?;
+        Ok(found.is_some())
+    }
+
+    /// A browser sends a cookie whoever has it send something. What may change something has to come
+    /// from a page of this server, and to say so: every browser does.
+    fn check_site(&self, request: &RequestView<'_>) -> Result<(), Presented> {
+        let Some(cookies) = &self.cookies else {
+            return Ok(());
+        };
+        if Site::is_safe(request.method())
+            || Site::of(request.headers(), cookies.origin()) == Site::Own
+            || portcullis_core::sabotaged!("session.cookie_site")
+        {
+            return Ok(());
+        }
+        Err(Presented::OfOtherSite)
     }
 
     fn judge(&self, link: &Link, verdict: Verdict, is_bound: bool) -> Next {
@@ -308,6 +350,11 @@ impl Authenticate {
         }
     }
 
+    /// Takes the cookie of a session out, and leaves all others. Says which id it held.
+    pub(super) fn take_cookie(&self, headers: &mut HeaderMap) -> Option<CookieId> {
+        self.cookies.as_ref()?.jar().remove(headers)
+    }
+
     fn reject(&self, link: &Link, rejection: Rejection, is_bound: bool) -> Refusal {
         tracing::debug!(
             target: "portcullis",
@@ -315,11 +362,18 @@ impl Authenticate {
             reason = %rejection.reason(),
             "the credential is refused",
         );
-        let refusal = match rejection.kind() {
+        let mut refusal = match rejection.kind() {
             RejectionKind::InvalidRequest => self.invalid_request(rejection.reason()),
             // Also any kind that this layer does not know.
             _ => self.invalid_token(rejection.reason(), is_bound),
         };
+        if rejection.reason() == reason::SESSION_COOKIE_UNKNOWN
+            && let Some(cookies) = &self.cookies
+        {
+            // It would be sent for ever, and nobody could log in beside it. One that was replaced
+            // stays: the browser may have the new one by now.
+            refusal = refusal.with_header(header::SET_COOKIE, cookies.clear());
+        }
         refusal.with_authenticator(link.name)
     }
 
@@ -363,6 +417,12 @@ fn budget_spent(exchange: &Exchange) -> Refusal {
             .budget_returns_in()
             .unwrap_or(Duration::from_secs(1)),
     )
+}
+
+/// A page of another site has a browser send a request that may change something.
+fn of_other_site() -> Refusal {
+    Refusal::new(LAYER, StatusCode::FORBIDDEN, reason::CROSS_SITE)
+        .with_authenticator(session::COOKIE_NAME)
 }
 
 /// A CORS preflight (Fetch standard, "CORS-preflight request"): it cannot carry a credential.

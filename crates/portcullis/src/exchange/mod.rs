@@ -41,7 +41,7 @@ use crate::{
     goodbye::RpcCall,
     principal::{Identity, Principal},
     revocation::Revocations,
-    session::{Loaded, Session},
+    session::{CookieId, Loaded, Session},
     step_up::Requirements,
 };
 
@@ -78,6 +78,8 @@ struct Ledger {
     /// What an authenticator has accepted, while it is being asked whether it is revoked.
     accepted: OnceLock<(Arc<Evidence>, &'static str)>,
     nonce: OnceLock<HeaderValue>,
+    /// The id with which the caller came, if that is how he was let in. Most come with a token.
+    cookie: OnceLock<Box<CookieId>>,
     identity: OnceLock<Identity>,
     challenges: OnceLock<Arc<Challenges>>,
     revocations: OnceLock<Arc<Revocations>>,
@@ -232,6 +234,7 @@ impl Exchange {
             arrival: OnceLock::new(),
             accepted: OnceLock::new(),
             nonce: OnceLock::new(),
+            cookie: OnceLock::new(),
             identity: OnceLock::new(),
             challenges: OnceLock::new(),
             revocations: OnceLock::new(),
@@ -322,6 +325,16 @@ impl Exchange {
     /// The nonce that the client's next proof is to use.
     pub(crate) fn nonce(&self) -> Option<&HeaderValue> {
         self.0.nonce.get()
+    }
+
+    /// Keeps the id of a session with which the caller was let in.
+    pub(crate) fn set_cookie(&self, id: CookieId) {
+        let _ = self.0.cookie.set(Box::new(id));
+    }
+
+    /// The id of a session with which the caller was let in.
+    pub(crate) fn cookie(&self) -> Option<&CookieId> {
+        self.0.cookie.get().map(|id| &**id)
     }
 
     /// Writes where it is known what has been revoked. A second write is impossible, as for

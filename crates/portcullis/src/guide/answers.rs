@@ -29,6 +29,7 @@
 //! | `credential_unknown` | 401 | `authn` |
 //! | `credentials_missing` | 401 | `authn`, `step_up` |
 //! | `credentials_of_two_kinds` | 400 | `authn` |
+//! | `cross_site` | 403 | `authn`, of a cookie |
 //! | `drift_device` | 401 | `binding` |
 //! | `drift_network` | 401 | `binding` |
 //! | `drift_user_agent` | 401 | `binding` |
@@ -56,7 +57,11 @@
 //! | `scope_missing` | 403 | `step_up` |
 //! | `sender_constraint_missing` | 401 403 | `authn`, `step_up` |
 //! | `session_absolute` | 401 | `session`, `authorize` |
+//! | `session_cookie_ambiguous` | 400 | `authn` |
+//! | `session_cookie_stale` | 401 | `authn` |
+//! | `session_cookie_unknown` | 401 | `authn` |
 //! | `session_credential_expired` | 401 | the gate, of a handler that has not answered |
+//! | `session_data_unreadable` | 503 | `session`, where the handler has asked for what is kept; `authn`, of a cookie |
 //! | `session_ended` | 401 | `session`, `authorize` |
 //! | `session_forgotten` | 401 | `session` |
 //! | `session_idle` | 401 | `session`, `authorize` |
@@ -64,7 +69,7 @@
 //! | `session_reauthentication` | 401 | `session`, `authorize` |
 //! | `session_revoked` | 401 | `session`, `authorize` |
 //! | `session_store_full` | 503 | `session` |
-//! | `session_store_unavailable` | 503 | `session`, `binding`, `authorize` |
+//! | `session_store_unavailable` | 503 | `authn`, of a cookie; `session`, `binding`, `authorize` |
 //! | `session_streams` | 429 | `session` |
 //! | `session_unconfirmed` | 503 | the gate, of a handler that has not answered |
 //! | `shutting_down` | 503 | the gate, `authorize` |

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
-    Aal, AllSessions, KeepSession, MemorySessions, SessionLayer,
+    Aal, AllSessions, KeepSession, MemorySessions, SessionCookie, SessionLayer,
     cache::SessionCache,
     keys::Keying,
     mcp::McpSessions,
@@ -28,11 +28,14 @@ use crate::{
     cache::{CacheSettings, cache_setters},
     frame::Steps,
     goodbye::Goodbye,
+    resource::Resource,
     signal::{AnySignalBus, Signals},
     tasks::Tasks,
     time::Time,
 };
 
+/// The shortest key of `with_sealing_key`.
+const MIN_SEALING_KEY: usize = 32;
 /// The shortest bound of `with_max_unconfirmed`.
 const MIN_UNCONFIRMED: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,9 @@ pub(crate) struct SessionSettings {
     reauthentication: Option<Option<Duration>>,
     store: Option<Arc<dyn AnySessionStore>>,
     key: Option<Secret>,
+    sealing_key: Option<Secret>,
+    old_sealing_keys: Vec<Secret>,
+    cookie: Option<SessionCookie>,
     passive: Vec<Box<str>>,
     signals: Option<Bus>,
     goodbye: Option<Arc<dyn Goodbye>>,
@@ -142,12 +148,39 @@ impl SessionBuilder {
         self
     }
 
-    /// The key of the hashes by which sessions are found: 16 random bytes, kept where the
+    /// The key of the hashes by which sessions are found, and of what is sealed in them: 16 random bytes, kept where the
     /// server's other secrets are; of another length it is an error when the layer is built.
     /// Without it one is drawn then, and what a store keeps is of use to that layer alone, so
     /// one that is not [volatile](SessionStore::is_volatile) is an error without a key.
     pub fn with_key(mut self, key: Secret) -> Self {
         self.settings.key = Some(key);
+        self
+    }
+
+    /// The key that seals what handlers keep in sessions, before a store sees it: at least 32 random
+    /// bytes, kept where the server's other secrets are, and the same for all who share the store.
+    ///
+    /// By default it is derived from [`with_key`](Self::with_key) (HKDF, RFC 5869), which is enough
+    /// as long as nobody has to be rid of it. What that one has sealed stays readable.
+    pub fn with_sealing_key(mut self, key: Secret) -> Self {
+        self.settings.sealing_key = Some(key);
+        self
+    }
+
+    /// A key that sealed once, so that what it has sealed stays readable: the one before it, when
+    /// [`with_sealing_key`](Self::with_sealing_key) gets another. Take it out when the longest
+    /// session ([`with_absolute`](Self::with_absolute)) that was open then is over. All servers that
+    /// share the store have to know a new key before the first of them seals with it.
+    pub fn add_old_sealing_key(mut self, key: Secret) -> Self {
+        self.settings.old_sealing_keys.push(key);
+        self
+    }
+
+    /// Lets handlers give browsers a [cookie](super#cookies) of their session, which lets them in by
+    /// itself. Off by default. In a [`Stack`](crate::Stack) alone, whose `authn` reads it, and with a
+    /// [resource](crate::stack::StackBuilder::with_resource), whose origin is that of its pages.
+    pub fn with_cookie(mut self, cookie: SessionCookie) -> Self {
+        self.settings.cookie = Some(cookie);
         self
     }
 
@@ -175,10 +208,16 @@ impl SessionBuilder {
     /// Every setting that cannot work, with its fix.
     pub fn build(self) -> Result<SessionLayer, ConfigErrors> {
         let mut errors = ConfigErrors::default();
+        if self.settings.cookie.is_some() {
+            let problem = "is of use in a stack alone, where `authn` reads the cookie; build a \
+                           `Stack`, or leave it out";
+            errors.push(ConfigError::new("with_cookie", problem));
+            return Err(errors);
+        }
         let goodbye = self.settings.goodbye();
         let step = keep(
             self.settings
-                .assemble(self.ambient.time(), Tasks::default()),
+                .assemble(self.ambient.time(), Tasks::default(), None),
             &mut errors,
         );
         let shared = keep(self.ambient.build(), &mut errors);
@@ -217,6 +256,9 @@ impl SessionSettings {
             self.key.as_ref().map(|_| "with_key"),
             self.signals.as_ref().map(|_| "with_signals"),
             self.cache.is_set().then_some("with_cache"),
+            self.sealing_key.as_ref().map(|_| "with_sealing_key"),
+            self.old_sealing_keys.first().map(|_| "add_old_sealing_key"),
+            self.cookie.as_ref().map(|_| "with_cookie"),
         ];
         called.into_iter().flatten()
     }
@@ -245,7 +287,12 @@ impl SessionSettings {
     }
 
     /// Checks every setting. `time` and `tasks` are those of all layers beside it.
-    pub(crate) fn assemble(self, time: Time, tasks: Tasks) -> Result<KeepSession, ConfigErrors> {
+    pub(crate) fn assemble(
+        self,
+        time: Time,
+        tasks: Tasks,
+        resource: Option<&Resource>,
+    ) -> Result<KeepSession, ConfigErrors> {
         let mut errors = self.check();
         let policy = self.policy();
         let outlasts = self
@@ -265,9 +312,24 @@ impl SessionSettings {
         if !self.is_cache_of_stack {
             errors.extend(of_cache);
         }
+        for (setting, keys) in [
+            ("with_sealing_key", self.sealing_key.as_slice()),
+            ("add_old_sealing_key", &self.old_sealing_keys),
+        ] {
+            if keys.iter().any(|key| key.expose().len() < MIN_SEALING_KEY) {
+                let problem = "is shorter than 32 bytes; draw 32 random bytes once, and keep them \
+                               where the server's other secrets are";
+                errors.push(ConfigError::new(setting, problem));
+            }
+        }
         let Some(keying) = keying(self.key.as_ref(), &mut errors) else {
             return Err(errors);
         };
+        let cookies = self
+            .cookie
+            .map(|cookie| cookie.assemble(resource.map(Resource::url)));
+        let cookies = keep(cookies.transpose(), &mut errors).flatten();
+        let sealing = keying.sealing(self.sealing_key.as_ref(), &self.old_sealing_keys);
         let store = self.store.unwrap_or_else(|| {
             tracing::info!(
                 target: "portcullis",
@@ -294,6 +356,8 @@ impl SessionSettings {
                 store,
                 time,
                 keying,
+                sealing,
+                cookies,
                 policy: ArcSwap::from_pointee(policy),
                 registry: Registry::default(),
                 streams: Streams::default(),

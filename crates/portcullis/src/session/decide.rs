@@ -13,12 +13,13 @@ use portcullis_core::{
 };
 
 use super::{
+    cookie::{CookieAuthenticator, Issuing, Site},
     credential::Credential,
     handle::Session,
     known::Source,
     mcp::{McpSessions, Unusable},
     policy::Policy,
-    refusals::{challenge, refusal, too_many_streams, unavailable},
+    refusals::{challenge, refusal, too_many_streams, unavailable, unreadable},
     rules::{Bar, Caller},
     shared::{Failure, Shared},
 };
@@ -53,6 +54,7 @@ impl Step for KeepSession {
         let keys = shared.keying.keys(principal.evidence());
         let moment = shared.moment();
         let caller = Caller::new(keys, principal.evidence(), &shared.policy(), moment.now);
+        let caller = caller.with_cookie(exchange.cookie().is_some());
         match shared.store.check(keys.owner, keys.session) {
             Check::Done(Some(record))
                 if shared.over_at(&record, moment.now).is_none() && caller.is_known_to(&record) =>
@@ -80,6 +82,7 @@ impl Step for KeepSession {
             let keys = shared.keying.keys(principal.evidence());
             let now = shared.time.now();
             let caller = Caller::new(keys, principal.evidence(), &shared.policy(), now);
+            let caller = caller.with_cookie(exchange.cookie().is_some());
             let outcome = shared.admit(&caller, exchange.take_loaded()).await;
             let result = match self.settle(&mut parts, &exchange, &caller, outcome) {
                 Decision::Refuse(refusal) => Err(refusal),
@@ -93,6 +96,13 @@ impl Step for KeepSession {
         // What an inner layer refused is no activity, and opens nothing.
         if let Some(session) = exchange.session().filter(|_| !exchange.is_refused()) {
             session.touch(exchange);
+            session.write_cookie(&mut parts.headers, exchange);
+            // Whatever the handler has made of it: what is kept is neither lost nor empty.
+            if session.is_unreadable() {
+                let refusal = unreadable();
+                exchange.record_refusal(&refusal);
+                return Some(refusal);
+            }
         }
         self.bind(parts, exchange)
     }
@@ -178,6 +188,13 @@ impl AllSessions {
 }
 
 impl KeepSession {
+    /// Who lets in whoever comes with a cookie, and what the cookie is like.
+    pub(crate) fn cookies(&self) -> Option<CookieAuthenticator> {
+        let cookies = self.shared.cookies.clone()?;
+        let shared = Arc::clone(&self.shared);
+        Some(CookieAuthenticator { shared, cookies })
+    }
+
     pub(crate) fn sessions(&self) -> AllSessions {
         AllSessions(Arc::clone(&self.shared))
     }
@@ -194,7 +211,15 @@ impl KeepSession {
                 Some(refusal) => Decision::Refuse(refusal),
                 None => self.let_in(parts, exchange, caller, &record, Source::Store),
             },
-            Ok(Err(bar)) => Decision::Refuse(self.bar(exchange, caller, bar)),
+            Ok(Err(bar)) => {
+                let refusal = self.bar(exchange, caller, bar);
+                // A cookie that is over would be sent for ever, and nobody could log in beside it.
+                let over = exchange.cookie().and(self.shared.cookies.as_ref());
+                Decision::Refuse(match over {
+                    Some(cookies) => refusal.with_header(header::SET_COOKIE, cookies.clear()),
+                    None => refusal,
+                })
+            }
             Err(failure) => Decision::Refuse(unavailable(exchange, &failure)),
         }
     }
@@ -296,8 +321,18 @@ impl KeepSession {
             credential,
             exchange,
             source,
+            self.issuing(parts),
         );
         exchange.set_session(session);
+    }
+
+    /// Whether this request may be answered with a cookie.
+    fn issuing(&self, parts: &Parts) -> Issuing {
+        let is_of_other_site = self.shared.cookies.as_ref().is_some_and(|cookies| {
+            !Site::is_safe(&parts.method)
+                && Site::of(&parts.headers, cookies.origin()) == Site::Other
+        });
+        Issuing::new(is_of_other_site)
     }
 
     /// Whether a request keeps nobody in: a look without a body, or a route of which that was

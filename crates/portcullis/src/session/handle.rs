@@ -24,10 +24,12 @@ pub use self::{
     ended::{Ended, Run},
 };
 use super::{
+    cookie::Issuing,
     credential::Credential,
     keys::Keys,
     known::Source,
     mcp::Holder,
+    payload::Payload,
     refusals::{record_start, refusal, store_unavailable},
     registry::Registry,
     running::{Last, Live, Running},
@@ -78,6 +80,9 @@ struct Inner {
     /// Whether the connection of this request may not go on in another protocol, because there are
     /// too many streams.
     is_in_vain: AtomicBool,
+    /// Whether what is kept in it could not be opened for the handler.
+    is_unreadable: AtomicBool,
+    issuing: Issuing,
     /// For the record of its start, where its own handler ends it.
     exchange: WeakExchange,
 }
@@ -91,6 +96,7 @@ impl Session {
         credential: Option<Credential>,
         exchange: &Exchange,
         source: Source,
+        issuing: Issuing,
     ) -> Self {
         Self(Arc::new(Inner {
             shared: Arc::clone(shared),
@@ -112,6 +118,8 @@ impl Session {
             is_ended: AtomicBool::new(false),
             is_watched: AtomicBool::new(false),
             is_in_vain: AtomicBool::new(false),
+            is_unreadable: AtomicBool::new(false),
+            issuing,
             exchange: exchange.downgrade(),
         }))
     }
@@ -228,6 +236,40 @@ impl Session {
     /// Whether the handler of this request has ended the session.
     pub(super) fn is_ended_by_its_handler(&self) -> bool {
         self.0.is_ended.load(Ordering::Acquire)
+    }
+
+    /// Whether what is kept in it could not be opened for the handler of this request.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.0.is_unreadable.load(Ordering::Acquire)
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(super) fn issuing(&self) -> &Issuing {
+        &self.0.issuing
+    }
+
+    /// The exchange of the request that the handle belongs to, while there is one.
+    pub(super) fn exchange(&self) -> Option<Exchange> {
+        self.0.exchange.upgrade()
+    }
+
+    /// Opens what is kept. What does not open is told to whoever runs the server.
+    pub(super) fn open(&self, record: &SessionRecord) -> Result<Payload, StoreError> {
+        let Inner {
+            shared, keys, id, ..
+        } = &*self.0;
+        shared.open(keys.owner, record).map_err(|why| {
+            self.0.is_unreadable.store(true, Ordering::Release);
+            tracing::error!(target: "portcullis", session = %id, "{why}");
+            why.into()
+        })
     }
 
     /// Notes that the request was let in and answered.
@@ -355,6 +397,10 @@ impl Session {
             live
         })
     }
+}
+
+pub(super) fn over() -> StoreError {
+    StoreError::new("the session is over")
 }
 
 impl fmt::Debug for Session {

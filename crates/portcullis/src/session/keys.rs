@@ -5,6 +5,8 @@ use std::{hash::Hasher as _, num::NonZeroU64};
 use portcullis_core::{Evidence, EvidenceKind, FamilyKey, OwnerKey, Secret, SessionKey, entropy};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
+use super::sealing::Sealing;
+
 /// Makes the keys of callers: keyed hashes of what an authenticator vouches for, and of
 /// nothing that a caller can choose. No bytes of a token take part, so a token that is
 /// refreshed keeps its session.
@@ -34,6 +36,11 @@ impl Keying {
         let mut hasher = SipHasher13::new_with_key(&self.0);
         hasher.write(label);
         hasher.finish128().as_bytes()
+    }
+
+    /// What seals, with keys that are derived from this one and from others.
+    pub(super) fn sealing(&self, own: Option<&Secret>, old: &[Secret]) -> Sealing {
+        Sealing::new(&self.0, own, old)
     }
 
     /// Whose sessions those of a principal are.

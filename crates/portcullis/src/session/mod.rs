@@ -3,8 +3,8 @@
 //! Neither MCP nor a bearer token knows a session, and most agent servers check a caller once
 //! and then stream for hours. This layer gives every caller a session, found by who is calling:
 //! the kind of credential, issuer, subject, client, the session at the issuer and the proof key,
-//! if there are any. Nothing that the caller can choose takes part, so there is no cookie to steal
-//! and no id to fix; a token that is refreshed keeps its session.
+//! if there are any. Nothing that the caller can choose takes part, so there is no id to fix, and
+//! none to steal unless you ask for a [cookie](#cookies); a token that is refreshed keeps its session.
 //!
 //! ```
 //! use portcullis::session::SessionLayer;
@@ -114,6 +114,66 @@
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
 //! | as many streams ([`with_max_streams`](SessionBuilder::with_max_streams)) | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
+//! | what is kept in the session does not open, and the handler asks for it | 503 | none, `Retry-After` |
+//!
+//! # What a handler keeps in it
+//!
+//! [`Session::put`] and [`Session::get`] keep a value for as long as the session lasts. It is sealed
+//! before a store sees it: encrypted and authenticated (XChaCha20-Poly1305) with a key that is derived
+//! from [`with_key`](SessionBuilder::with_key), which no store has, and bound to this session of this
+//! owner. So what a store holds says neither who is in nor what is kept, and a value that somebody
+//! writes, changes, cuts short or moves to another session is an error and never taken for nothing.
+//! [`with_sealing_key`](SessionBuilder::with_sealing_key) is for who has to change the key.
+//!
+//! # Cookies
+//!
+//! A browser keeps no token, and a script that keeps one can be robbed of it. So with
+//! [`with_cookie`](SessionBuilder::with_cookie) a handler that has let somebody in by a token can
+//! [give the browser a cookie](Session::issue_cookie), with which he is let in from then on:
+//!
+//! ```
+//! use portcullis::{Stack, session::{Session, SessionCookie, SessionLayer}};
+//! # use portcullis::{Authenticator, Check, Description, RequestView, Verdict};
+//! # struct Keys;
+//! # impl Authenticator for Keys {
+//! #     fn describe(&self) -> Description { Description::bearer("keys") }
+//! #     fn check(&self, _: &RequestView<'_>) -> Check<Verdict> { Check::Done(Verdict::Absent) }
+//! # }
+//!
+//! let (gate, handle) = Stack::builder()
+//!     .with_resource("https://agent.example/")
+//!     .add_authenticator(Keys)
+//!     .with_session(SessionLayer::builder().with_cookie(SessionCookie::new("session")))
+//!     .build()?;
+//!
+//! /// `POST /login`, with a token. In a `GET` anybody could have a browser do it.
+//! async fn login(session: Session) -> Result<&'static str, String> {
+//!     session.issue_cookie().await.map_err(|problem| problem.to_string())?;
+//!     Ok("in")
+//! }
+//!
+//! /// `POST /logout`, with the cookie, which is taken away with the answer.
+//! async fn logout(session: Session) -> Result<&'static str, String> {
+//!     session.end().await.map_err(|problem| problem.to_string())?;
+//!     Ok("out")
+//! }
+//! # let _ = (gate, handle);
+//! # Ok::<(), portcullis::ConfigErrors>(())
+//! ```
+//!
+//! - It holds 256 random bits and leads to one record, which holds a keyed hash of them, and, sealed, by
+//!   what its holder was let in. So a request with a cookie has the same principal as the one that
+//!   asked for it, is revoked by the same keys, counts for the same quota, and ends with the session.
+//! - Each authentication, and each [`issue_cookie`](Session::issue_cookie), makes the id before it void;
+//!   requests that are on their way then have a [grace](SessionCookie::with_grace).
+//! - It is read in one form, once: two of that name, another spelling, quotes, or a token beside it
+//!   are 400. What leads nowhere is 401, and nobody's id is ever taken over. No id is read anywhere else.
+//! - What may change something (all but `GET`, `HEAD`, `OPTIONS` and `TRACE`) has to come from a page of
+//!   this server, by `Sec-Fetch-Site` and `Origin`, of which every browser sends one; otherwise it is 403.
+//!   A handler for `GET` must change nothing. Nor does a page of another site log anybody in by a `POST`.
+//! - The handler does not see it; all other cookies come through. When it
+//!   [ends the session](Session::end), the answer takes the cookie away, and has the browser forget what
+//!   the site has kept (`Clear-Site-Data`).
 //!
 //! # What it costs an attacker
 //!
@@ -125,6 +185,7 @@ mod aal;
 mod ahead;
 mod builder;
 mod cache;
+mod cookie;
 mod credential;
 mod decide;
 mod handle;
@@ -133,11 +194,13 @@ mod known;
 mod layer;
 mod mcp;
 mod memory;
+mod payload;
 mod policy;
 mod refusals;
 mod registry;
 mod rules;
 mod running;
+mod sealing;
 mod shared;
 mod signalled;
 mod store;
@@ -148,12 +211,13 @@ mod touching;
 pub use portcullis_core::{
     BindingReference, Change, Commit, EndReason, FamilyKey, InvalidSessionBytes, OwnerKey,
     Revision, SessionData, SessionId, SessionKey, SessionRecord, SessionState, SessionStore,
-    Sessions, StoreError,
+    Sessions, StoreError, StoredData,
 };
 
 pub use self::{
     aal::Aal,
     builder::SessionBuilder,
+    cookie::{CookieError, SameSite, SessionCookie},
     handle::{Ended, Run, Session, SessionValue},
     layer::{SessionLayer, WithSession},
     memory::MemorySessions,
@@ -162,6 +226,7 @@ pub use self::{
 pub(crate) use self::{
     ahead::{Ahead, Loaded},
     builder::SessionSettings,
+    cookie::{CookieAuthenticator, CookieId, Cookies, NAME as COOKIE_NAME, Site},
     decide::{AllSessions, KeepSession, at_once},
     handle::{Looked, Looking},
     policy::Policy,

@@ -126,3 +126,9 @@ pub(crate) fn store_unavailable(
     )
     .with_retry_after(RETRY)
 }
+
+/// The answer where what the store has is not what was put there.
+pub(super) fn unreadable() -> Refusal {
+    let code = reason::SESSION_DATA_UNREADABLE;
+    Refusal::new(LAYER, StatusCode::SERVICE_UNAVAILABLE, code).with_retry_after(RETRY)
+}

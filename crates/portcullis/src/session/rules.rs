@@ -25,6 +25,8 @@ pub(super) struct Caller {
     /// When the credential was issued, where that is what has to be later: for a standing one,
     /// by the clock of this server.
     pub(super) issued_at: Option<Timestamp>,
+    /// Whether he comes with the id of a session that is there: he opens none.
+    pub(super) only_joins: bool,
 }
 
 /// The time, by both clocks.
@@ -72,6 +74,7 @@ impl Caller {
                 kind: EvidenceKind::Standing,
                 authenticated_at: None,
                 issued_at: Some(Timestamp::MAX),
+                only_joins: false,
             };
         }
         let authenticated_at = match evidence.kind() {
@@ -85,6 +88,15 @@ impl Caller {
             kind: evidence.kind(),
             authenticated_at,
             issued_at: issued_at.filter(|_| evidence.kind() == EvidenceKind::Standing),
+            only_joins: false,
+        }
+    }
+
+    /// Whether he comes with the id of a session.
+    pub(super) fn with_cookie(self, is_there: bool) -> Self {
+        Self {
+            only_joins: is_there,
+            ..self
         }
     }
 
@@ -144,6 +156,10 @@ pub(super) fn rule(
             true => on_living(record, caller, policy, now),
             false => Ruling::Refuse(Bar::Over(EndReason::Ended)),
         };
+    }
+    if caller.only_joins && !portcullis_core::sabotaged!("session.cookie_reopen") {
+        let reason = own.and_then(|record| record.over(now));
+        return Ruling::Refuse(Bar::Over(reason.unwrap_or(EndReason::Revoked)));
     }
     let mut bar = None;
     let mut changes = Vec::new();

@@ -13,12 +13,15 @@ use tokio::sync::Semaphore;
 use super::{
     ahead::Loaded,
     cache::SessionCache,
+    cookie::Cookies,
     handle::Session,
     keys::{Keying, Keys},
+    payload::Payload,
     policy::Policy,
     refusals::record_start,
     registry::Registry,
     rules::{Bar, Caller, Ruling, rule},
+    sealing::{Sealing, Unreadable},
     store::AnySessionStore,
     streams::Streams,
     touching::Touching,
@@ -45,6 +48,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn AnySessionStore>,
     pub(super) time: Time,
     pub(super) keying: Keying,
+    pub(super) sealing: Sealing,
+    pub(super) cookies: Option<Cookies>,
     /// What the rules go by now. Others may come in their place.
     pub(super) policy: ArcSwap<Policy>,
     pub(super) registry: Registry,
@@ -130,6 +135,38 @@ impl Shared {
         Err(StoreError::new("the sessions of one owner change all the time").into())
     }
 
+    /// What is kept in a session. What does not open is never taken for nothing.
+    pub(super) fn open(
+        &self,
+        owner: OwnerKey,
+        record: &SessionRecord,
+    ) -> Result<Payload, Unreadable> {
+        let Some(stored) = &record.data else {
+            return Ok(Payload::default());
+        };
+        let opened = self.sealing.open(owner, record, stored);
+        match opened.and_then(|bytes| Payload::from_bytes(&bytes)) {
+            Err(_) if portcullis_core::sabotaged!("session.sealed") => Ok(Payload::default()),
+            opened => opened,
+        }
+    }
+
+    /// Keeps something in a session, in place of what is there.
+    pub(super) fn seal(
+        &self,
+        owner: OwnerKey,
+        record: &mut SessionRecord,
+        payload: &Payload,
+    ) -> Result<(), StoreError> {
+        record.data = if payload.is_empty() {
+            None
+        } else {
+            let sealed = self.sealing.seal(owner, record, &payload.to_bytes())?;
+            Some(Arc::new(sealed))
+        };
+        Ok(())
+    }
+
     /// Changes one session, if it is still there and lives.
     pub(super) async fn change(
         &self,
@@ -137,6 +174,21 @@ impl Shared {
         key: SessionKey,
         id: SessionId,
         mut change: impl FnMut(&mut SessionRecord) + Send,
+    ) -> Result<bool, StoreError> {
+        let change = |record: &mut SessionRecord| {
+            change(record);
+            Ok(())
+        };
+        self.try_change(owner, key, id, change).await
+    }
+
+    /// The same, where the change may fail; then nothing is changed.
+    pub(super) async fn try_change(
+        &self,
+        owner: OwnerKey,
+        key: SessionKey,
+        id: SessionId,
+        mut change: impl FnMut(&mut SessionRecord) -> Result<(), StoreError> + Send,
     ) -> Result<bool, StoreError> {
         for _ in 0..MAX_TRIES {
             let sessions = self.store.load(owner).await?;
@@ -146,7 +198,7 @@ impl Shared {
                 return Ok(false);
             };
             let mut record = found.clone();
-            change(&mut record);
+            change(&mut record)?;
             let changes = vec![Change::Put(record)];
             match self.commit(owner, &sessions, changes).await? {
                 Commit::Done => return Ok(true),

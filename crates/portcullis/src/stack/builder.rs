@@ -22,7 +22,7 @@ use crate::{
     perimeter::{PerimeterBuilder, PerimeterSettings},
     quota::{QuotaBuilder, QuotaSettings},
     resource::AnswerMetadata,
-    revocation::Revoker,
+    revocation::{RevocationSettings, Revoker},
     session::{SessionBuilder, SessionSettings},
     step_up::{StepUpBuilder, StepUpSettings},
     tasks::Tasks,
@@ -200,32 +200,7 @@ impl StackBuilder<Complete> {
             site = site.with_resource(Arc::clone(resource.identifier()));
         }
         let receivers = keep(self.notices.assemble(&site), &mut errors);
-        let authn = settings.assemble(&ambient, resource, |settings| match onto {
-            Some(ground) if !sabotaged!("gate.replaced_stores") => {
-                Ok(Arc::clone(&ground.revocations))
-            }
-            _ => settings.assemble(time.clone()).map(Arc::new),
-        });
-        let mut authn = keep(authn, &mut errors);
-        let mut perimeter = self.perimeter;
-        if let Some(authn) = &authn {
-            perimeter.keep_credentials(authn.step.consumed());
-        }
-        if perimeter.has_upgrades() && self.session.is_none() {
-            errors.push(ConfigError::new(
-                "add_upgrade_route",
-                "was called without `with_session`, so nothing would end a connection that goes on \
-                 in another protocol; call `with_session` as well, or leave it out",
-            ));
-        }
-        let perimeter = keep(perimeter.assemble(&ambient, resource), &mut errors);
-        if self.binding.is_some() && self.session.is_none() {
-            errors.push(ConfigError::new(
-                "with_binding",
-                "was called without `with_session`, so there is nothing to compare with; call \
-                 `with_session` as well, or leave it out",
-            ));
-        }
+        let has_session = self.session.is_some();
         let of_session = self.session.as_ref().and_then(SessionSettings::goodbye);
         let goodbye = self.goodbye.or(of_session);
         let session = self.session.and_then(|mut session| {
@@ -234,11 +209,39 @@ impl StackBuilder<Complete> {
                 return Some((assembled.0, Some(assembled.1)));
             }
             session.in_a_stack(signals.as_ref(), cache);
-            let assembled = session.assemble(time.clone(), tasks.clone());
+            let assembled = session.assemble(time.clone(), tasks.clone(), resource);
             Some((keep(assembled, &mut errors)?, None))
         });
+        let cookies = session.as_ref().and_then(|(session, _)| session.cookies());
+        let revocations = |settings: RevocationSettings| match onto {
+            Some(ground) if !sabotaged!("gate.replaced_stores") => {
+                Ok(Arc::clone(&ground.revocations))
+            }
+            _ => settings.assemble(time.clone()).map(Arc::new),
+        };
+        let authn = settings.assemble(&ambient, resource, revocations, cookies);
+        let mut authn = keep(authn, &mut errors);
         if let Some((authn, session)) = authn.as_mut().zip(session.as_ref()) {
             authn.step.load_ahead(session.0.ahead());
+        }
+        let mut perimeter = self.perimeter;
+        if let Some(authn) = &authn {
+            perimeter.keep_credentials(authn.step.consumed());
+        }
+        if perimeter.has_upgrades() && !has_session {
+            errors.push(ConfigError::new(
+                "add_upgrade_route",
+                "was called without `with_session`, so nothing would end a connection that goes on \
+                 in another protocol; call `with_session` as well, or leave it out",
+            ));
+        }
+        let perimeter = keep(perimeter.assemble(&ambient, resource), &mut errors);
+        if self.binding.is_some() && !has_session {
+            errors.push(ConfigError::new(
+                "with_binding",
+                "was called without `with_session`, so there is nothing to compare with; call \
+                 `with_session` as well, or leave it out",
+            ));
         }
         let binding = self.binding.map(BindingSettings::assemble);
         let binding = keep(binding.transpose(), &mut errors);

@@ -4,6 +4,9 @@ use super::*;
 
 /// Everything that a record can hold, as version 1 writes it.
 const GOLDEN: &str = include_str!("../../../golden/sessions-v1.hex");
+/// The same with something sealed, as version 2 writes it; and what a handler keeps, by itself.
+const GOLDEN_SEALED: &str = include_str!("../../../golden/sessions-v2.hex");
+const GOLDEN_DATA: &str = include_str!("../../../golden/session-data-v1.hex");
 
 const SECOND: Duration = Duration::from_secs(1);
 const AT: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
@@ -36,7 +39,7 @@ fn full() -> SessionRecord {
     let mut data = SessionData::new();
     data.insert("basket", *b"two apples");
     data.insert("", *b"");
-    record.data = Some(Arc::new(data));
+    record.data = Some(Arc::new(StoredData::Plain(data)));
     record
 }
 
@@ -94,9 +97,56 @@ fn version_1_stays_what_it_is() {
     assert_eq!(all().to_bytes(), bytes);
 }
 
+fn sealed() -> SessionRecord {
+    let mut record = full();
+    record.data = Some(Arc::new(StoredData::Sealed(Box::new([0, 1, 0xfe, 0xff]))));
+    record
+}
+
+fn all_sealed() -> Sessions {
+    let mut sessions = all();
+    sessions.records.push(sealed());
+    sessions
+}
+
+#[test]
+fn version_2_is_written_where_something_is_sealed() {
+    let bytes = from_hex(GOLDEN_SEALED);
+    assert_eq!(all_sealed().to_bytes(), bytes);
+    assert_eq!(Sessions::from_bytes(&bytes), Ok(all_sealed()));
+    let bytes = sealed().to_bytes();
+    assert_eq!(bytes.first(), Some(&2));
+    assert_eq!(SessionRecord::from_bytes(&bytes), Ok(sealed()));
+    // One that reads nothing after version 1 refuses it, and so does one that is told it was one.
+    let with = |version: u8, mut bytes: Vec<u8>| {
+        bytes[0] = version;
+        bytes
+    };
+    assert!(SessionRecord::from_bytes(&with(1, bytes)).is_err());
+    assert!(Sessions::from_bytes(&with(1, all_sealed().to_bytes())).is_err());
+    // And the other way round.
+    assert!(SessionRecord::from_bytes(&with(2, full().to_bytes())).is_err());
+    assert!(Sessions::from_bytes(&with(2, all().to_bytes())).is_err());
+}
+
+#[test]
+fn what_a_handler_keeps_is_written_by_itself_as_well() {
+    let Some(StoredData::Plain(data)) = full().data.as_deref().cloned() else {
+        unreachable!("it was put there");
+    };
+    let bytes = from_hex(GOLDEN_DATA);
+    assert_eq!(data.to_bytes(), bytes);
+    assert_eq!(SessionData::from_bytes(&bytes), Ok(data));
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(SessionData::from_bytes(&longer).is_err());
+    assert!(SessionData::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+    assert!(SessionData::from_bytes(&[9]).is_err());
+}
+
 #[test]
 fn whatever_is_cut_short_or_longer_is_refused() {
-    for bytes in [full().to_bytes(), plain().to_bytes()] {
+    for bytes in [full().to_bytes(), plain().to_bytes(), sealed().to_bytes()] {
         for len in 0..bytes.len() {
             let cut = bytes.get(..len).unwrap();
             let short = InvalidSessionBytes(Problem::TooShort);
@@ -143,7 +193,7 @@ fn says_what_is_wrong() {
     let says = |bytes: &[u8]| SessionRecord::from_bytes(bytes).unwrap_err().to_string();
     assert_eq!(
         says(&[9]),
-        "a stored session has version 9, and this program reads version 1"
+        "a stored session has version 9, and this program reads none after 2"
     );
     assert_eq!(says(&[]), "a stored session is cut short");
     let mut bytes = plain().to_bytes();

@@ -1,10 +1,8 @@
 //! What a handler keeps in a session.
 
-use std::sync::Arc;
-
 use portcullis_core::{SessionData, StoreError};
 
-use super::{Inner, Session};
+use super::{Inner, Session, over};
 
 /// What a handler keeps in a session: a value that can be written as bytes.
 ///
@@ -45,7 +43,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The store cannot say, or the session is over.
+    /// The store cannot say, the session is over, or what the store has is not what was put there.
+    /// Of the last, the answer to the request is 503, whatever the handler says.
     pub async fn get<T: SessionValue>(&self) -> Result<Option<T>, StoreError> {
         let Inner {
             shared, keys, id, ..
@@ -54,16 +53,17 @@ impl Session {
         let now = shared.time.now();
         let record = sessions.get(keys.session).filter(|record| record.id == *id);
         let record = record.filter(|record| record.over(now).is_none());
-        let data = record.ok_or_else(over)?.data.as_ref();
-        Ok(data.and_then(|data| T::from_bytes(data.get(T::NAME)?)))
+        let record = record.ok_or_else(over)?;
+        let payload = self.open(record)?;
+        Ok(payload.data.get(T::NAME).and_then(T::from_bytes))
     }
 
     /// Keeps a value in the session, in place of the one that is there.
     ///
     /// # Errors
     ///
-    /// The store cannot say whether it did, the session is over, or it would keep more than
-    /// 16 KiB.
+    /// The store cannot say whether it did, the session is over, it would keep more than 16 KiB, or
+    /// what is there already cannot be opened: as for [`get`](Self::get).
     pub async fn put<T: SessionValue>(&self, value: &T) -> Result<(), StoreError> {
         let bytes = value.to_bytes();
         self.change_data(|data| data.insert(T::NAME, &*bytes)).await
@@ -73,7 +73,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The store cannot say whether it did, or the session is over.
+    /// The store cannot say whether it did, the session is over, or what is there cannot be opened:
+    /// as for [`get`](Self::get).
     pub async fn remove<T: SessionValue>(&self) -> Result<(), StoreError> {
         self.change_data(|data| {
             data.remove(T::NAME);
@@ -88,23 +89,14 @@ impl Session {
         let Inner {
             shared, keys, id, ..
         } = &*self.0;
-        let mut is_too_much = false;
-        let changed = shared.change(keys.owner, keys.session, *id, |record| {
-            let mut data = record.data.as_deref().cloned().unwrap_or_default();
-            change(&mut data);
-            is_too_much = data.size() > MAX_DATA;
-            if !is_too_much {
-                record.data = (!data.is_empty()).then(|| Arc::new(data));
+        let changed = shared.try_change(keys.owner, keys.session, *id, |record| {
+            let mut payload = self.open(record)?;
+            change(&mut payload.data);
+            if payload.data.size() > MAX_DATA {
+                return Err(StoreError::new("a session keeps at most 16 KiB"));
             }
+            shared.seal(keys.owner, record, &payload)
         });
-        match (changed.await?, is_too_much) {
-            (true, false) => Ok(()),
-            (true, true) => Err(StoreError::new("a session keeps at most 16 KiB")),
-            (false, _) => Err(over()),
-        }
+        if changed.await? { Ok(()) } else { Err(over()) }
     }
-}
-
-fn over() -> StoreError {
-    StoreError::new("the session is over")
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use portcullis_core::{
-    BindingReference, EndReason, EvidenceKind, FamilyKey, SessionData, SessionId, SessionKey,
-    SessionRecord, SessionState, Timestamp,
+    BindingReference, EndReason, EvidenceKind, FamilyKey, SessionId, SessionKey, SessionRecord,
+    SessionState, StoredData, Timestamp,
 };
 
 use super::loss::Loss;
@@ -31,7 +31,7 @@ pub(super) struct Row {
     barred_until: i64,
     /// The time that belongs to the phase.
     phase_at: i64,
-    data: Option<Arc<SessionData>>,
+    data: Option<Arc<StoredData>>,
     /// Not boxed: that would cost those who have one more than it saves the others.
     binding: BindingReference,
     idle_seconds: u32,

@@ -53,7 +53,9 @@ fn a_row_is_packed_and_gives_back_what_was_put_in() {
     record.binding.ipv4 = NonZeroU32::new(4);
     record.binding.user_agent = NonZeroU64::new(5);
     record.binding.authenticated_at = AT + Duration::from_millis(6);
-    record.data = Some(Arc::default());
+    record.data = Some(Arc::new(
+        portcullis_core::StoredData::Sealed(Box::default()),
+    ));
     assert_eq!(Row::new(record.clone()).to_record(), record);
 }
 

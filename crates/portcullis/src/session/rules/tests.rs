@@ -41,6 +41,7 @@ fn caller(session: u8, kind: EvidenceKind, at: Option<Timestamp>) -> Caller {
         kind,
         authenticated_at: at.filter(|_| !is_standing),
         issued_at: at.filter(|_| is_standing),
+        only_joins: false,
     }
 }
 
