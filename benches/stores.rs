@@ -1,6 +1,7 @@
 //! What a quota costs that several servers share, beside a question that does nothing: one way to
 //! Redis and back each. For `cargo bench -p portcullis-benches --bench stores`, with a
 //! `redis-server` that it starts.
+#![expect(clippy::expect_used, reason = "what cannot be set up ends the bench")]
 
 use std::num::NonZeroU32;
 

@@ -19,7 +19,6 @@ impl<'a> NoticeDelivery<'a> {
     }
 
     /// The head of the request.
-    #[must_use]
     pub const fn request(&self) -> &RequestView<'a> {
         &self.request
     }

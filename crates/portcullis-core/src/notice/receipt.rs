@@ -57,7 +57,6 @@ impl AcceptedNotices {
     }
 
     /// What is to be carried out.
-    #[must_use]
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }

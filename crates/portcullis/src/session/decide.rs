@@ -15,7 +15,7 @@ use portcullis_core::{
 use super::{
     cookie::{CookieAuthenticator, Issuing, Site},
     credential::Credential,
-    handle::Session,
+    handle::{Entry, Session},
     known::Source,
     mcp::{McpSessions, Unusable},
     policy::Policy,
@@ -313,16 +313,13 @@ impl KeepSession {
             registry.note_authentication(record.id, stale_at);
         }
         let is_activity = !self.is_passive(parts, exchange);
-        let session = Session::new(
-            &self.shared,
-            &caller.keys,
-            record,
+        let entry = Entry {
             is_activity,
             credential,
-            exchange,
             source,
-            self.issuing(parts),
-        );
+            issuing: self.issuing(parts),
+        };
+        let session = Session::new(&self.shared, &caller.keys, record, entry, exchange);
         exchange.set_session(session);
     }
 

@@ -87,17 +87,30 @@ struct Inner {
     exchange: WeakExchange,
 }
 
+/// How a request is in a session.
+pub(super) struct Entry {
+    /// Whether it keeps it active.
+    pub(super) is_activity: bool,
+    pub(super) credential: Option<Credential>,
+    /// Who has said that it lives.
+    pub(super) source: Source,
+    pub(super) issuing: Issuing,
+}
+
 impl Session {
     pub(super) fn new(
         shared: &Arc<Shared>,
         keys: &Keys,
         record: &SessionRecord,
-        is_activity: bool,
-        credential: Option<Credential>,
+        entry: Entry,
         exchange: &Exchange,
-        source: Source,
-        issuing: Issuing,
     ) -> Self {
+        let Entry {
+            is_activity,
+            credential,
+            source,
+            issuing,
+        } = entry;
         Self(Arc::new(Inner {
             shared: Arc::clone(shared),
             keys: *keys,
