@@ -48,7 +48,6 @@ pub(crate) async fn play(harness: &mut Harness) {
         ("R07", "signals of issuers are not listened to yet"),
         ("R08", "signals of issuers are not listened to yet"),
         ("R10", "there is no endpoint for logout yet"),
-        ("R14", "nothing is resumed by an event id yet"),
     ] {
         harness.not_yet(id, reason);
     }
