@@ -94,7 +94,7 @@ impl NoticeReceiver for Leavers {
         let key = RevocationKey::Subject(ISSUER.into(), "eve".into());
         let _ = desk.carry_out(&[Notice::new(key)], GONE).await;
         desk.report(Outcome::Failed, NOT_GONE);
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     }
 }
 
