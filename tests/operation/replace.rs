@@ -14,7 +14,7 @@ use portcullis::{
     Verdict,
     perimeter::PerimeterLayer,
     revocation::{MemoryRevocations, Revocation},
-    session::{MemorySessions, SessionLayer},
+    session::{MemorySessions, SessionCookie, SessionLayer},
     signal::MemorySignals,
     stack::{Complete, ReplaceError, Stack, StackBuilder},
     step_up::{Requirement, StepUpLayer},
@@ -230,7 +230,11 @@ async fn what_the_gate_keeps_is_not_given_again() {
     let session = SessionLayer::builder()
         .with_store(MemorySessions::default())
         .with_key(secret())
-        .with_signals(MemorySignals::new());
+        .with_signals(MemorySignals::new())
+        .with_cache(9)
+        .with_sealing_key(Secret::new([7; 32]))
+        .add_old_sealing_key(Secret::new([8; 32]))
+        .with_cookie(SessionCookie::new("session"));
     let stack = Stack::builder()
         .with_resource("https://other.example/")
         .with_clock(VirtualClock::new())
@@ -239,6 +243,7 @@ async fn what_the_gate_keeps_is_not_given_again() {
         .with_revocations(MemoryRevocations::default())
         .with_revocation_key(secret())
         .with_signals(MemorySignals::new())
+        .with_cache(9)
         .with_session(session)
         .add_authenticator(TableAuth::new());
     let Err(ReplaceError::Config(errors)) = world.handle.replace(stack).await else {
@@ -254,9 +259,14 @@ async fn what_the_gate_keeps_is_not_given_again() {
             "with_revocations",
             "with_revocation_key",
             "with_signals",
+            "with_cache",
             "with_store",
             "with_key",
             "with_signals",
+            "with_cache",
+            "with_sealing_key",
+            "add_old_sealing_key",
+            "with_cookie",
             "with_resource",
         ]
     );

@@ -32,13 +32,11 @@ async fn plain(server: &Server) -> RedisQuotas {
 }
 
 fn calls(server: &Server) -> usize {
-    let redis::Value::VerbatimString { text, .. } = server.say("INFO commandstats") else {
-        let redis::Value::BulkString(text) = server.say("INFO commandstats") else {
-            panic!("statistics are text");
-        };
-        return sum(&String::from_utf8(text).unwrap());
-    };
-    sum(&text)
+    match server.say("INFO commandstats") {
+        redis::Value::VerbatimString { text, .. } => sum(&text),
+        redis::Value::BulkString(text) => sum(&String::from_utf8(text).unwrap()),
+        other => unreachable!("statistics are text, not {other:?}"),
+    }
 }
 
 /// How often a script was asked for.

@@ -20,8 +20,8 @@ impl GateHandle {
     /// | stays | comes from the new stack |
     /// |---|---|
     /// | the clock, the sink of the records, the base path, the resource | authenticators, receivers of [notices](crate::notices), anonymous routes, who checks proofs, details of the resource |
-    /// | sessions with their store, key and limits in force; what runs in them, and that it can be ended | the rules of sessions: for who comes, and for what runs. How long a session may be inactive and when it ends at the latest was settled when it was opened |
-    /// | what was revoked, and the bus | everything about `perimeter`, `binding`, `quota` and `step_up`; budgets that are counted in memory begin anew |
+    /// | sessions with their store, keys, cookie and cache; what runs in them, and that it can be ended | the rules of sessions: for who comes, and for what runs. How long a session may be inactive and when it ends at the latest was settled when it was opened |
+    /// | what was revoked, and the bus | everything about `perimeter`, `binding`, `quota` and `step_up`; budgets that are counted in memory begin anew; what streams are told at their end |
     /// | counters, and the doors: [`shutdown`](Self::shutdown) waits for all | |
     ///
     /// What stays is not given again; it is an error that names the setting. What an authenticator or a
