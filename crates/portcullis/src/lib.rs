@@ -45,7 +45,7 @@
 //! | slot, outside to inside | writes, once | refuses with |
 //! |---|---|---|
 //! | `perimeter` | client address, original path, body limit | 400 403 413 414 429 431 |
-//! | `authn` | principal, or that the caller is anonymous | 400 401 429 503 |
+//! | `authn` | principal, or that the caller is anonymous | 400 401 403 429 503 |
 //! | `session` | session, and its deadlines | 401 404 429 503 |
 //! | `binding` | nothing: it compares | 401 503 |
 //! | `quota` | nothing: it counts | 429 503 |

@@ -304,13 +304,13 @@ impl KeepSession {
         if let Some(credential) = &credential {
             // A client that has refreshed its token in time keeps its streams.
             let registry = &self.shared.registry;
-            registry.note_credential(record.id, credential);
+            registry.note_credential(caller.keys.owner, record.id, credential);
         }
         let policy = self.shared.policy();
         if policy.reauthentication.is_some() {
             let stale_at = policy.stale_at(record.kind, record.authenticated_at);
             let registry = &self.shared.registry;
-            registry.note_authentication(record.id, stale_at);
+            registry.note_authentication(caller.keys.owner, record.id, stale_at);
         }
         let is_activity = !self.is_passive(parts, exchange);
         let entry = Entry {

@@ -214,7 +214,7 @@ impl Session {
                 shared, keys, id, ..
             } = &*inner;
             // What runs here first: that needs no store, and cannot fail.
-            shared.registry.end(*id, EndReason::Ended);
+            shared.registry.end(keys.owner, *id, EndReason::Ended);
             // Recorded here: the handler may fail, or be dropped, before it answers.
             if inner.is_new
                 && let Some(exchange) = exchange
@@ -225,7 +225,7 @@ impl Session {
             let ended = shared.end(keys.owner, keys.session, *id, EndReason::Ended);
             let ended = ended.await;
             // And what began while the store was asked.
-            shared.registry.end(*id, EndReason::Ended);
+            shared.registry.end(keys.owner, *id, EndReason::Ended);
             ended.map(drop)
         };
         tasks.to_the_end(end).await
@@ -329,7 +329,7 @@ impl Session {
             let over = shared.over(sessions.get(keys.session), *id);
             if let Some(reason) = over {
                 // What runs here need not wait until somebody looks again.
-                shared.registry.end(*id, reason);
+                shared.registry.end(keys.owner, *id, reason);
                 shared.forget(keys.owner);
             }
             Ok(over)

@@ -3,6 +3,9 @@
 //! A request of a session is listed here only when it takes a while: when its handler waits,
 //! or its response streams. One task of the layer looks after all of them (see `sweep`), so
 //! that they end also where nobody polls them: a client that does not read keeps nothing alive.
+//!
+//! They are listed by owner: a logout, here or on another server, concerns one owner, and must not
+//! look at what runs for everybody.
 
 use std::{
     collections::HashMap,
@@ -24,10 +27,13 @@ use super::{
 
 const SHARDS: usize = 16;
 
+/// The sessions of each owner. Hardly any has several in which something runs.
+type Owners = HashMap<OwnerKey, Vec<(SessionId, Weak<Live>)>>;
+
 /// The sessions in which something runs.
 #[derive(Default)]
 pub(super) struct Registry {
-    shards: [Mutex<HashMap<SessionId, Weak<Live>>>; SHARDS],
+    shards: [Mutex<Owners>; SHARDS],
     sweeper: Sweeper,
     /// Whether nothing is to run any more.
     is_stopped: AtomicBool,
@@ -43,12 +49,14 @@ impl Registry {
         ends_at: Timestamp,
         last: Last,
     ) -> Arc<Live> {
-        let mut shard = shared.registry.shard(id);
-        if let Some(live) = shard.get(&id).and_then(Weak::upgrade) {
+        let mut shard = shared.registry.shard(keys.owner);
+        let own = shard.entry(keys.owner).or_default();
+        if let Some(live) = find(own, id) {
             return live;
         }
         let live = Arc::new(Live::new(shared, keys, id, ends_at, last));
-        shard.insert(id, Arc::downgrade(&live));
+        own.retain(|(known, _)| *known != id);
+        own.push((id, Arc::downgrade(&live)));
         drop(shard);
         // After it is listed: whoever stops everything has seen it, or is seen here.
         if shared.registry.is_stopped() {
@@ -64,12 +72,19 @@ impl Registry {
         let shards = self.shards.iter();
         shards
             .flat_map(|shard| {
-                lock(shard)
-                    .values()
-                    .filter_map(Weak::upgrade)
-                    .collect::<Vec<_>>()
+                let shard = lock(shard);
+                let listed = shard.values().flatten();
+                let all = listed.filter_map(|(_, live)| live.upgrade());
+                all.collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// Those of an owner.
+    pub(super) fn of(&self, owner: OwnerKey) -> Vec<Arc<Live>> {
+        let shard = self.shard(owner);
+        let own = shard.get(&owner).into_iter().flatten();
+        own.filter_map(|(_, live)| live.upgrade()).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -81,21 +96,24 @@ impl Registry {
         self.is_stopped.load(Ordering::SeqCst)
     }
 
-    /// Forgets a session in which nothing runs any more.
-    pub(super) fn forget(&self, id: SessionId) {
-        let mut shard = self.shard(id);
-        // Another may stand there by now.
-        if shard.get(&id).is_some_and(|live| live.strong_count() == 0) {
-            shard.remove(&id);
-        }
+    /// Forgets what nothing runs in any more of an owner's sessions.
+    pub(super) fn forget(&self, owner: OwnerKey) {
+        self.retain(owner, |live| live.strong_count() > 0);
     }
 
     /// Forgets a session in which things still run.
     pub(super) fn dismiss(&self, live: &Live) {
-        let mut shard = self.shard(live.id);
         let is_it = |listed: &Weak<Live>| std::ptr::eq(listed.as_ptr(), live);
-        if shard.get(&live.id).is_some_and(is_it) {
-            shard.remove(&live.id);
+        self.retain(live.keys.owner, |listed| !is_it(listed));
+    }
+
+    fn retain(&self, owner: OwnerKey, is_kept: impl Fn(&Weak<Live>) -> bool) {
+        let mut shard = self.shard(owner);
+        if let Some(own) = shard.get_mut(&owner) {
+            own.retain(|(_, live)| is_kept(live));
+            if own.is_empty() {
+                shard.remove(&owner);
+            }
         }
     }
 
@@ -104,22 +122,27 @@ impl Registry {
     }
 
     /// Ends what runs in a session.
-    pub(super) fn end(&self, id: SessionId, reason: EndReason) {
-        if let Some(live) = self.find(id) {
+    pub(super) fn end(&self, owner: OwnerKey, id: SessionId, reason: EndReason) {
+        if let Some(live) = self.find(owner, id) {
             live.end(reason);
         }
     }
 
     /// Ends what runs on in sessions of an owner whose time is up: he is logged out.
     pub(super) fn end_closing(&self, owner: OwnerKey) {
-        let all = self.all().into_iter();
-        all.filter(|live| live.keys.owner == owner && live.closing().is_some())
+        let own = self.of(owner).into_iter();
+        own.filter(|live| live.closing().is_some())
             .for_each(|live| live.end(EndReason::Revoked));
     }
 
     /// Tells a session in which something runs that somebody has authenticated.
-    pub(super) fn note_authentication(&self, id: SessionId, stale_at: Option<Timestamp>) {
-        if let Some(live) = self.find(id) {
+    pub(super) fn note_authentication(
+        &self,
+        owner: OwnerKey,
+        id: SessionId,
+        stale_at: Option<Timestamp>,
+    ) {
+        if let Some(live) = self.find(owner, id) {
             live.note_authentication(stale_at);
         }
     }
@@ -132,19 +155,19 @@ impl Registry {
     }
 
     /// Tells a session in which something runs of one more credential.
-    pub(super) fn note_credential(&self, id: SessionId, credential: &Credential) {
-        if let Some(live) = self.find(id) {
+    pub(super) fn note_credential(&self, owner: OwnerKey, id: SessionId, credential: &Credential) {
+        if let Some(live) = self.find(owner, id) {
             live.note_credential(credential);
         }
     }
 
-    fn find(&self, id: SessionId) -> Option<Arc<Live>> {
-        self.shard(id).get(&id).and_then(Weak::upgrade)
+    fn find(&self, owner: OwnerKey, id: SessionId) -> Option<Arc<Live>> {
+        find(self.shard(owner).get(&owner)?, id)
     }
 
-    fn shard(&self, id: SessionId) -> MutexGuard<'_, HashMap<SessionId, Weak<Live>>> {
+    fn shard(&self, owner: OwnerKey) -> MutexGuard<'_, Owners> {
         let [first, rest @ ..] = &self.shards;
-        let index = id.as_u128() as usize % SHARDS;
+        let index = owner.as_u128() as usize % SHARDS;
         lock(
             index
                 .checked_sub(1)
@@ -152,4 +175,9 @@ impl Registry {
                 .unwrap_or(first),
         )
     }
+}
+
+fn find(own: &[(SessionId, Weak<Live>)], id: SessionId) -> Option<Arc<Live>> {
+    let mut own = own.iter();
+    own.find(|(known, _)| *known == id)?.1.upgrade()
 }

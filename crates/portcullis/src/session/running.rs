@@ -367,7 +367,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.shared.registry.forget(self.id);
+        self.shared.registry.forget(self.keys.owner);
     }
 }
 

@@ -321,7 +321,7 @@ impl Shared {
             // After it: what began while the store was asked was let in by what stood there
             // before. Also where it cannot say whether it did.
             for id in &ids {
-                self.registry.end(*id, EndReason::Revoked);
+                self.registry.end(owner, *id, EndReason::Revoked);
             }
             self.registry.end_closing(owner);
             self.tell_others(owner).await;

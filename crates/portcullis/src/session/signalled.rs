@@ -41,11 +41,8 @@ pub(super) fn look(shared: &Arc<Shared>, places: &Places) {
 }
 
 fn look_at_owners(shared: &Shared, owners: &HashSet<OwnerKey>) {
-    if owners.is_empty() {
-        return;
-    }
-    for live in shared.registry.all() {
-        if owners.contains(&live.keys.owner) {
+    for owner in owners {
+        for live in shared.registry.of(*owner) {
             if live.closing().is_some() {
                 // No store says of a session whose time was up that it was ended besides.
                 live.end(EndReason::Revoked);
