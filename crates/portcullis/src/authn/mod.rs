@@ -77,6 +77,9 @@
 //! | a credential that is bad, or that no authenticator knows | 401 | `error="invalid_token"` |
 //! | a credential that is bound to a key, from whoever has not shown that he holds it | 401 | `error="invalid_token"`, `invalid_dpop_proof` or `use_dpop_nonce` |
 //! | a credential that has been [revoked](crate::revocation) | 401 | `error="invalid_token"` |
+//! | the [cookie](crate::session#cookies) of a session that is there twice or spelled otherwise | 400 | `error="invalid_request"` |
+//! | such a cookie that leads nowhere, or was replaced | 401 | `error="invalid_token"` |
+//! | such a cookie, with what may change something, from a page of another site | 403 | none |
 //! | a credential that is good, and has been used as often as it may be for now | 429 | none; `Retry-After` |
 //! | a credential that cannot be judged now | 503 | none; `Retry-After` |
 //! | any of these, from a sender that has spent its budget of refusals | 429 | none; `Retry-After` |

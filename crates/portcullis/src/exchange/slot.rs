@@ -70,7 +70,7 @@ impl Slot {
     pub const fn refuses_with(self) -> &'static [u16] {
         match self {
             Self::Perimeter => &[400, 403, 413, 414, 429, 431],
-            Self::Authn => &[400, 401, 429, 503],
+            Self::Authn => &[400, 401, 403, 429, 503],
             Self::Session => &[401, 429, 503],
             Self::Binding => &[401, 503],
             Self::Quota => &[429],

@@ -105,9 +105,6 @@
 //! | session idle or too old, other credentials; ended, revoked or forgotten | 401 | `error="invalid_token"` |
 //! | as many sessions as the principal may have | 429 | none, `Retry-After` |
 //! | the store is full, or cannot say | 503 | none, `Retry-After` |
-//! | a cookie that is there twice, or spelled otherwise; a cookie and a token | 400 | `error="invalid_request"` |
-//! | a cookie that leads nowhere, or was replaced | 401 | `error="invalid_token"` |
-//! | a cookie, from a page of somebody else, that may change something | 403 | none |
 //! | what is kept in the session does not open, and the handler asks for it | 503 | none, `Retry-After` |
 //!
 //! # What a handler keeps in it

@@ -61,7 +61,7 @@
 //! | layer, from outside in | writes, once | refuses with |
 //! |---|---|---|
 //! | [`perimeter`](crate::perimeter) | client address, original path, body limit | 400 403 413 414 429 431 |
-//! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 429 503 |
+//! | [`authn`](crate::authn) | principal, or that the caller is anonymous | 400 401 403 429 503 |
 //! | [`session`](crate::session) | session, and its deadlines | 401 429 503 |
 //! | [`binding`](crate::binding) | nothing: it compares | 401 503 |
 //! | [`quota`](crate::quota) | nothing: it counts | 429 |
