@@ -25,18 +25,19 @@ mod targets;
 
 use engine::{Target, run};
 use targets::{
-    api_key, api_key_record, audit_log, authorization, certificate_header, claims, dpop, forwarded,
-    introspection, key_set, mcp_session, path, rpc_call, session, token, trace_parent,
+    api_key, api_key_record, audit_log, authorization, certificate_header, claims, cookie, dpop,
+    forwarded, introspection, key_set, mcp_session, path, rpc_call, session, token, trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 16] = [
+const TARGETS: [&Target; 17] = [
     &api_key::TARGET,
     &api_key_record::TARGET,
     &audit_log::TARGET,
     &authorization::TARGET,
     &certificate_header::TARGET,
     &claims::TARGET,
+    &cookie::TARGET,
     &dpop::TARGET,
     &forwarded::TARGET,
     &introspection::TARGET,
@@ -82,6 +83,11 @@ fn dpop() {
 #[test]
 fn claims() {
     run(&claims::TARGET);
+}
+
+#[test]
+fn cookie() {
+    run(&cookie::TARGET);
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod audit_log;
 pub(crate) mod authorization;
 pub(crate) mod certificate_header;
 pub(crate) mod claims;
+pub(crate) mod cookie;
 pub(crate) mod dpop;
 pub(crate) mod forwarded;
 pub(crate) mod introspection;
