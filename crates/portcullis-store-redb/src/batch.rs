@@ -8,6 +8,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use crate::{
     builder::Limits,
     problem::Failure,
+    replay_counts::ReplayCounts,
     tables::{
         self, API_KEYS, Dated, META, REPLAYS, REPLAYS_BY_TIME, REVOCATIONS, REVOCATIONS_BY_TIME,
         Rows, SESSIONS, SESSIONS_BY_TIME,
@@ -20,6 +21,7 @@ pub(crate) struct Batch<'t> {
     pub(crate) sessions: Dated<'t>,
     pub(crate) revocations: Dated<'t>,
     pub(crate) replays: Dated<'t>,
+    pub(crate) replay_counts: ReplayCounts,
     pub(crate) api_keys: Rows<'t>,
     meta: Rows<'t>,
     news: Vec<News>,
@@ -40,6 +42,7 @@ impl<'t> Batch<'t> {
     pub(crate) fn open(
         transaction: &'t WriteTransaction,
         limits: &'t Limits,
+        replay_counts: ReplayCounts,
     ) -> Result<Self, Failure> {
         let dated = |rows, times, what| Dated::open(transaction, rows, times, what);
         Ok(Self {
@@ -47,6 +50,7 @@ impl<'t> Batch<'t> {
             sessions: dated(SESSIONS, SESSIONS_BY_TIME, "what an owner has")?,
             revocations: dated(REVOCATIONS, REVOCATIONS_BY_TIME, "a revocation")?,
             replays: dated(REPLAYS, REPLAYS_BY_TIME, "a one-time credential")?,
+            replay_counts,
             api_keys: transaction.open_table(API_KEYS)?,
             meta: transaction.open_table(META)?,
             news: Vec::new(),
@@ -89,9 +93,9 @@ impl<'t> Batch<'t> {
         self.news.push(news);
     }
 
-    /// What is to be known, if there is anything to be committed.
-    pub(crate) fn finish(self) -> Option<Vec<News>> {
-        self.is_changed.then_some(self.news)
+    /// What is to be known, if there is anything to be committed; and what is counted.
+    pub(crate) fn finish(self) -> (Option<Vec<News>>, ReplayCounts) {
+        (self.is_changed.then_some(self.news), self.replay_counts)
     }
 }
 

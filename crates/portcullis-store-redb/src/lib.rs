@@ -103,6 +103,7 @@ mod cache;
 mod file;
 mod patience;
 mod problem;
+mod replay_counts;
 mod replays;
 mod revocations;
 mod sessions;

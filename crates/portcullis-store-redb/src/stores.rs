@@ -4,7 +4,7 @@ use std::{
     fmt, mem,
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
@@ -20,6 +20,7 @@ use crate::{
     file::{self, Identity},
     patience::Patience,
     problem::Failure,
+    replay_counts::ReplayCounts,
     replays::RedbReplays,
     revocations::{KnownRevocations, RedbRevocations},
     sessions::{self, RedbSessions},
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     patience: Patience,
     pub(crate) queue: Queue,
     pub(crate) sessions: Cache,
+    replay_counts: Mutex<ReplayCounts>,
     /// The latest time of a session that was forgotten, in milliseconds.
     forgotten: AtomicI64,
     pub(crate) revocations: KnownRevocations,
@@ -99,6 +101,7 @@ impl Redb {
             patience: Patience::new(clock),
             queue: Queue::default(),
             sessions: Cache::default(),
+            replay_counts: Mutex::default(),
             forgotten: AtomicI64::new(NEVER),
             revocations: KnownRevocations::default(),
             api_keys: KnownKeys::default(),
@@ -237,20 +240,32 @@ impl Shared {
         // Then a damaged page is never mistaken, after a crash, for one that was being written:
         // the file would go back by what was answered last.
         transaction.set_two_phase_commit(true);
-        let mut batch = Batch::open(&transaction, &self.limits)?;
+        // They come back once what they count is written, and otherwise are counted anew.
+        let counts = mem::take(&mut *self.replay_counts());
+        let mut batch = Batch::open(&transaction, &self.limits, counts)?;
         for job in jobs {
             job.run(&mut batch).map_err(Failure::File)?;
         }
         self.forget(batch.time(FORGOTTEN)?);
-        if let Some(news) = batch.finish() {
+        let (news, counts) = batch.finish();
+        let news = if let Some(news) = news {
             transaction.commit()?;
             self.commits.fetch_add(1, Ordering::Relaxed);
             self.patience.note_success();
-            Ok(news)
+            news
         } else {
             transaction.abort()?;
-            Ok(Vec::new())
-        }
+            Vec::new()
+        };
+        *self.replay_counts() = counts;
+        Ok(news)
+    }
+
+    fn replay_counts(&self) -> MutexGuard<'_, ReplayCounts> {
+        // What the lock protects is exchanged as a whole.
+        self.replay_counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish(&self, news: Vec<News>) {
@@ -311,6 +326,7 @@ impl Shared {
         self.revocations.learn(&transaction)?;
         self.api_keys.learn(&transaction)?;
         self.sessions.clear();
+        *self.replay_counts() = ReplayCounts::default();
         Ok(())
     }
 
@@ -350,6 +366,10 @@ impl Redb {
 impl Shared {
     pub(crate) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn replay_scans(&self) -> u64 {
+        self.replay_counts().scans()
     }
 
     pub(crate) fn readings(&self) -> u64 {

@@ -150,14 +150,10 @@ impl<'t> Dated<'t> {
         Ok(keys)
     }
 
-    /// The first rows whose keys begin so: their keys and times.
-    pub(crate) fn of(
-        &self,
-        prefix: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Timestamp)>, Failure> {
+    /// The rows whose keys begin so: their keys and times.
+    pub(crate) fn of(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Timestamp)>, Failure> {
         let mut found = Vec::new();
-        for row in self.rows.range::<&[u8]>(prefix..)?.take(limit) {
+        for row in self.rows.range::<&[u8]>(prefix..)? {
             let (key, row) = row?;
             if !key.value().starts_with(prefix) {
                 break;

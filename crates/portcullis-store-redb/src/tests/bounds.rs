@@ -113,3 +113,40 @@ async fn a_full_store_says_so_and_keeps_what_it_has() {
     assert_eq!(removed.unwrap(), Commit::Done);
     assert_eq!(api_keys.put(key("b")).await.unwrap(), Commit::Done);
 }
+
+#[tokio::test]
+async fn whoever_has_taken_his_share_is_refused_without_his_rows_being_read_each_time() {
+    let folder = Folder::new();
+    let builder = || Redb::builder(folder.file()).with_replays_per_owner(50);
+    let redb = builder().open().unwrap();
+    let take = async |redb: &Redb, of, key, now: Timestamp| {
+        let (of, key) = (ReplayOwner::from_u128(of), ReplayKey::from_u128(key));
+        let replays = redb.replays();
+        replays.take(of, key, now + 10 * SECOND, now).await.unwrap()
+    };
+    for key in 0..50 {
+        // The last ones end later.
+        let now = START + u32::try_from(key / 25).unwrap() * 10 * SECOND;
+        assert_eq!(take(&redb, 1, key, now).await, Taken::Fresh);
+    }
+    for key in 50..150 {
+        assert_eq!(take(&redb, 1, key, START).await, Taken::Full);
+    }
+    assert_eq!(redb.shared().replay_scans(), 2, "at first, and once full");
+    // Others remove what is over of his.
+    let later = START + 71 * SECOND;
+    assert_eq!(take(&redb, 2, 0, later).await, Taken::Fresh);
+    let mut fresh = 0;
+    for key in 200..300 {
+        fresh += u32::from(take(&redb, 1, key, later).await == Taken::Fresh);
+    }
+    assert_eq!(fresh, 25);
+    assert!(redb.shared().replay_scans() <= 5);
+    // What was taken is counted where it was not, and where a batch has failed.
+    redb.shared().suspect();
+    assert_eq!(take(&redb, 1, 300, later).await, Taken::Full);
+    drop(redb);
+    let redb = builder().open().unwrap();
+    assert_eq!(take(&redb, 1, 300, later).await, Taken::Full);
+    assert_eq!(take(&redb, 1, 300, later + 80 * SECOND).await, Taken::Fresh);
+}
