@@ -55,7 +55,7 @@
 //!
 //! # What is checked
 //!
-//! In this order; whatever fails is answered 400, with a code of [`reason`](crate::reason) in the
+//! In this order; whatever fails is answered 400, with a code of [`reason`] in the
 //! record:
 //!
 //! 1. The body is a form with one `logout_token` (§2.5): one JWT, strictly read.

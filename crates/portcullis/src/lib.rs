@@ -94,7 +94,7 @@
 //!
 //! # Not yet
 //!
-//! Logouts that an issuer signals, approvals; browser login, passkeys, device-bound cookies, risk
+//! Events of an issuer by Shared Signals, approvals; browser login, passkeys, device-bound cookies, risk
 //! scoring; outbound credentials, the leak guard, the operator's tool.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
