@@ -15,7 +15,7 @@ use portcullis::{
     api_keys::{ApiKeys, Grant, KeyRegistry, KeyRing},
     binding::BindingBuilder,
     forwarded_user::ForwardedUser,
-    jwt::{AlbUserClaims, Dpop, Introspection, Issuer, Jwt, ProxyAssertion},
+    jwt::{AlbUserClaims, BackChannelLogout, Dpop, Introspection, Issuer, Jwt, ProxyAssertion},
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
     revocation::MemoryRevocations,
@@ -83,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) far_revocations: Option<FaultyRevocations<Arc<MemoryRevocations>>>,
     /// How many answers of stores it keeps.
     pub(crate) kept: Option<usize>,
+    /// Where it hears of logouts.
+    pub(crate) logout: Option<BackChannelLogout>,
     /// What it hears of another server.
     pub(crate) signals: Option<FaultySignals<MemorySignals>>,
     pub(crate) audit: RecordingAudit,
@@ -152,6 +154,7 @@ impl Settings {
             shared_revocations: None,
             far_revocations: None,
             kept: None,
+            logout: None,
             signals: None,
             step_up: None,
             dpop: None,
@@ -208,6 +211,9 @@ impl Settings {
         }
         if let Some(revocations) = self.far_revocations {
             stack = stack.with_revocations(revocations);
+        }
+        if let Some(logout) = self.logout {
+            stack = stack.add_notice_receiver(logout);
         }
         if let Some(signals) = self.signals {
             stack = stack.with_signals(signals);

@@ -20,6 +20,7 @@ mod jwt_signatures;
 mod jwt_spelling;
 mod kept;
 mod key_registry;
+mod logouts;
 mod mcp_sessions;
 mod places;
 mod possession;
@@ -72,6 +73,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     cookies::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
+    logouts::play(harness).await;
     elsewhere::play(harness).await;
     kept::play(harness).await;
     exchange::play(harness).await;

@@ -45,9 +45,8 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:revocation times", times).await;
     harness.row("own:forgotten revocations", forgotten).await;
     for (id, reason) in [
-        ("R07", "signals of issuers are not listened to yet"),
-        ("R08", "signals of issuers are not listened to yet"),
-        ("R10", "there is no endpoint for logout yet"),
+        ("R07", "events of Shared Signals are not heard yet"),
+        ("R08", "events of Shared Signals are not heard yet"),
     ] {
         harness.not_yet(id, reason);
     }
