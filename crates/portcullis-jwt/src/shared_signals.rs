@@ -117,7 +117,8 @@
 //!   [hour](SharedSignals::with_fail_safe): what would have been signalled lives no longer than that.
 //!
 //! That is over when the transmitter says that the stream is `enabled`, or sends anything that it has
-//! issued since. Whether a stream is paused is not kept over a restart.
+//! issued since. Whether a stream is paused is not kept over a restart, nor where the settings of a gate
+//! are replaced.
 //!
 //! # What a push is answered
 //!
@@ -138,6 +139,10 @@
 //!
 //! It is made and looked after at the transmitter, with its own tools: with `aud` the resource of this
 //! server, `delivery` to this path or by poll, and one stream for each receiver.
+//!
+//! Where several servers are behind one address, or poll one stream, each event comes to one of them. So
+//! they have to share their revocations, or each has a stream of its own. Each looks after its own
+//! silence: have verifications come so often that all of them hear some.
 
 mod alarm;
 mod build;

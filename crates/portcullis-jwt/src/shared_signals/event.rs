@@ -67,6 +67,8 @@ pub(super) struct Members<'a> {
     pub(super) principal: Option<Cow<'a, str>>,
     pub(super) state: Option<Cow<'a, str>>,
     status: Option<Cow<'a, str>>,
+    /// Whether one of these is of another type than events that are known here have it.
+    is_malformed: bool,
 }
 
 impl<'a> Members<'a> {
@@ -92,9 +94,10 @@ impl<'a> Members<'a> {
             *member = raw.text();
             is_sound &= member.is_some();
         });
-        match read.is_ok() && is_sound {
-            true => Ok(members),
-            false => Err(Wrong::request(reason::SET_EVENTS)),
+        members.is_malformed = !is_sound;
+        match read {
+            Ok(()) => Ok(members),
+            Err(_) => Err(Wrong::request(reason::SET_EVENTS)),
         }
     }
 }
@@ -111,6 +114,14 @@ pub(super) enum Classified {
 
 /// What an event is. Whatever it does not say counts as the worse.
 pub(super) fn classify(name: &str, members: &Members<'_>) -> Classified {
+    match kind_of(name, members) {
+        Classified::Unknown => Classified::Unknown,
+        _ if members.is_malformed => Classified::Malformed,
+        known => known,
+    }
+}
+
+fn kind_of(name: &str, members: &Members<'_>) -> Classified {
     use Classified::{Event, Malformed, Nothing, Stream, Unknown, Verification};
     let is = |member: &Option<Cow<'_, str>>, value: &str| {
         member
@@ -169,7 +180,7 @@ mod tests {
 
     #[test]
     fn each_event_is_what_it_says_and_otherwise_the_worse() {
-        use Classified::{Event, Nothing, Unknown};
+        use Classified::{Event, Malformed, Nothing, Unknown};
         use SecurityEvent::{
             AccountDisabled, AssuranceDecreased, CredentialChanged, CredentialRevoked,
             DeviceNotCompliant, RiskHigh, RiskMedium, SessionRevoked, TokenClaimsChanged,
@@ -254,7 +265,19 @@ mod tests {
                 Event(RiskHigh),
             ),
             (caep("session-established"), "{}", Nothing),
+            (
+                caep("session-revoked"),
+                r#"{"event_timestamp":"now"}"#,
+                Malformed,
+            ),
+            (
+                caep("risk-level-change"),
+                r#"{"current_level":7}"#,
+                Malformed,
+            ),
             (caep("something-new"), "{}", Unknown),
+            // What its members are is not ours to say.
+            (caep("something-new"), r#"{"status":{"code":7}}"#, Unknown),
             (
                 format!("{RISC}account-disabled"),
                 r#"{"reason":"hijacking"}"#,
