@@ -131,7 +131,7 @@ fn opaque(id: &str) -> Value {
 }
 
 /// What was to be, or what was instead.
-fn as_expected<T: PartialEq + std::fmt::Debug>(is: T, should_be: T) -> Result<(), String> {
+fn as_expected<T: PartialEq + std::fmt::Debug>(is: &T, should_be: &T) -> Result<(), String> {
     match is == should_be {
         true => Ok(()),
         false => Err(format!("{is:?}")),

@@ -63,8 +63,8 @@ async fn beyond_its_reach(harness: &mut Harness) {
         harness.judged(
             &format!("an event {name}"),
             as_expected(
-                (told, is_in, is_good_in),
-                (StatusCode::ACCEPTED, true, true),
+                &(told, is_in, is_good_in),
+                &(StatusCode::ACCEPTED, true, true),
             ),
         );
     }
@@ -74,7 +74,7 @@ async fn beyond_its_reach(harness: &mut Harness) {
     let is_in = world.is_in(&victim).await;
     harness.judged(
         "a tenant that goes on",
-        as_expected((told, is_in), (StatusCode::ACCEPTED, false)),
+        as_expected(&(told, is_in), &(StatusCode::ACCEPTED, false)),
     );
 }
 
@@ -100,7 +100,7 @@ async fn times(harness: &mut Harness) {
         let is_in = world.is_in(&victim).await;
         harness.judged(
             &format!("an event {name}"),
-            as_expected((told, is_in), (StatusCode::ACCEPTED, expected)),
+            as_expected(&(told, is_in), &(StatusCode::ACCEPTED, expected)),
         );
     }
     world.guard.clock.advance(SECOND);
@@ -114,7 +114,7 @@ async fn times(harness: &mut Harness) {
         let is_in = world.is_in(&later).await;
         harness.judged(
             &format!("an event {name}, after a later login"),
-            as_expected((told, is_in), (StatusCode::ACCEPTED, true)),
+            as_expected(&(told, is_in), &(StatusCode::ACCEPTED, true)),
         );
     }
 }
@@ -143,7 +143,7 @@ async fn carried_out(harness: &mut Harness) {
         let is_in = world.is_in(&victim).await;
         harness.judged(
             &format!("whose session was revoked{again}"),
-            as_expected((told, is_in), (StatusCode::ACCEPTED, false)),
+            as_expected(&(told, is_in), &(StatusCode::ACCEPTED, false)),
         );
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn play(harness: &mut Harness) {
     .await;
     harness.judged(
         "an event that is not kept, and asked for",
-        as_expected(idp.acknowledged_events(), Vec::new()),
+        as_expected(&idp.acknowledged_events(), &Vec::new()),
     );
     store.set_failing(false);
     passing(
@@ -71,8 +71,8 @@ pub(super) async fn play(harness: &mut Harness) {
     harness.judged(
         "an event that is asked for, and another that is forged",
         as_expected(
-            (statuses, refused),
-            (
+            &(statuses, refused),
+            &(
                 (401, 200),
                 vec![("forged".to_owned(), "invalid_key".to_owned())],
             ),

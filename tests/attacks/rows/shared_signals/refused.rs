@@ -112,7 +112,7 @@ pub(super) async fn play(harness: &mut Harness) {
             .await;
     }
     let is_in = world.is_in(&victim).await;
-    harness.judged("all of them together", as_expected(is_in, true));
+    harness.judged("all of them together", as_expected(&is_in, &true));
     senders(harness).await;
 }
 
@@ -137,6 +137,6 @@ async fn senders(harness: &mut Harness) {
     let told = world.told(&token).await;
     harness.judged(
         "an event sent by its transmitter",
-        as_expected(told, StatusCode::ACCEPTED),
+        as_expected(&told, &StatusCode::ACCEPTED),
     );
 }

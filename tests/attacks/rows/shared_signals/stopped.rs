@@ -56,12 +56,12 @@ async fn told(harness: &mut Harness) {
         let is_alarm = has_alarm(&world, reason);
         harness.judged(
             &format!("a stream that is {status}"),
-            as_expected((stops, is_alarm), (StatusCode::ACCEPTED, true)),
+            as_expected(&(stops, is_alarm), &(StatusCode::ACCEPTED, true)),
         );
         let are_in = (world.is_in(&victim).await, world.is_in(&new).await);
         harness.judged(
             &format!("an old login, while the stream is {status}"),
-            as_expected(are_in, (false, true)),
+            as_expected(&are_in, &(false, true)),
         );
         let late = world.told(&enabled).await;
         pass(&world, 12).await;
@@ -69,7 +69,7 @@ async fn told(harness: &mut Harness) {
         let are_in = (world.is_in(&new).await, world.is_in(&again).await);
         harness.judged(
             &format!("a stream that was enabled before it was {status}"),
-            as_expected((late, are_in), (StatusCode::ACCEPTED, (false, true))),
+            as_expected(&(late, are_in), &(StatusCode::ACCEPTED, (false, true))),
         );
     }
 }
@@ -96,12 +96,12 @@ async fn silence(harness: &mut Harness) {
     }
     harness.judged(
         "a verification that is sent again",
-        as_expected(is_alarm, true),
+        as_expected(&is_alarm, &true),
     );
     let new = world.login();
     let are_in = (world.is_in(&victim).await, world.is_in(&new).await);
     harness.judged(
         "an old login, while nothing comes",
-        as_expected(are_in, (false, true)),
+        as_expected(&are_in, &(false, true)),
     );
 }
