@@ -34,7 +34,7 @@
 //! # #[cfg(feature = "reqwest")]
 //! # fn main() -> Result<(), portcullis_core::ConfigErrors> {
 //! let signals = SharedSignals::poll(Issuer::new("https://mdm.example"), "https://mdm.example/poll")
-//!     .with_token(Secret::from("of this receiver"))
+//!     .with_token(Secret::from("of-this-receiver"))
 //!     .with_poll_interval(Duration::from_secs(5))
 //!     .with_subject_issuers(["https://idp.example"])
 //!     .with_reaction(SecurityEvent::RiskMedium, Reaction::Revoke)
