@@ -15,7 +15,10 @@ use portcullis::{
     api_keys::{ApiKeys, Grant, KeyRegistry, KeyRing},
     binding::BindingBuilder,
     forwarded_user::ForwardedUser,
-    jwt::{AlbUserClaims, BackChannelLogout, Dpop, Introspection, Issuer, Jwt, ProxyAssertion},
+    jwt::{
+        AlbUserClaims, BackChannelLogout, Dpop, Introspection, Issuer, Jwt, ProxyAssertion,
+        SharedSignals,
+    },
     perimeter::{PerimeterBuilder, PerimeterLayer},
     quota::QuotaBuilder,
     revocation::MemoryRevocations,
@@ -85,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) kept: Option<usize>,
     /// Where it hears of logouts.
     pub(crate) logout: Option<BackChannelLogout>,
+    /// Where it hears of events.
+    pub(crate) shared_signals: Option<SharedSignals>,
     /// What it hears of another server.
     pub(crate) signals: Option<FaultySignals<MemorySignals>>,
     pub(crate) audit: RecordingAudit,
@@ -155,6 +160,7 @@ impl Settings {
             far_revocations: None,
             kept: None,
             logout: None,
+            shared_signals: None,
             signals: None,
             step_up: None,
             dpop: None,
@@ -214,6 +220,9 @@ impl Settings {
         }
         if let Some(logout) = self.logout {
             stack = stack.add_notice_receiver(logout);
+        }
+        if let Some(shared_signals) = self.shared_signals {
+            stack = stack.add_notice_receiver(shared_signals);
         }
         if let Some(signals) = self.signals {
             stack = stack.with_signals(signals);

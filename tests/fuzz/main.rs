@@ -26,11 +26,12 @@ mod targets;
 use engine::{Target, run};
 use targets::{
     api_key, api_key_record, audit_log, authorization, certificate_header, claims, cookie, dpop,
-    forwarded, introspection, key_set, mcp_session, path, rpc_call, session, token, trace_parent,
+    forwarded, introspection, key_set, mcp_session, path, rpc_call, security_event, session, token,
+    trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 17] = [
+const TARGETS: [&Target; 18] = [
     &api_key::TARGET,
     &api_key_record::TARGET,
     &audit_log::TARGET,
@@ -45,6 +46,7 @@ const TARGETS: [&Target; 17] = [
     &mcp_session::TARGET,
     &path::TARGET,
     &rpc_call::TARGET,
+    &security_event::TARGET,
     &session::TARGET,
     &token::TARGET,
     &trace_parent::TARGET,
@@ -118,6 +120,11 @@ fn path() {
 #[test]
 fn rpc_call() {
     run(&rpc_call::TARGET);
+}
+
+#[test]
+fn security_event() {
+    run(&security_event::TARGET);
 }
 
 #[test]

@@ -8,4 +8,5 @@
 
 mod hosting;
 mod logout;
+mod signals;
 mod world;

@@ -2,23 +2,30 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use http::{HeaderName, Request};
 use portcullis::{
-    Authenticator as _, Check, Clock as _, IntoAuthenticator as _, RequestView, Secret, Site,
-    SystemClock,
+    Authenticator as _, Check, Clock as _, IntoAuthenticator as _, ReasonCode, RequestView, Secret,
+    Site, SystemClock,
     api_keys::{ApiKeys, Grant, KeyHash, KeyRegistry, KeyRing, MemoryApiKeys, StoredKey},
-    audit::log::AuditLog,
+    audit::{Outcome, log::AuditLog},
     authn::AuthnLayer,
     binding::BindingLayer,
     jwt::{
         Algorithm, ClientCredentials, HttpClient, HttpError, HttpRequest, Introspection, Issuer,
-        Jwt,
+        Jwt, SharedSignals,
+    },
+    notices::{
+        CarryingOut, IntoNoticeReceiver as _, Notice, NoticeDelivery, NoticeDesk,
+        NoticeReceiver as _,
     },
     quota::{MemoryQuotas, Quota, QuotaLayer},
     session::{SessionData, SessionLayer, StoredData},
 };
 use portcullis_testing::{
-    audit::RecordingAudit, counterpart::Counterpart, identity_provider::IdentityProvider,
+    audit::RecordingAudit,
+    counterpart::Counterpart,
+    identity_provider::{IdentityProvider, SigningAlgorithm},
 };
 use portcullis_tests::{canaries::Canaries, fixtures::stack_builder, folder::TestFolder};
 
@@ -29,6 +36,7 @@ pub(crate) async fn play(canaries: &mut Canaries) {
     keys_in_a_store(canaries).await;
     issuers(canaries).await;
     introspection(canaries).await;
+    shared_signals(canaries).await;
     layers(canaries);
     requests(canaries);
     tokens(canaries).await;
@@ -193,6 +201,56 @@ async fn introspection(canaries: &mut Canaries) {
         show(canaries, &authenticator);
         show(canaries, &requests.recv().unwrap());
     }
+}
+
+/// What a receiver of events brings along, has to be brought, and is sent.
+async fn shared_signals(canaries: &mut Canaries) {
+    let hush = secret(canaries, "the token of a receiver");
+    let state = secret(canaries, "the state of a verification");
+    let token = canaries.plant("an event that is none");
+    let address = canaries.plant("the query of a poll");
+    let site = Site::new(Arc::new(SystemClock::new())).with_resource("https://agent.example");
+    let idp = IdentityProvider::new().with_algorithms([SigningAlgorithm::Es256]);
+    let keys = idp.jwks().to_string();
+    let issuer = || Issuer::new("https://idp.example").with_static_keys(&*keys);
+    let (sender, requests) = std::sync::mpsc::channel();
+    let broken = SharedSignals::poll(issuer(), format!("ftp://idp.example/?sig={address}"));
+    show(canaries, &broken);
+    told(canaries, &broken.into_notice_receiver(&site).unwrap_err());
+    for signals in [
+        SharedSignals::push(issuer()),
+        SharedSignals::poll(issuer(), format!("https://idp.example/?sig={address}")),
+    ] {
+        let signals = signals
+            .with_token(hush.clone())
+            .with_verification_state(state.clone())
+            .with_http_client(Spy(sender.clone()));
+        show(canaries, &signals);
+        let receiver = signals.into_notice_receiver(&site).unwrap();
+        show(canaries, &receiver);
+        let request = Request::post("/shared-signals")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/secevent+jwt");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let view = RequestView::new(&parts, SystemClock::new().now());
+        let delivery = NoticeDelivery::new(view, token.as_bytes());
+        show(canaries, &delivery);
+        show(canaries, &receiver.receive(&delivery).await);
+        assert!(receiver.attend(&Quiet).now_or_never().is_none());
+        show(canaries, &receiver);
+    }
+    show(canaries, &requests.try_recv().unwrap());
+}
+
+/// A desk at which nothing is done.
+struct Quiet;
+
+impl NoticeDesk for Quiet {
+    fn carry_out<'a>(&'a self, _: &'a [Notice], _: ReasonCode) -> CarryingOut<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn report(&self, _: Outcome, _: ReasonCode) {}
 }
 
 /// Layers that are given a key, and what they make of it.

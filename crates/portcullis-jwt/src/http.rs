@@ -109,6 +109,16 @@ impl HttpRequest {
         }
     }
 
+    /// A `POST` of a JSON text.
+    pub(crate) fn post_json(url: &str, json: String, max_bytes: usize, reach: Reach) -> Self {
+        let this = Self::post(url, json, max_bytes, reach);
+        this.with_header(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )
+        .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
+    }
+
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self

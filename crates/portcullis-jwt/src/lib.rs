@@ -1,8 +1,8 @@
 //! Access tokens for portcullis: authenticators for resource servers.
 //!
 //! [`Jwt`] reads tokens that say themselves what they are worth; [`Introspection`] asks about
-//! those that do not; [`Dpop`] has callers prove that a token is theirs; [`BackChannelLogout`] hears
-//! that they are over.
+//! those that do not; [`Dpop`] has callers prove that a token is theirs; [`BackChannelLogout`] and
+//! [`SharedSignals`] hear that they are over.
 //!
 //! [`Jwt`] is the configuration; add it to a stack as an authenticator. It accepts
 //! access tokens of the configured issuers (RFC 9068), checks them with the
@@ -142,6 +142,7 @@ mod once;
 mod profile;
 pub mod provider;
 pub mod reason;
+pub mod shared_signals;
 mod signed_notice;
 mod token;
 mod token_cache;
@@ -158,6 +159,7 @@ pub use self::{
     issuer::Issuer,
     jwt::Jwt,
     logout::{BackChannelLogout, LogoutReceiver},
+    shared_signals::{SharedSignals, SignalsReceiver},
 };
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]

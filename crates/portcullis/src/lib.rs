@@ -94,8 +94,8 @@
 //!
 //! # Not yet
 //!
-//! Events of an issuer by Shared Signals, approvals; browser login, passkeys, device-bound cookies, risk
-//! scoring; outbound credentials, the leak guard, the operator's tool.
+//! Approvals; browser login, passkeys, device-bound cookies, risk scoring; outbound credentials, the leak
+//! guard, the operator's tool.
 //! Heads of the audit log are given away, not signed; addresses stand in it whole.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -31,6 +31,7 @@ mod retrieval;
 mod revocations;
 mod sealed;
 mod sessions;
+mod shared_signals;
 mod shutdown;
 mod sizes;
 mod step_up;
@@ -74,6 +75,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     bindings::play(harness).await;
     revocations::play(harness).await;
     logouts::play(harness).await;
+    shared_signals::play(harness).await;
     elsewhere::play(harness).await;
     kept::play(harness).await;
     exchange::play(harness).await;

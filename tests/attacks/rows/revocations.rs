@@ -44,12 +44,6 @@ pub(crate) async fn play(harness: &mut Harness) {
     harness.row("own:revocation faults", faults).await;
     harness.row("own:revocation times", times).await;
     harness.row("own:forgotten revocations", forgotten).await;
-    for (id, reason) in [
-        ("R07", "events of Shared Signals are not heard yet"),
-        ("R08", "events of Shared Signals are not heard yet"),
-    ] {
-        harness.not_yet(id, reason);
-    }
 }
 
 /// A token with everything that it can be revoked by.

@@ -51,6 +51,17 @@ impl Members {
         }
     }
 
+    /// The value, if it is an object in which no name comes twice.
+    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+        let (_, raw) = self.0.iter().find(|(known, _)| known == name)?;
+        Self::parse(raw.get().as_bytes()).filter(Self::are_unique)
+    }
+
+    /// The names, in their order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     /// The items as they stand there, if the value is an array.
     pub(crate) fn items(&self, name: &str) -> Option<Vec<Box<RawValue>>> {
         let (_, raw) = self.0.iter().find(|(known, _)| known == name)?;

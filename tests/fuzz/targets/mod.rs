@@ -15,6 +15,7 @@ pub(crate) mod key_set;
 pub(crate) mod mcp_session;
 pub(crate) mod path;
 pub(crate) mod rpc_call;
+pub(crate) mod security_event;
 pub(crate) mod session;
 pub(crate) mod token;
 pub(crate) mod trace_parent;

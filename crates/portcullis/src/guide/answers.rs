@@ -82,7 +82,22 @@
 //! | `upgrade_unwatched` | 500 | `perimeter` |
 //! | `uri_too_long` | 414 | `perimeter` |
 //!
-//! An authenticator has codes of its own, with 400, 401 or 503.
+//! An authenticator has codes of its own, with 400, 401 or 503. So have the
+//! [receivers of notices](crate::notices) in `portcullis-jwt`:
+//!
+//! - 200: `logout_accepted`
+//! - 202: `set_carried_out`, `set_critical`, `set_noted`, `set_repeated`, `set_stream_updated`,
+//!   `set_subject_foreign`, `set_subject_unknown`, `set_unknown_event`, `set_verified`
+//! - 400: `logout_alg`, `logout_audience`, `logout_claims`, `logout_events`, `logout_form`,
+//!   `logout_issuer`, `logout_key`, `logout_malformed`, `logout_nonce`, `logout_replayed`,
+//!   `logout_signature`, `logout_subject`, `logout_time`, `logout_typ`, `set_alg`, `set_audience`,
+//!   `set_claims`, `set_events`, `set_exp`, `set_issuer`, `set_key`, `set_malformed`,
+//!   `set_media_type`, `set_sender`, `set_signature`, `set_state`, `set_sub`, `set_subject`,
+//!   `set_time`, `set_typ`
+//! - 503: `logout_keys_unavailable`, `logout_replays_full`, `logout_replays_unavailable`,
+//!   `set_keys_unavailable`
+//! - no status, for nobody has asked: `set_fail_safe`, `set_poll_failed`, `set_silent`,
+//!   `set_stream_disabled`, `set_stream_enabled`, `set_stream_paused`
 //!
 //! These are no answers; they stand in records of what was let in, and of what became of it:
 //! `abandoned`, `admitted`, `admitted_anonymous`, `admitted_unidentified`, `completed`, `cut`,

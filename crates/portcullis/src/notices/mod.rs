@@ -5,8 +5,9 @@
 //! way, and within the same time, as with [`GateHandle::revoke`](crate::GateHandle::revoke). See
 //! [`revocation`](crate::revocation) for what that reaches.
 //!
-//! A receiver is added to the stack. `portcullis-jwt` has one: `BackChannelLogout` (OpenID Connect
-//! Back-Channel Logout 1.0). Another one implements [`NoticeReceiver`]:
+//! A receiver is added to the stack. `portcullis-jwt` has two: `BackChannelLogout` (OpenID Connect
+//! Back-Channel Logout 1.0), and `SharedSignals` (OpenID Shared Signals Framework 1.0, with the events
+//! of CAEP and RISC, pushed or polled). Another one implements [`NoticeReceiver`]:
 //!
 //! ```
 //! use http::{Request, StatusCode};
