@@ -26,12 +26,12 @@ mod targets;
 use engine::{Target, run};
 use targets::{
     api_key, api_key_record, audit_log, authorization, certificate_header, claims, cookie, dpop,
-    forwarded, introspection, key_set, mcp_session, path, rpc_call, security_event, session, token,
-    trace_parent,
+    forwarded, introspection, key_set, logout_token, mcp_session, path, rpc_call, security_event,
+    session, token, trace_parent,
 };
 
 /// One test each below, and one folder each in `corpus/`.
-const TARGETS: [&Target; 18] = [
+const TARGETS: [&Target; 19] = [
     &api_key::TARGET,
     &api_key_record::TARGET,
     &audit_log::TARGET,
@@ -43,6 +43,7 @@ const TARGETS: [&Target; 18] = [
     &forwarded::TARGET,
     &introspection::TARGET,
     &key_set::TARGET,
+    &logout_token::TARGET,
     &mcp_session::TARGET,
     &path::TARGET,
     &rpc_call::TARGET,
@@ -105,6 +106,11 @@ fn introspection() {
 #[test]
 fn key_set() {
     run(&key_set::TARGET);
+}
+
+#[test]
+fn logout_token() {
+    run(&logout_token::TARGET);
 }
 
 #[test]

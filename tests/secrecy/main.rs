@@ -11,6 +11,7 @@
 mod panics;
 mod settings;
 mod types;
+mod visits;
 
 use std::{
     fmt::Debug,
@@ -31,6 +32,7 @@ async fn nothing_that_holds_a_secret_shows_it() {
     let mut canaries = Canaries::new();
     types::play(&mut canaries).await;
     settings::play(&mut canaries);
+    visits::play(&mut canaries).await;
     panics::play(&mut canaries).await;
     let logged = log.bytes().clone();
     assert!(!logged.is_empty(), "nothing was logged");

@@ -12,6 +12,7 @@ pub(crate) mod dpop;
 pub(crate) mod forwarded;
 pub(crate) mod introspection;
 pub(crate) mod key_set;
+pub(crate) mod logout_token;
 pub(crate) mod mcp_session;
 pub(crate) mod path;
 pub(crate) mod rpc_call;
