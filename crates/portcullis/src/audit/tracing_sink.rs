@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portcullis_core::{AuditSink, Record, SinkError};
+use portcullis_core::{AuditSink, Record, RevocationKey, SinkError};
 
 /// The most that is logged of a text that somebody else chose, in characters.
 const MAX_TEXT: usize = 256;
@@ -45,8 +45,21 @@ impl AuditSink for TracingSink {
             method = %Escaped(record.method.as_str()),
             path = %Escaped(record.path),
             operation = record.operation.map(Escaped).map(tracing::field::display),
+            revoked = record.revoked.map(RevokedKey).map(tracing::field::display),
         );
         Ok(())
+    }
+}
+
+/// What an operator has ended or revoked: its kind, and the names one after the other.
+struct RevokedKey<'a>(&'a RevocationKey);
+
+impl fmt::Display for RevokedKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind())?;
+        self.0
+            .values()
+            .try_for_each(|value| write!(f, " {}", Escaped(value)))
     }
 }
 
