@@ -156,6 +156,12 @@ mod tests {
     }
 
     #[test]
+    fn names_what_is_over_one_after_the_other() {
+        let key = portcullis_core::RevocationKey::Grant("i".into(), "a b".into(), "\n".into());
+        assert_eq!(RevokedKey(&key).to_string(), r#"grant i "a b" "\u{a}""#);
+    }
+
+    #[test]
     fn cuts_what_is_long() {
         let text = Escaped(&"x".repeat(1 << 20)).to_string();
         assert_eq!(text.chars().count(), 257);
