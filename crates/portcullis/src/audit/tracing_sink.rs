@@ -116,7 +116,7 @@ pub(super) const fn is_deceptive(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Escaped;
+    use super::{Escaped, RevokedKey};
 
     #[test]
     fn escapes_what_could_forge_a_line() {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn names_what_is_over_one_after_the_other() {
         let key = portcullis_core::RevocationKey::Grant("i".into(), "a b".into(), "\n".into());
-        assert_eq!(RevokedKey(&key).to_string(), r#"grant i "a b" "\u{a}""#);
+        assert_eq!(RevokedKey(&key).to_string(), r#"grant i "a b" \u{a}"#);
     }
 
     #[test]
