@@ -11,7 +11,7 @@ use std::{
 
 use http::{Method, StatusCode};
 
-use crate::{Evidence, ReasonCode, SessionId, Timestamp, TraceParent};
+use crate::{Evidence, ReasonCode, RevocationKey, SessionId, Timestamp, TraceParent};
 
 /// The id of a request: ours, never the client's. A UUID of version 7 (RFC 9562 §5.7), so ids
 /// sort by time. It is public, and no secret.
@@ -170,8 +170,12 @@ pub struct Record<'a> {
     pub method: &'a Method,
     /// The path that the client asked for.
     pub path: &'a str,
-    /// What was asked for inside the request, where the record is about a call.
+    /// What was asked for inside the request, where the record is about a call or about what came of
+    /// one.
     pub operation: Option<&'a str>,
+    /// What an operator has ended or revoked, where the record is about that. It comes from
+    /// whoever asked for it, and can be as long and hold the same as a name in evidence.
+    pub revoked: Option<&'a RevocationKey>,
 }
 
 impl<'a> Record<'a> {
@@ -202,6 +206,7 @@ impl<'a> Record<'a> {
             method,
             path,
             operation: None,
+            revoked: None,
         }
     }
 }
@@ -228,11 +233,14 @@ pub enum RecordKind {
     /// Something was learnt of an issuer without a request: what it was asked for, or that it has
     /// fallen silent. Method, path and id are of no request.
     Notice,
+    /// Something was ended or revoked because a request asked for it: who did, and what. A request
+    /// that asks for it has one beside the [`Call`](Self::Call) that permits it.
+    Operator,
 }
 
 impl RecordKind {
     /// A stable name: `call`, `decision`, `end`, `session_start`, `session_end`, `drift`,
-    /// `notice`.
+    /// `notice`, `operator`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -243,6 +251,7 @@ impl RecordKind {
             Self::SessionEnd => "session_end",
             Self::Drift => "drift",
             Self::Notice => "notice",
+            Self::Operator => "operator",
         }
     }
 }

@@ -119,6 +119,7 @@ pub mod goodbye;
 pub mod guide;
 mod json;
 pub mod notices;
+pub mod operator;
 mod parts;
 mod path;
 mod peer;

@@ -101,6 +101,28 @@ reasons! {
     NOTICE_UNREAD = "notice_unread";
     /// The operation that was asked for is not named.
     OPERATION_UNKNOWN = "operation_unknown";
+    /// An operator was asked by a caller whom a cookie let in, which a page of others can send along.
+    OPERATOR_COOKIE = "operator_cookie";
+    /// A form does not say what an operator is to do, or can be read in two ways.
+    OPERATOR_FORM = "operator_form";
+    /// What an operator was sent is no form.
+    OPERATOR_MEDIA_TYPE = "operator_media_type";
+    /// An operator was asked by another method.
+    OPERATOR_METHOD = "operator_method";
+    /// An operator was asked at a path where it does nothing.
+    OPERATOR_PATH = "operator_path";
+    /// What an operator named is revoked.
+    OPERATOR_REVOKED = "operator_revoked";
+    /// The sessions that an operator named are over.
+    OPERATOR_SESSIONS_ENDED = "operator_sessions_ended";
+    /// A token that an operator was given is taken by no authenticator, so there is nothing to revoke.
+    OPERATOR_TOKEN_UNKNOWN = "operator_token_unknown";
+    /// A token that an operator was given has no id of its own, by which it could be revoked.
+    OPERATOR_TOKEN_UNSUPPORTED = "operator_token_unsupported";
+    /// A store, or an authenticator, cannot say whether what an operator named is over.
+    OPERATOR_UNAVAILABLE = "operator_unavailable";
+    /// A form for an operator broke off, or did not come in time.
+    OPERATOR_UNREAD = "operator_unread";
     /// `Origin` is there twice, or not on the list.
     ORIGIN_NOT_ALLOWED = "origin_not_allowed";
     /// The path can be read in two ways.

@@ -22,6 +22,7 @@ mod kept;
 mod key_registry;
 mod logouts;
 mod mcp_sessions;
+mod operators;
 mod places;
 mod possession;
 mod proxies;
@@ -72,6 +73,7 @@ pub(crate) async fn play(harness: &mut Harness) {
     floods::play(harness).await;
     sealed::play(harness).await;
     cookies::play(harness).await;
+    operators::play(harness).await;
     bindings::play(harness).await;
     revocations::play(harness).await;
     logouts::play(harness).await;

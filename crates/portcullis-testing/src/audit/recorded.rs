@@ -4,7 +4,8 @@ use std::{fmt, net::IpAddr};
 
 use http::{Method, StatusCode};
 use portcullis_core::{
-    Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, SessionId, Timestamp, TraceParent,
+    Evidence, Outcome, ReasonCode, Record, RecordKind, RequestId, RevocationKey, SessionId,
+    Timestamp, TraceParent,
 };
 
 /// A [`Record`] that a [`RecordingAudit`](super::RecordingAudit) has kept. `Display` says it in
@@ -43,6 +44,8 @@ pub struct Recorded {
     pub path: String,
     /// What was asked for inside the request, where the record is about a call.
     pub operation: Option<String>,
+    /// What an operator has ended or revoked.
+    pub revoked: Option<RevocationKey>,
 }
 
 impl Recorded {
@@ -79,6 +82,7 @@ impl From<&Record<'_>> for Recorded {
             method: record.method.clone(),
             path: record.path.to_owned(),
             operation: record.operation.map(str::to_owned),
+            revoked: record.revoked.cloned(),
         }
     }
 }

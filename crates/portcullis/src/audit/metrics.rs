@@ -58,6 +58,11 @@ impl Published {
         );
         count_all("portcullis_drifts_total", &now.drifts, &before.drifts);
         count_all("portcullis_notices_total", &now.notices, &before.notices);
+        count_all(
+            "portcullis_operations_total",
+            &now.operations,
+            &before.operations,
+        );
         let lost = now.records_lost.saturating_sub(before.records_lost);
         counter!("portcullis_records_lost_total").increment(lost);
         let running = gauge!("portcullis_requests_running");
@@ -118,6 +123,10 @@ fn describe() {
         (
             "portcullis_notices_total",
             "what was learnt of issuers without a request, by reason code",
+        ),
+        (
+            "portcullis_operations_total",
+            "what came of what operators were permitted to end or revoke, by reason code",
         ),
         (
             "portcullis_records_lost_total",

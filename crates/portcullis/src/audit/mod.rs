@@ -60,6 +60,7 @@
 //! | `portcullis_session_ends_total` | `reason` | what was ended because its session was over |
 //! | `portcullis_drifts_total` | `reason` | requests from elsewhere than their session |
 //! | `portcullis_notices_total` | `reason` | what was learnt of issuers without a request |
+//! | `portcullis_operations_total` | `reason` | what came of what operators were permitted to end or revoke |
 //! | `portcullis_records_lost_total` | | records that the sink did not take |
 
 #[cfg(feature = "audit-log")]

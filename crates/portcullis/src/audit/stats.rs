@@ -40,6 +40,8 @@ pub struct Stats {
     /// What was learnt of issuers without a request: by asking them, or because they had fallen
     /// silent.
     pub notices: BTreeMap<&'static str, u64>,
+    /// What came of what [operators](crate::operator) were permitted to end or revoke.
+    pub operations: BTreeMap<&'static str, u64>,
     /// How many records the audit sink did not take.
     pub records_lost: u64,
 }
@@ -54,6 +56,7 @@ pub(crate) struct Counters {
     session_ends: Reasons,
     drifts: Reasons,
     notices: Reasons,
+    operations: Reasons,
     lost: AtomicU64,
 }
 
@@ -67,6 +70,7 @@ impl Counters {
             RecordKind::SessionEnd => self.session_ends.count(record.reason),
             RecordKind::Drift => self.drifts.count(record.reason),
             RecordKind::Notice => self.notices.count(record.reason),
+            RecordKind::Operator => self.operations.count(record.reason),
             // Also any kind that is not known here: it is counted rather than not.
             _ => {
                 if record.reason == reason::ADMITTED_ANONYMOUS {
@@ -93,6 +97,7 @@ impl Counters {
             session_ends: self.session_ends.snapshot(),
             drifts: self.drifts.snapshot(),
             notices: self.notices.snapshot(),
+            operations: self.operations.snapshot(),
             records_lost: self.lost.load(Ordering::Relaxed),
             running: 0,
             ended: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portcullis_core::{AuditSink, Record, SinkError};
+use portcullis_core::{AuditSink, Record, RevocationKey, SinkError};
 
 /// The most that is logged of a text that somebody else chose, in characters.
 const MAX_TEXT: usize = 256;
@@ -45,8 +45,21 @@ impl AuditSink for TracingSink {
             method = %Escaped(record.method.as_str()),
             path = %Escaped(record.path),
             operation = record.operation.map(Escaped).map(tracing::field::display),
+            revoked = record.revoked.map(RevokedKey).map(tracing::field::display),
         );
         Ok(())
+    }
+}
+
+/// What an operator has ended or revoked: its kind, and the names one after the other.
+struct RevokedKey<'a>(&'a RevocationKey);
+
+impl fmt::Display for RevokedKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind())?;
+        self.0
+            .values()
+            .try_for_each(|value| write!(f, " {}", Escaped(value)))
     }
 }
 
@@ -103,7 +116,7 @@ pub(super) const fn is_deceptive(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Escaped;
+    use super::{Escaped, RevokedKey};
 
     #[test]
     fn escapes_what_could_forge_a_line() {
@@ -140,6 +153,12 @@ mod tests {
             let text = Escaped(&format!("a{hidden}")).to_string();
             assert_eq!(text, format!("a\\u{{{:x}}}", u32::from(hidden)));
         }
+    }
+
+    #[test]
+    fn names_what_is_over_one_after_the_other() {
+        let key = portcullis_core::RevocationKey::Grant("i".into(), "a b".into(), "\n".into());
+        assert_eq!(RevokedKey(&key).to_string(), r#"grant i "a b" \u{a}"#);
     }
 
     #[test]

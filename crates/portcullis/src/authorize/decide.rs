@@ -11,6 +11,7 @@ use crate::{
     refusal::Refusal,
     revocation::Bar,
     session::{Looked, Looking},
+    step_up::Requirements,
 };
 
 /// Whether the credential that the request came with counts.
@@ -42,9 +43,10 @@ pub(super) async fn look_revoked(exchange: Exchange) -> Revoked {
 }
 
 /// Every `step_up` layer that the request has come through has to agree. The outermost knows
-/// which operations there are.
+/// which operations there are, or whoever brings requirements of its own.
 pub(super) fn decide(
     exchange: &Exchange,
+    own: Option<&Arc<Requirements>>,
     operation: &str,
     now: Timestamp,
     revoked: &Revoked,
@@ -58,7 +60,7 @@ pub(super) fn decide(
         );
         return Err(failed(reason::STACK_MISORDERED));
     }
-    let mut layers = exchange.requirements();
+    let mut layers = own.cloned().into_iter().chain(exchange.requirements());
     let Some(outermost) = layers.next() else {
         tracing::error!(
             target: "portcullis",

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use portcullis_core::RequestId;
 
 use crate::{
@@ -96,6 +97,11 @@ impl Denial {
         problem(self.status(), self.request_id, &more)
     }
 
+    /// The answer that a request for the operation would have had.
+    pub(crate) fn into_answer(self) -> Response<Bytes> {
+        self.refusal.into_response(self.request_id)
+    }
+
     /// Says no more than the challenge does.
     fn words(&self) -> &'static str {
         match (self.refusal.reason(), self.status()) {
@@ -148,8 +154,6 @@ impl std::error::Error for Denial {}
 #[cfg(feature = "axum")]
 impl axum::response::IntoResponse for Denial {
     fn into_response(self) -> axum::response::Response {
-        self.refusal
-            .into_response(self.request_id)
-            .map(axum::body::Body::from)
+        self.into_answer().map(axum::body::Body::from)
     }
 }

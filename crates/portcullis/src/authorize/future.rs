@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -14,7 +14,7 @@ use super::{
     Denial, Permit,
     decide::{self, Revoked},
 };
-use crate::{exchange::Exchange, refusal::Refusal, session::Looked};
+use crate::{exchange::Exchange, refusal::Refusal, session::Looked, step_up::Requirements};
 
 impl Exchange {
     /// Asks for an operation inside this request, with the arguments that it is to be carried
@@ -23,9 +23,30 @@ impl Exchange {
     /// Nothing is decided, and nothing is recorded, before the future is polled. One that is
     /// dropped while a store is asked has a record, with the reason `abandoned`.
     pub fn authorize<T>(&self, operation: &str, arguments: T) -> Authorize<T> {
+        self.ask(None, operation, arguments)
+    }
+
+    /// The same for an operation of our own, which knows what it requires: that, and what the
+    /// `step_up` layers require of everything, or of an operation of this name.
+    pub(crate) fn authorize_by<T>(
+        &self,
+        own: &Arc<Requirements>,
+        operation: &str,
+        arguments: T,
+    ) -> Authorize<T> {
+        self.ask(Some(Arc::clone(own)), operation, arguments)
+    }
+
+    fn ask<T>(
+        &self,
+        own: Option<Arc<Requirements>>,
+        operation: &str,
+        arguments: T,
+    ) -> Authorize<T> {
         Authorize {
             held: Some(Held {
                 exchange: self.clone(),
+                own,
                 operation: operation.into(),
                 arguments,
                 revoked: None,
@@ -46,6 +67,8 @@ pub struct Authorize<T> {
 
 struct Held<T> {
     exchange: Exchange,
+    /// What whoever asks requires himself.
+    own: Option<Arc<Requirements>>,
     operation: Box<str>,
     arguments: T,
     /// Whether the credential is revoked, once that is known.
@@ -185,7 +208,13 @@ impl<T> Held<T> {
             self.revoked = Some(revoked);
         }
         let revoked = self.revoked.as_ref().unwrap_or(&Ok(()));
-        decide::decide(&self.exchange, &self.operation, now, revoked)
+        decide::decide(
+            &self.exchange,
+            self.own.as_ref(),
+            &self.operation,
+            now,
+            revoked,
+        )
     }
 
     /// Finds out whether the credential is revoked, once.

@@ -141,7 +141,6 @@ impl Exchange {
     /// The exchange of the request that carries these extensions, if they are the request's
     /// own, or the request is the one that is running. What [`of`](Self::of) reads from a copy
     /// anywhere else is not shown.
-    #[cfg(feature = "axum")]
     pub(crate) fn of_own(extensions: &Extensions) -> Option<&Self> {
         let is_own = Seat::of(extensions)?.is_live();
         Self::of(extensions).filter(|exchange| is_own || exchange.0.flight.scope() == Scope::Same)

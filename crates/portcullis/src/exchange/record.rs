@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
-use portcullis_core::{Durable, Outcome, ReasonCode, Record, RecordKind, Timestamp};
+use portcullis_core::{Durable, Outcome, ReasonCode, Record, RecordKind, RevocationKey, Timestamp};
 
 use super::{Exchange, Ledger, Misplaced, Slot};
 use crate::{principal::Identity, reason, refusal::Refusal, session::Session};
@@ -101,6 +101,23 @@ impl Exchange {
         record.at = self.clock().now();
         record.operation = Some(operation);
         self.0.shared.recorder.write(&record);
+    }
+
+    /// Writes the record of what came of something that an operator was permitted to do.
+    pub(crate) fn record_operation(
+        &self,
+        operation: &str,
+        answer: &Refusal,
+        revoked: Option<&RevocationKey>,
+    ) {
+        let ledger = &*self.0;
+        let mut record = ledger.record(answer.outcome(), answer.layer(), answer.reason());
+        record.kind = RecordKind::Operator;
+        record.at = self.clock().now();
+        record.status = Some(answer.status());
+        record.operation = Some(operation);
+        record.revoked = revoked;
+        ledger.shared.recorder.write_event(&record);
     }
 
     /// Writes the record of the end of a request that was let in.

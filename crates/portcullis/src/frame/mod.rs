@@ -25,7 +25,7 @@ pub(crate) use self::{
     doors::Doors,
     incoming::Receiving,
     layer::{shell_layer, shell_service},
-    request_body::{KeepBody, RequestBodies, WrapBody, WrapOrReadBody},
+    request_body::{KeepBody, RequestBodies, Unread, WrapBody, WrapOrReadBody},
     service::Shell,
     step::{Cutter, Decision, Pending, Receipt, Step},
     steps::{Passage, Steps},

@@ -16,7 +16,7 @@
 //! | `auth_time_missing` | 401 403 | `step_up` |
 //! | `auth_too_old` | 401 403 | `step_up` |
 //! | `authorization_malformed` | 400 | `authn` |
-//! | `body_too_large` | 413 | `perimeter`, `notices` |
+//! | `body_too_large` | 413 | `perimeter`, `notices`, `operator` |
 //! | `budget_spent` | 429 | `perimeter`, `authn`, `notices` |
 //! | `certificate_header_malformed` | 400 | `perimeter` |
 //! | `certificate_unmet` | 401 | `authn` |
@@ -43,6 +43,17 @@
 //! | `notice_store_unavailable` | 503 | `notices` |
 //! | `notice_unread` | 400 408 | `notices` |
 //! | `operation_unknown` | 403 | `authorize` |
+//! | `operator_cookie` | 403 | `operator` |
+//! | `operator_form` | 400 | `operator` |
+//! | `operator_media_type` | 415 | `operator` |
+//! | `operator_method` | 405 | `operator` |
+//! | `operator_path` | 404 | `operator` |
+//! | `operator_revoked` | 200 204 | `operator` |
+//! | `operator_sessions_ended` | 200 | `operator` |
+//! | `operator_token_unknown` | 200 | `operator` |
+//! | `operator_token_unsupported` | 400 | `operator` |
+//! | `operator_unavailable` | 503 | `operator` |
+//! | `operator_unread` | 400 408 | `operator` |
 //! | `origin_not_allowed` | 403 | `perimeter` |
 //! | `path_ambiguous` | 400 | `perimeter`, `step_up` |
 //! | `preflight` | 204 | `authn` |

@@ -154,7 +154,7 @@ impl Revocation {
     /// # Errors
     ///
     /// It would have no effect.
-    pub(super) fn validate(&self) -> Result<(), RevokeError> {
+    pub(crate) fn validate(&self) -> Result<(), RevokeError> {
         let invalid = |problem: String| Err(RevokeError::Invalid(problem.into()));
         // No evidence has a name that evidence must not have.
         let evidence = Evidence::new(EvidenceKind::Standing, "-", "-");

@@ -78,6 +78,7 @@
 //! let _ = portcullis::Stack::builder().with_resource("https://agent.example/").build();
 //! ```
 
+mod asked;
 mod builder;
 mod gate;
 #[cfg(feature = "axum")]

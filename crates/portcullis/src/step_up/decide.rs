@@ -16,6 +16,12 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct StepUpStep(pub(super) Arc<Requirements>);
 
+impl StepUpStep {
+    pub(crate) fn requirements(&self) -> &Arc<Requirements> {
+        &self.0
+    }
+}
+
 impl Step for StepUpStep {
     fn slot(&self) -> Option<Slot> {
         Some(Slot::StepUp)

@@ -168,6 +168,11 @@ impl Requirement {
             && self.max_token_age.is_none()
     }
 
+    /// Whether it asks for a scope that somebody has to have been granted.
+    pub(crate) fn has_scopes(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
     pub(super) fn problems(&self) -> impl Iterator<Item = &str> {
         let is_idle = !self.acr_hints.is_empty() && self.amr.is_empty();
         let idle = is_idle.then_some(

@@ -29,6 +29,25 @@ pub(crate) struct StepUpSettings {
 }
 
 impl StepUpSettings {
+    /// What all of these operations require, and some of them besides.
+    pub(crate) fn of_operations(
+        everything: Requirement,
+        names: impl IntoIterator<Item = &'static str>,
+        besides: Vec<(Box<str>, Requirement)>,
+    ) -> Self {
+        let mut operations = besides;
+        for name in names {
+            if operations.iter().all(|(named, _)| **named != *name) {
+                operations.push((name.into(), Requirement::new()));
+            }
+        }
+        Self {
+            everything: Some(everything),
+            operations,
+            ..Self::default()
+        }
+    }
+
     /// Checks every setting, and joins what is required of everything with what is required of
     /// each route and operation.
     pub(crate) fn assemble(self) -> Result<StepUpStep, ConfigErrors> {

@@ -28,7 +28,7 @@ pub(super) struct Batch {
     records: Vec<Copied>,
     summaries: Vec<Summary>,
     text: String,
-    /// How many bytes actors take.
+    /// How many bytes actors take, and what was revoked.
     actors: usize,
 }
 
@@ -52,6 +52,8 @@ pub(super) struct Copied {
     pub(super) method: Piece,
     pub(super) path: Piece,
     pub(super) operation: Option<Piece>,
+    /// The kind of what was revoked, and what it names: the issuer first.
+    pub(super) revoked: Option<Box<Revoked>>,
     pub(super) issuer: Option<Piece>,
     pub(super) subject: Option<Piece>,
     pub(super) client: Option<Piece>,
@@ -59,6 +61,14 @@ pub(super) struct Copied {
     pub(super) actors: Vec<(Piece, Option<Piece>)>,
     /// How many there are, kept or not.
     pub(super) all_actors: usize,
+}
+
+/// What an operator has ended or revoked. Hardly any record has it.
+#[derive(Debug)]
+pub(super) struct Revoked {
+    pub(super) kind: &'static str,
+    /// The issuer, what it is within the issuer, and the client of a grant.
+    pub(super) values: [Option<Piece>; 3],
 }
 
 /// Where a text stands in the buffer.
@@ -123,6 +133,14 @@ impl Batch {
             method: self.keep(record.method.as_str(), MAX_METHOD),
             path: self.keep(record.path, MAX_PATH),
             operation: record.operation.map(|text| self.keep(text, MAX_NAME)),
+            revoked: record.revoked.map(|key| {
+                let mut values = key.values();
+                let mut next = || values.next().map(|text| self.keep(text, MAX_NAME));
+                Box::new(Revoked {
+                    kind: key.kind(),
+                    values: [next(), next(), next()],
+                })
+            }),
             issuer: principal.map(|principal| self.keep(principal.issuer(), MAX_NAME)),
             subject: principal.map(|principal| self.keep(principal.subject(), MAX_NAME)),
             client: principal
@@ -142,6 +160,7 @@ impl Batch {
             all_actors: actors.len(),
         };
         self.actors += size_of_val(copied.actors.as_slice());
+        self.actors += copied.revoked.as_deref().map_or(0, size_of_val);
         self.records.push(copied);
         self.records.len() - 1
     }

@@ -12,6 +12,9 @@ use super::{
     text::push_quoted,
 };
 
+/// What the names of a revocation key are called.
+const REVOKED: [&str; 3] = ["issuer", "value", "client"];
+
 /// The form of the lines. A change that an old reader would misread gets another number.
 pub(super) const SCHEMA: &str = "portcullis.audit/1";
 
@@ -215,6 +218,16 @@ impl Lines {
             self.text("operation", batch.text(operation));
             self.shut();
         }
+        if let Some(revoked) = &record.revoked {
+            self.open("revoked");
+            self.literal("kind", revoked.kind);
+            for (name, value) in REVOKED.into_iter().zip(revoked.values) {
+                if let Some(value) = value {
+                    self.text(name, batch.text(value));
+                }
+            }
+            self.shut();
+        }
         self.actor(batch, record);
         self.cuts(record);
         self.end();
@@ -274,10 +287,15 @@ impl Lines {
                 .flatten()
                 .find(|piece| piece.is_cut())
         });
-        let texts: [(&str, Option<Piece>); 7] = [
+        let revoked = record.revoked.as_ref().and_then(|revoked| {
+            let mut values = revoked.values.into_iter().flatten();
+            values.find(|piece| piece.is_cut())
+        });
+        let texts: [(&str, Option<Piece>); 8] = [
             ("http_method", Some(record.method)),
             ("path", Some(record.path)),
             ("operation", record.operation),
+            ("revoked", revoked),
             ("issuer", record.issuer),
             ("subject", record.subject),
             ("client", record.client),
@@ -412,7 +430,7 @@ impl Lines {
 
 /// The activities of OCSF's class 6003: create, read, update, delete, other.
 fn api_activity(kind: RecordKind, method: &str) -> u64 {
-    if kind == RecordKind::Call {
+    if matches!(kind, RecordKind::Call | RecordKind::Operator) {
         return 99;
     }
     match Method::from_bytes(method.as_bytes()) {

@@ -163,7 +163,7 @@
 //! | `kind` | what it says |
 //! |---|---|
 //! | `head` | a file begins: `schema` (`portcullis.audit/1`), `chain` (drawn when the chain began), `previous` (hash of the last line of the file before), `cause` (`start`, `rotation`, `new_chain`), `mode` |
-//! | `decision`, `call`, `end`, `session_start`, `session_end`, `drift`, `notice` | a [record](crate::audit::RecordKind) |
+//! | `decision`, `call`, `end`, `session_start`, `session_end`, `drift`, `notice`, `operator` | a [record](crate::audit::RecordKind) |
 //! | `summary` | refusals of strangers in one minute: `count` of all of them up to then, `unwritten` of those that have no line and are in no summary before, the `first` and the `last` of those, and the `network` |
 //! | `gap` | `lost` records, by their number, and the `cause` (`disk`, `queue_full`) |
 //! | `torn` | `bytes` that were cut off, in which `file`, at which `offset` |
@@ -176,7 +176,7 @@
 //!
 //! | member | OCSF | what it is |
 //! |---|---|---|
-//! | `class_uid`, `activity_id`, `type_uid` | yes | 3002 Authentication, 1 Logon or 2 Logoff, for sessions; 6003 API Activity, by the method, for all else; 99 for calls |
+//! | `class_uid`, `activity_id`, `type_uid` | yes | 3002 Authentication, 1 Logon or 2 Logoff, for sessions; 6003 API Activity, by the method, for all else; 99 for calls and what operators do |
 //! | `severity_id` | yes | 1, informational: what is severe is not for the gate to say |
 //! | `status_id`, `action_id` | yes | 1 success, allowed; 2 failure, denied |
 //! | `status_detail` | yes | the [reason code](crate::reason) |
@@ -191,6 +191,7 @@
 //! | `actor.app_uid` | yes | the client application |
 //! | `actor.session.uid` | yes | the session's id, which opens nothing |
 //! | `outcome`, `layer`, `authenticator` | no | as in the [record](crate::audit::Record) |
+//! | `revoked` | no | what an operator has ended or revoked: its `kind`, the `issuer`, what it is within the issuer (`value`), and the `client` of a grant |
 //! | `delegated_to` | no | who acts for the subject (RFC 8693), the nearest first, at most eight |
 //! | `delegated_to_others` | no | how many more there are |
 //! | `cut` | no | which texts were cut, and how long they were, in bytes |

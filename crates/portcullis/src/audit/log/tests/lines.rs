@@ -1,6 +1,6 @@
 //! One record is one line, whatever stands in it.
 
-use portcullis_core::{Actor, Evidence, EvidenceKind};
+use portcullis_core::{Actor, Evidence, EvidenceKind, RevocationKey};
 use proptest::prelude::*;
 
 use super::{
@@ -36,6 +36,7 @@ proptest! {
         issuer in hostile(),
         subject in hostile(),
         client in hostile(),
+        revoked in (hostile(), hostile(), hostile()),
         actors in proptest::collection::vec((hostile(), hostile()), 0..12),
     ) {
         let mut evidence = Evidence::new(EvidenceKind::User, issuer, subject).with_client(client);
@@ -46,6 +47,8 @@ proptest! {
         record.path = &path;
         record.principal = Some(&evidence);
         record.operation = Some(&operation);
+        let revoked = RevocationKey::Grant(revoked.0.into(), revoked.1.into(), revoked.2.into());
+        record.revoked = Some(&revoked);
         let mut batch = Batch::default();
         batch.push(&record);
         let mut lines = Lines::behind(Link::BEFORE_THE_FIRST, START);
@@ -58,6 +61,8 @@ proptest! {
         let line = text.strip_suffix('\n').unwrap();
         let is_plain = |char: char| !char.is_control() && !is_deceptive(char);
         prop_assert!(line.chars().all(is_plain));
+        let names_it = line.contains(r#""revoked":{"kind":"grant","issuer":""#);
+        prop_assert!(names_it);
         prop_assert_eq!(follow(Link::BEFORE_THE_FIRST, line), lines.link());
     }
 }
