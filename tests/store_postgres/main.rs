@@ -3,10 +3,7 @@
 
 mod contracts;
 mod faults;
-mod logins;
 mod losses;
 mod schema;
-mod server;
 mod settings;
 mod signals;
-mod world;

@@ -3,9 +3,5 @@
 
 mod contracts;
 mod faults;
-mod front;
-mod logins;
-mod server;
 mod settings;
 mod signals;
-mod world;

@@ -13,7 +13,7 @@ use portcullis::{
     Authenticator, BoxError, Check, Clock, Description, Evidence, EvidenceKind, Gate, GateHandle,
     RequestBody, RequestView, ResponseBody, Secret, Stack, Timestamp, Verdict,
     revocation::RevocationStore,
-    session::{SessionLayer, SessionStore},
+    session::{SessionBuilder, SessionLayer, SessionStore},
     signal::SignalBus,
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock};
@@ -63,11 +63,28 @@ impl Node {
         revocations: impl RevocationStore,
         signals: impl SignalBus,
     ) -> Self {
+        Self::with(clock, sessions, revocations, signals, |session| session)
+    }
+
+    /// The same with other settings of its sessions.
+    ///
+    /// # Panics
+    ///
+    /// They cannot work.
+    #[must_use]
+    pub fn with(
+        clock: impl Clock,
+        sessions: impl SessionStore,
+        revocations: impl RevocationStore,
+        signals: impl SignalBus,
+        settings: impl FnOnce(SessionBuilder) -> SessionBuilder,
+    ) -> Self {
         let audit = RecordingAudit::new();
         let session = SessionLayer::builder()
             .with_limit(3)
             .with_key(Secret::new([7; 16]))
             .with_store(sessions);
+        let session = settings(session);
         let (gate, handle) = Stack::builder()
             .with_clock(clock)
             .with_audit(audit.clone())
@@ -84,6 +101,16 @@ impl Node {
             audit,
             handle,
         }
+    }
+
+    /// Ends it in good order, and with it what it has of its stores.
+    ///
+    /// # Panics
+    ///
+    /// Something in it goes on.
+    pub async fn end(self) {
+        let shutdown = self.handle.shutdown(Duration::from_secs(1)).await;
+        assert_eq!((shutdown.ended, shutdown.left), (0, 0));
     }
 
     /// The reason of the last record.
@@ -119,8 +146,27 @@ impl Node {
             + Clone,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
     {
+        self.answer_at("/notes", token, handler).await
+    }
+
+    /// The same at another path.
+    ///
+    /// # Panics
+    ///
+    /// The gate gives no answer.
+    pub async fn answer_at<S, B>(
+        &self,
+        path: &str,
+        token: &str,
+        handler: S,
+    ) -> Response<ResponseBody<B>>
+    where
+        S: Service<Request<RequestBody<String>>, Response = Response<B>, Error = Infallible>
+            + Clone,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+    {
         let request = Request::builder()
-            .uri("/notes")
+            .uri(path)
             .header("host", "agent.example")
             .header("authorization", format!("Bearer {token}"))
             .body(String::new())
