@@ -2,6 +2,7 @@
 //! Redis and in PostgreSQL.
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what cannot be set up fails the test"
 )]
@@ -48,7 +49,9 @@ macro_rules! at_servers {
 
 mod faults;
 mod logins;
+mod model;
 mod restarts;
 mod signals;
+mod watched;
 
 const ISSUER: &str = "https://idp.example";
