@@ -1,6 +1,6 @@
 //! A server that has lost something, and answers: nobody gets in by it.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use portcullis_core::{
     Change, Commit, ReplayKey, ReplayOwner, ReplayStore as _, Revision, RevocationStore as _,
@@ -8,7 +8,7 @@ use portcullis_core::{
 };
 use portcullis_store_postgres::Postgres;
 use portcullis_tests::stores::{
-    Place as _, START,
+    Place as _, START, Served as _,
     kept::{OWNER, SECOND, assert_kept, assert_lost, assert_says_nothing, fill, records, take},
     postgres::PostgresServer,
 };
@@ -30,15 +30,6 @@ async fn assert_doubted(postgres: &Postgres) {
     assert!(error.contains("accept the loss"), "{error}");
     api_keys.accept_loss();
     load().await.unwrap();
-}
-
-fn shell(server: &PostgresServer, script: &str) {
-    let folder = server.cluster.folder().path();
-    let done = Command::new("sh")
-        .args(["-c", script])
-        .current_dir(folder)
-        .status();
-    assert!(done.unwrap().success(), "{script}");
 }
 
 #[tokio::test]
@@ -68,29 +59,19 @@ async fn a_replica_says_nothing_and_one_that_is_promoted_is_doubted() {
     let trusting = trusting.await.unwrap();
     fill(&postgres).await;
     assert_kept(&trusting).await;
-    server.cluster.stop();
-    shell(
-        &server,
-        "touch data/standby.signal; chown --reference data data/standby.signal",
-    );
-    server.cluster.go_on(&["-h", ""]).await;
+    server.stand_by().await;
     assert_says_nothing(&postgres).await;
     let said = postgres.revocations().look(&[]).await.unwrap_err();
     assert_eq!(
         said.to_string(),
         "postgres is a replica here: ask the primary"
     );
-    server.say("SELECT pg_promote()").await;
+    server.promote().await;
     // It was there first, and takes it for no loss.
     assert_kept(&trusting).await;
     assert_kept(&postgres).await;
-    server.cluster.stop();
-    shell(
-        &server,
-        "touch data/standby.signal; chown --reference data data/standby.signal",
-    );
-    server.cluster.go_on(&["-h", ""]).await;
-    server.say("SELECT pg_promote()").await;
+    server.stand_by().await;
+    server.promote().await;
     assert_doubted(&postgres).await;
     assert_doubted(&trusting).await;
 }
@@ -101,7 +82,7 @@ async fn a_disk_that_has_gone_back_is_one_that_has_lost_something() {
     let (one, other) = (server.stores().await, server.stores().await);
     fill(&one).await;
     server.cluster.stop();
-    shell(&server, "cp -a data before");
+    server.cluster.shell("cp -a data before");
     server.cluster.go_on(&["-h", ""]).await;
     assert_kept(&one).await;
     assert_kept(&other).await;
@@ -115,7 +96,7 @@ async fn a_disk_that_has_gone_back_is_one_that_has_lost_something() {
         .await;
     one.revocations().look(&[]).await.unwrap();
     server.cluster.stop();
-    shell(&server, "rm -r data; mv before data");
+    server.cluster.shell("rm -r data; mv before data");
     server.cluster.go_on(&["-h", ""]).await;
     server.clock().advance(Duration::from_secs(1));
     // One that has seen less of it is told by the other.

@@ -154,6 +154,11 @@ impl Node {
         last.reason.as_str().to_owned()
     }
 
+    /// Forgets its records so far.
+    pub fn forget_records(&self) {
+        drop(self.audit.take());
+    }
+
     /// The status of an answer to whoever comes with this token.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -25,7 +25,7 @@ pub struct Front {
 
 #[derive(Debug)]
 struct Ways {
-    socket: String,
+    socket: Mutex<String>,
     /// After so many bytes of answers a connection is cut.
     left: AtomicUsize,
     /// How many were.
@@ -44,7 +44,7 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let ways = Arc::new(Ways {
-            socket: server.socket(),
+            socket: Mutex::new(server.socket()),
             left: AtomicUsize::new(usize::MAX),
             cuts: AtomicUsize::new(0),
             is_swallowed: watch::Sender::new(false),
@@ -63,6 +63,15 @@ impl Front {
     /// the other to be there. What was on the way comes on when it no longer is.
     pub fn set_swallowing(&self, is_swallowed: bool) {
         self.ways.is_swallowed.send_replace(is_swallowed);
+    }
+
+    /// To another server from now on. Those that are connected stay so.
+    ///
+    /// # Panics
+    ///
+    /// Somebody else has panicked over it.
+    pub fn lead_to(&self, server: &impl Served) {
+        *self.ways.socket.lock().unwrap() = server.socket();
     }
 
     /// Cuts the connection once so many more bytes of answers have come.
@@ -93,7 +102,8 @@ async fn serve(listener: TcpListener, ways: Arc<Ways>) {
     while let Ok((client, _)) = listener.accept().await {
         let ways = Arc::clone(&ways);
         all.spawn(async move {
-            if let Ok(server) = UnixStream::connect(&ways.socket).await {
+            let socket = ways.socket.lock().unwrap().clone();
+            if let Ok(server) = UnixStream::connect(socket).await {
                 hand_on(client, server, &ways).await;
             }
         });

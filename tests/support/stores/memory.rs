@@ -81,6 +81,13 @@ impl Place for InMemory {
     fn clock(&self) -> &VirtualClock {
         &self.clock
     }
+
+    fn by_clock(&self, clock: VirtualClock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
+    }
 }
 
 clock_of_its_own!(InMemory);

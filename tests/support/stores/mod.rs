@@ -124,6 +124,10 @@ pub trait Place: Clock + Clone {
     /// The clock of everybody there.
     fn clock(&self) -> &VirtualClock;
 
+    /// The same place, as a server has it whose clock is another.
+    #[must_use]
+    fn by_clock(&self, clock: VirtualClock) -> Self;
+
     /// One of the servers that share it.
     fn node(&self, stores: &Self::Stores) -> Node {
         self.node_by(self.clone(), stores)
@@ -162,6 +166,12 @@ pub trait Served: Place<Stores: AllStores> {
 
     /// Has it stand still, or no longer.
     fn set_still(&self, is_still: bool);
+
+    /// Has it be a replica that hears nothing of its primary any more.
+    async fn stand_by(&self);
+
+    /// Has it be the primary.
+    async fn promote(&self);
 
     /// Its stores by another way.
     async fn stores_by(&self, front: &Front) -> Self::Stores;

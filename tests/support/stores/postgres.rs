@@ -1,9 +1,12 @@
 //! A server, a schema of the test's own in it, and stores there.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
-use std::sync::{
-    Arc, Mutex, Weak,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    process::Command,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use portcullis_store_postgres::{Postgres, PostgresBuilder, PostgresSignals};
@@ -163,6 +166,19 @@ impl Cluster {
         *self.running.lock().unwrap() = Some(started);
     }
 
+    /// Does something in its folder.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be done.
+    pub fn shell(&self, script: &str) {
+        let done = Command::new("sh")
+            .args(["-c", script])
+            .current_dir(self.folder.path())
+            .status();
+        assert!(done.unwrap().success(), "{script}");
+    }
+
     /// Its port, where it has one.
     ///
     /// # Panics
@@ -267,6 +283,13 @@ impl Place for PostgresServer {
     fn clock(&self) -> &VirtualClock {
         &self.clock
     }
+
+    fn by_clock(&self, clock: VirtualClock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
+    }
 }
 
 impl Served for PostgresServer {
@@ -290,6 +313,17 @@ impl Served for PostgresServer {
 
     fn set_still(&self, is_still: bool) {
         self.cluster.signal(if is_still { "STOP" } else { "CONT" });
+    }
+
+    async fn stand_by(&self) {
+        self.cluster.stop();
+        self.cluster
+            .shell("touch data/standby.signal; chown --reference data data/standby.signal");
+        self.go_on().await;
+    }
+
+    async fn promote(&self) {
+        self.say("SELECT pg_promote()").await;
     }
 
     async fn stores_by(&self, front: &Front) -> Postgres {

@@ -81,7 +81,16 @@ impl RedisServer {
         command.query(&mut connection).unwrap()
     }
 
-    /// The same, of words.
+    /// Has it be a replica of the server at this port of this machine, which has all that is there.
+    pub async fn follow(&self, port: u16) {
+        self.say(&format!("REPLICAOF 127.0.0.1 {port}"));
+        until("all that the primary has", async || {
+            format!("{:?}", self.say("INFO replication")).contains("master_link_status:up")
+        })
+        .await;
+    }
+
+    /// Has the server do something that is said in words.
     pub fn say(&self, words: &str) -> redis::Value {
         let words: Vec<_> = words.split(' ').map(str::as_bytes).collect();
         self.command(&words)
@@ -138,6 +147,13 @@ impl Place for RedisServer {
     fn clock(&self) -> &VirtualClock {
         &self.clock
     }
+
+    fn by_clock(&self, clock: VirtualClock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
+    }
 }
 
 impl Served for RedisServer {
@@ -179,6 +195,14 @@ impl Served for RedisServer {
         let running = self.running.lock().unwrap();
         let id = running.as_ref().unwrap().process_id().to_string();
         super::signal(if is_still { "STOP" } else { "CONT" }, &id);
+    }
+
+    async fn stand_by(&self) {
+        self.say("REPLICAOF 127.0.0.1 1");
+    }
+
+    async fn promote(&self) {
+        self.say("REPLICAOF NO ONE");
     }
 
     async fn stores_by(&self, front: &Front) -> Redis {
