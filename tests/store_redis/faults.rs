@@ -8,8 +8,8 @@ use portcullis_tests::{
         Place as _, START, Served as _,
         front::Front,
         kept::{
-            OWNER, assert_kept, assert_lost, assert_says_nothing, assert_takes_nothing, fill,
-            records, silent,
+            OWNER, SECOND, assert_kept, assert_lost, assert_says_nothing, assert_takes_nothing,
+            fill, records, silent,
         },
         redis::RedisServer,
     },
@@ -50,6 +50,8 @@ async fn what_was_loaded_before_a_loss_is_not_taken_for_what_is_as_old_after_it(
     server.say("FLUSHALL");
     let [mut other, _] = records();
     other.id = SessionId::from_u128(9);
+    // He has authenticated after whatever was lost.
+    other.authenticated_at = Some(START + 120 * SECOND);
     let put = vec![Change::Put(other.clone())];
     let sessions = new.sessions();
     let done = sessions.commit(OWNER, Revision::default(), put, START);
