@@ -71,6 +71,7 @@ mod cancellations;
 mod clocks;
 mod faults;
 mod logins;
+mod many;
 mod model;
 mod replicas;
 mod restarts;

@@ -1,7 +1,7 @@
 //! A store of which a test knows when it has been told everything.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -19,6 +19,7 @@ use portcullis_tests::patience::{eventually, settle};
 pub(crate) struct Watched<S> {
     store: S,
     under_way: Arc<AtomicUsize>,
+    owner: Arc<Mutex<Option<OwnerKey>>>,
 }
 
 /// Something that it is being told.
@@ -29,6 +30,7 @@ impl<S: SessionStore> Watched<S> {
         Self {
             store,
             under_way: Arc::default(),
+            owner: Arc::default(),
         }
     }
 
@@ -39,6 +41,11 @@ impl<S: SessionStore> Watched<S> {
             self.under_way.load(Ordering::SeqCst) == 0
         })
         .await;
+    }
+
+    /// Whose sessions were changed last.
+    pub(crate) fn owner(&self) -> Option<OwnerKey> {
+        *self.owner.lock().unwrap()
     }
 
     fn begin(&self) -> UnderWay<'_> {
@@ -71,6 +78,7 @@ impl<S: SessionStore> SessionStore for Watched<S> {
         now: Timestamp,
     ) -> Result<Commit, StoreError> {
         let _under_way = self.begin();
+        *self.owner.lock().unwrap() = Some(owner);
         self.store.commit(owner, expected, changes, now).await
     }
 
