@@ -45,11 +45,14 @@ async fn another_server_at_the_same_address_has_lost_everything<P: Served>() {
     fill(&stores).await;
     let node = place.node(&stores);
     assert_eq!(node.ask("alice.app.0").await, 200);
+    let mut alice = node.stream("alice.app.0").await;
     place.kill();
     assert_eq!(node.ask("alice.app.0").await, 503);
     place.wipe();
     place.go_on().await;
     place.clock().advance(60 * SECOND);
+    // Who looks after what runs asks as well.
+    eventually("the end of what runs", &mut alice).await;
     assert_lost(&stores, START + 60 * SECOND).await;
     // He may have been revoked, or his session ended. An issuer's clock may be ahead by a minute.
     for token in ["alice.app.0", "alice.app.120"] {

@@ -77,6 +77,7 @@ mod replicas;
 mod restarts;
 mod signals;
 mod silent_bus;
+mod stated;
 mod under_load;
 mod watched;
 

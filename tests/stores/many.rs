@@ -12,7 +12,7 @@ use std::{
 use http::{Request, Response};
 use portcullis::{
     Exchange,
-    revocation::{MemoryRevocations, RevocationStore},
+    revocation::{MemoryRevocations, Revocation, RevocationStore},
     session::{
         Change, Commit, FamilyKey, MemorySessions, Revision, SessionId, SessionKey, SessionState,
         SessionStore,
@@ -112,6 +112,48 @@ async fn all_of_one_end<S: SessionStore + Clone>(
     let is_live = |state: &SessionState| !matches!(state, SessionState::Ended(..));
     let live = left.iter().filter(|record| is_live(&record.state));
     assert_eq!((left.len(), live.count()), (MANY, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_runs_ends_at_once_by_a_cut_off_in_memory_but_for_those_who_came_later() {
+    let sessions = Arc::new(MemorySessions::with_capacity(100_000));
+    let revocations = Arc::new(MemoryRevocations::with_capacity(1000));
+    let clock = VirtualClock::new();
+    let node = Node::new(clock.clone(), sessions, revocations, MemorySignals::new());
+    all_that_runs_ends(&clock, node, 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_runs_ends_at_once_by_a_cut_off_in_redis_but_for_those_who_came_later() {
+    let place = RedisServer::start().await;
+    let node = place.node(&place.stores().await);
+    all_that_runs_ends(place.clock(), node, 2000).await;
+}
+
+/// Each is another subject of one issuer.
+async fn all_that_runs_ends(clock: &VirtualClock, node: Node, many: usize) {
+    let mut streams = Vec::new();
+    for n in 0..many {
+        streams.push(node.stream(&format!("user-{n}.app.0")).await);
+    }
+    clock.advance(10 * SECOND);
+    let mut later = Vec::new();
+    for n in 0..100 {
+        later.push(node.stream(&format!("later-{n}.app.10")).await);
+    }
+    let all = Revocation::issuer(ISSUER).with_cut_off(START + 5 * SECOND);
+    node.handle.revoke(all).await.unwrap();
+    eventually("the end of all", || {
+        streams.retain_mut(|is_over| !is_over());
+        streams.is_empty()
+    })
+    .await;
+    assert!(later.iter_mut().all(|is_over| !is_over()));
+    for n in 0..many {
+        assert_eq!(node.ask(&format!("user-{n}.app.0")).await, 401, "{n}");
+    }
+    assert_eq!(node.ask("later-7.app.10").await, 200);
+    assert_eq!(node.ask("user-7.app.10").await, 200, "authenticated again");
 }
 
 /// Whoever comes to a server and goes again leaves nothing that grows.

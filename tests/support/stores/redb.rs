@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -29,6 +29,19 @@ pub struct InFile {
     path: PathBuf,
     life: Arc<Mutex<(Option<Redb>, MemorySignals)>>,
     _folder: Arc<TestFolder>,
+}
+
+impl InFile {
+    /// Does something with the file while nobody has it open.
+    ///
+    /// # Panics
+    ///
+    /// It stays open.
+    pub async fn while_closed(&self, change: impl FnOnce(&Path)) {
+        self.restart().await;
+        *self.life.lock().unwrap() = Default::default();
+        change(&self.path);
+    }
 }
 
 impl Place for InFile {
