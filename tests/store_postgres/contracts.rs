@@ -7,10 +7,10 @@ use portcullis_testing::{
     store_contract::{ByTurns, Reopened, StorePromise},
 };
 
-use crate::server::Server;
+use portcullis_tests::stores::{Place as _, postgres::PostgresServer};
 
 session_store_contract!(sessions, async {
-    Server::start().await.client().await.sessions()
+    PostgresServer::start().await.stores().await.sessions()
 });
 
 /// Each question starts a process of the server, so it is asked for what a connection could keep to
@@ -22,41 +22,41 @@ fn what_is_kept_is_there_for_one_that_is_new_for_each_question() {
         StorePromise::TouchesTheLiving,
     ] {
         promise.prove(async {
-            let server = Server::start().await;
+            let server = PostgresServer::start().await;
             Reopened::new(move || server.lazy_client().sessions())
         });
     }
 }
 
 session_store_contract!(sessions_by_turns, async {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     ByTurns::new(
-        server.client().await.sessions(),
-        server.client().await.sessions(),
+        server.stores().await.sessions(),
+        server.stores().await.sessions(),
     )
 });
 
 revocation_store_contract!(revocations, async {
-    Server::start().await.client().await.revocations()
+    PostgresServer::start().await.stores().await.revocations()
 });
 
 replay_store_contract!(replays, async {
-    Server::start().await.client().await.replays()
+    PostgresServer::start().await.stores().await.replays()
 });
 
 api_key_store_contract!(api_keys, async {
-    Server::start().await.client().await.api_keys()
+    PostgresServer::start().await.stores().await.api_keys()
 });
 
 quota_store_contract!(quotas, async {
-    Server::start().await.client().await.quotas()
+    PostgresServer::start().await.stores().await.quotas()
 });
 
 quota_store_contract!(quotas_by_turns, async {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     ByTurns::new(
-        server.client().await.quotas(),
-        server.client().await.quotas(),
+        server.stores().await.quotas(),
+        server.stores().await.quotas(),
     )
 });
 
@@ -67,7 +67,7 @@ fn what_was_spent_is_there_for_one_that_is_new_for_each_question() {
         QuotaPromise::ComesBackOneByOne,
     ] {
         promise.prove(async {
-            let server = Server::start().await;
+            let server = PostgresServer::start().await;
             Reopened::new(move || server.lazy_client().quotas())
         });
     }

@@ -4,74 +4,27 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
 use portcullis_core::{SessionStore as _, Taken};
-use portcullis_tests::patience::{eventually, until};
-
-use crate::{
-    logins::node,
-    server::Server,
-    world::{OWNER, START, assert_kept, assert_says_nothing, assert_takes_nothing, fill, take},
+use portcullis_store_postgres::Postgres;
+use portcullis_tests::{
+    patience::{eventually, until},
+    stores::{
+        Place as _, START,
+        kept::{OWNER, assert_kept, assert_says_nothing, assert_takes_nothing, fill, silent, take},
+        postgres::PostgresServer,
+    },
 };
 
 #[tokio::test]
-async fn a_server_that_is_killed_says_nothing_until_it_is_there_again_and_has_lost_nothing() {
-    let server = Server::start_own(&["-c", "max_connections=10"]).await;
-    let postgres = server.client().await;
-    fill(&postgres).await;
-    let node = node(&server, &postgres);
-    assert_eq!(node.ask("alice.app.0").await, 200);
-    server.cluster.kill();
-    for _ in 0..3 {
-        assert_says_nothing(&postgres).await;
-        assert_takes_nothing(&postgres).await;
-        assert_eq!(node.ask("alice.app.0").await, 503);
-    }
-    server.cluster.go_on(&["-h", ""]).await;
-    assert_kept(&postgres).await;
-    assert_eq!(node.ask("alice.app.0").await, 200);
-    // And in order.
-    server.cluster.stop();
-    assert_says_nothing(&postgres).await;
-    server.cluster.go_on(&["-h", ""]).await;
-    assert_kept(&postgres).await;
-}
-
-#[tokio::test]
-async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
-    let server = Server::start_own(&[]).await;
-    let postgres = server.builder().with_pool_size(2).connect().await.unwrap();
-    fill(&postgres).await;
-    let sessions = postgres.sessions();
-    server.cluster.signal("STOP");
-    // Twice as many as there are connections, so some wait for one.
-    for _ in 0..2 {
-        let asked: Vec<_> = (0..4)
-            .map(|_| {
-                let sessions = sessions.clone();
-                tokio::spawn(async move { sessions.load(OWNER).await })
-            })
-            .collect();
-        server.clock.wait_for_timers(4).await;
-        server.clock.advance(Duration::from_millis(500));
-        for asked in asked {
-            let error = asked.await.unwrap().unwrap_err();
-            assert_eq!(error.to_string(), "postgres did not answer within 500ms");
-        }
-    }
-    server.cluster.signal("CONT");
-    assert_kept(&postgres).await;
-}
-
-#[tokio::test]
 async fn a_question_that_waits_for_another_is_given_up_and_its_connection_with_it() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let postgres = server.builder().with_pool_size(1).connect().await.unwrap();
     fill(&postgres).await;
     let operator = server.operator().await;
     operator.say("BEGIN; LOCK TABLE sessions").await;
     let sessions = postgres.sessions();
     let asked = tokio::spawn(async move { sessions.load(OWNER).await });
-    server.clock.wait_for_timers(1).await;
-    server.clock.advance(Duration::from_millis(500));
+    server.clock().wait_for_timers(1).await;
+    server.clock().advance(Duration::from_millis(500));
     asked.await.unwrap().unwrap_err();
     // Of one connection, which is another one now.
     let revocations = postgres.revocations();
@@ -84,8 +37,8 @@ async fn a_question_that_waits_for_another_is_given_up_and_its_connection_with_i
 
 #[tokio::test]
 async fn a_question_that_somebody_ends_is_an_error_and_the_next_one_is_answered() {
-    let server = Server::start().await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start().await;
+    let postgres = server.stores().await;
     fill(&postgres).await;
     let (locker, operator) = (server.operator().await, server.operator().await);
     for (function, said) in [
@@ -130,8 +83,8 @@ async fn a_question_that_somebody_ends_is_an_error_and_the_next_one_is_answered(
 
 #[tokio::test]
 async fn a_server_that_is_read_only_takes_nothing_and_still_says_what_it_has() {
-    let server = Server::start_own(&[]).await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start_own().await;
+    let postgres = server.stores().await;
     fill(&postgres).await;
     let set = async |value: &str| {
         let operator = server.operator().await;
@@ -164,8 +117,8 @@ async fn a_server_without_a_connection_to_spare_is_an_error_until_it_has_one() {
         "-c",
         "superuser_reserved_connections=0",
     ];
-    let server = Server::start_own(&args).await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start_own_with(&args).await;
+    let postgres = server.stores().await;
     fill(&postgres).await;
     let held = join_all((0..4).map(|_| server.operator())).await;
     let sessions = postgres.sessions();
@@ -188,10 +141,24 @@ async fn a_server_without_a_connection_to_spare_is_an_error_until_it_has_one() {
     assert_kept(&postgres).await;
 }
 
+/// The store that a table belongs to says nothing; the others do.
+async fn assert_one_is_silent(postgres: &Postgres, table: &str) {
+    let of = |tables: &[&str]| tables.contains(&table);
+    let replays = of(&["taken"]);
+    let api_keys = of(&["api_keys"]);
+    let sessions = of(&["sessions", "owners"]);
+    let expected = [sessions, of(&["revocations"]), replays, api_keys, api_keys];
+    assert_eq!(silent(postgres).await, expected, "{table}");
+    if of(&["takers"]) {
+        // What was used is found without it.
+        take(postgres, 5, START).await.unwrap_err();
+    }
+}
+
 #[tokio::test]
 async fn what_this_store_has_not_written_is_an_error() {
-    let server = Server::start().await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start().await;
+    let postgres = server.stores().await;
     fill(&postgres).await;
     let strange = [
         ("sessions", "SET record = 'garbage'"),
@@ -206,7 +173,7 @@ async fn what_this_store_has_not_written_is_an_error() {
             .say(&format!("CREATE TABLE aside AS TABLE {table}"))
             .await;
         server.say(&format!("UPDATE {table} {change}")).await;
-        crate::world::assert_one_says_nothing(&postgres, table).await;
+        assert_one_is_silent(&postgres, table).await;
         server
             .say(&format!(
                 "DELETE FROM {table}; INSERT INTO {table} TABLE aside; DROP TABLE aside"
@@ -225,7 +192,7 @@ async fn what_this_store_has_not_written_is_an_error() {
         server
             .say(&format!("ALTER TABLE {table} RENAME TO aside"))
             .await;
-        crate::world::assert_one_says_nothing(&postgres, table).await;
+        assert_one_is_silent(&postgres, table).await;
         server
             .say(&format!("ALTER TABLE aside RENAME TO {table}"))
             .await;
@@ -243,9 +210,9 @@ async fn what_this_store_has_not_written_is_an_error() {
 /// Whoever sends many proofs at once waits for himself, and leaves the others their connections.
 #[tokio::test]
 async fn one_who_takes_many_at_once_keeps_nobody_else_waiting() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let postgres = server.builder().with_pool_size(4).connect().await.unwrap();
-    let other = server.client().await;
+    let other = server.stores().await;
     fill(&postgres).await;
     let operator = server.operator().await;
     operator
@@ -257,7 +224,7 @@ async fn one_who_takes_many_at_once_keeps_nobody_else_waiting() {
             tokio::spawn(async move { take(&postgres, number, START).await })
         })
         .collect();
-    server.clock.wait_for_timers(8).await;
+    server.clock().wait_for_timers(8).await;
     let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted \
                    AND transactionid = pg_current_xact_id()::xid";
     until("somebody waits", async || {

@@ -1,17 +1,16 @@
 //! A server that has lost something, and answers: nobody gets in by it.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use portcullis_core::{
     Change, Commit, ReplayKey, ReplayOwner, ReplayStore as _, Revision, RevocationStore as _,
     SessionStore as _, Taken,
 };
 use portcullis_store_postgres::Postgres;
-
-use crate::{
-    logins::node,
-    server::Server,
-    world::{OWNER, SECOND, START, assert_kept, assert_lost, assert_says_nothing, fill, records},
+use portcullis_tests::stores::{
+    Place as _, START, Served as _,
+    kept::{OWNER, SECOND, assert_kept, assert_lost, assert_says_nothing, fill, records, take},
+    postgres::PostgresServer,
 };
 
 /// It has what it had, and nobody relies on it.
@@ -24,7 +23,7 @@ async fn assert_doubted(postgres: &Postgres) {
     let late = vec![Change::Put(record)];
     let late = sessions.commit(OWNER, Revision::from_u64(1), late.clone(), START);
     assert_eq!(late.await.unwrap(), Commit::Conflict, "{loaded:?}");
-    crate::world::take(postgres, 9, START).await.unwrap_err();
+    take(postgres, 9, START).await.unwrap_err();
     let api_keys = postgres.api_keys();
     let load = || portcullis_core::api_keys::ApiKeyStore::load(&api_keys, "key000000000001");
     let error = load().await.unwrap_err().to_string();
@@ -33,40 +32,10 @@ async fn assert_doubted(postgres: &Postgres) {
     load().await.unwrap();
 }
 
-fn shell(server: &Server, script: &str) {
-    let folder = server.cluster.folder().path();
-    let done = Command::new("sh")
-        .args(["-c", script])
-        .current_dir(folder)
-        .status();
-    assert!(done.unwrap().success(), "{script}");
-}
-
-#[tokio::test]
-async fn another_server_at_the_same_address_has_lost_everything() {
-    let server = Server::start_own(&[]).await;
-    let postgres = server.client().await;
-    fill(&postgres).await;
-    let node = node(&server, &postgres);
-    assert_eq!(node.ask("alice.app.0").await, 200);
-    server.cluster.kill();
-    assert_eq!(node.ask("alice.app.0").await, 503);
-    shell(&server, "rm -r data");
-    server.cluster.go_on(&["-h", ""]).await;
-    server.clock.advance(60 * SECOND);
-    assert_lost(&postgres, START + 60 * SECOND).await;
-    for token in ["alice.app.0", "alice.app.120"] {
-        assert_eq!(node.ask(token).await, 401);
-        assert_eq!(node.reason(), "revocation_forgotten");
-    }
-    server.clock.advance(61 * SECOND);
-    assert_eq!(node.ask("alice.app.121").await, 200);
-}
-
 #[tokio::test]
 async fn a_schema_that_is_dropped_is_made_again_and_tells_all_who_were_there_before() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = PostgresServer::start().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     fill(&one).await;
     assert_kept(&other).await;
     server
@@ -78,52 +47,42 @@ async fn a_schema_that_is_dropped_is_made_again_and_tells_all_who_were_there_bef
     assert!(other.sessions().forgotten(OWNER) > Some(START));
     assert!(other.revocations().forgotten() > Some(START));
     // One that has not seen it is told as well.
-    let new = server.client().await;
+    let new = server.stores().await;
     assert!(new.revocations().forgotten() > Some(START));
 }
 
 #[tokio::test]
 async fn a_replica_says_nothing_and_one_that_is_promoted_is_doubted() {
-    let server = Server::start_own(&[]).await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start_own().await;
+    let postgres = server.stores().await;
     let trusting = server.builder().dangerously_trust_failovers().connect();
     let trusting = trusting.await.unwrap();
     fill(&postgres).await;
     assert_kept(&trusting).await;
-    server.cluster.stop();
-    shell(
-        &server,
-        "touch data/standby.signal; chown --reference data data/standby.signal",
-    );
-    server.cluster.go_on(&["-h", ""]).await;
+    server.stand_by().await;
     assert_says_nothing(&postgres).await;
     let said = postgres.revocations().look(&[]).await.unwrap_err();
     assert_eq!(
         said.to_string(),
         "postgres is a replica here: ask the primary"
     );
-    server.say("SELECT pg_promote()").await;
+    server.promote().await;
     // It was there first, and takes it for no loss.
     assert_kept(&trusting).await;
     assert_kept(&postgres).await;
-    server.cluster.stop();
-    shell(
-        &server,
-        "touch data/standby.signal; chown --reference data data/standby.signal",
-    );
-    server.cluster.go_on(&["-h", ""]).await;
-    server.say("SELECT pg_promote()").await;
+    server.stand_by().await;
+    server.promote().await;
     assert_doubted(&postgres).await;
     assert_doubted(&trusting).await;
 }
 
 #[tokio::test]
 async fn a_disk_that_has_gone_back_is_one_that_has_lost_something() {
-    let server = Server::start_own(&[]).await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = PostgresServer::start_own().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     fill(&one).await;
     server.cluster.stop();
-    shell(&server, "cp -a data before");
+    server.cluster.shell("cp -a data before");
     server.cluster.go_on(&["-h", ""]).await;
     assert_kept(&one).await;
     assert_kept(&other).await;
@@ -137,9 +96,9 @@ async fn a_disk_that_has_gone_back_is_one_that_has_lost_something() {
         .await;
     one.revocations().look(&[]).await.unwrap();
     server.cluster.stop();
-    shell(&server, "rm -r data; mv before data");
+    server.cluster.shell("rm -r data; mv before data");
     server.cluster.go_on(&["-h", ""]).await;
-    server.clock.advance(Duration::from_secs(1));
+    server.clock().advance(Duration::from_secs(1));
     // One that has seen less of it is told by the other.
     assert_doubted(&one).await;
     assert_doubted(&other).await;
@@ -147,8 +106,8 @@ async fn a_disk_that_has_gone_back_is_one_that_has_lost_something() {
 
 #[tokio::test]
 async fn a_table_that_was_restored_from_a_dump_is_one_that_has_lost_something() {
-    let server = Server::start().await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start().await;
+    let postgres = server.stores().await;
     fill(&postgres).await;
     server
         .say(
@@ -162,8 +121,8 @@ async fn a_table_that_was_restored_from_a_dump_is_one_that_has_lost_something() 
 /// The one that notices a loss need not be the one that knows best what was there.
 #[tokio::test]
 async fn a_second_process_says_how_long_what_was_lost_may_last() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = PostgresServer::start().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     fill(&one).await;
     assert_kept(&other).await;
     server
@@ -189,6 +148,6 @@ async fn a_second_process_says_how_long_what_was_lost_may_last() {
         let said = take(postgres).await.unwrap_err().to_string();
         assert!(said.contains("may have lost"), "{said}");
     }
-    let new = server.client().await;
+    let new = server.stores().await;
     take(&new).await.unwrap_err();
 }

@@ -3,12 +3,9 @@
 
 mod contracts;
 mod faults;
-mod logins;
 mod losses;
 mod quotas;
 mod schema;
-mod server;
 mod settings;
 mod signals;
 mod skew;
-mod world;

@@ -7,11 +7,10 @@ use portcullis_core::{
     Charged, Clock as _, QuotaCharge, QuotaKey, QuotaRate, QuotaStore as _, SystemClock, Timestamp,
 };
 use portcullis_store_postgres::{Postgres, PostgresQuotas};
-use portcullis_tests::{metered::Metered, patience::until};
-
-use crate::{
-    server::Server,
-    world::{SECOND, START},
+use portcullis_tests::{
+    metered::Metered,
+    patience::until,
+    stores::{Place as _, START, kept::SECOND, postgres::PostgresServer},
 };
 
 fn charge(key: u128, burst: u32, interval: Duration) -> QuotaCharge {
@@ -25,7 +24,7 @@ async fn pays(quotas: &PostgresQuotas, charge: QuotaCharge, now: Timestamp) -> b
 }
 
 /// As a program has it: without a clock of a test.
-async fn plain(server: &Server) -> PostgresQuotas {
+async fn plain(server: &PostgresServer) -> PostgresQuotas {
     let postgres = Postgres::builder(server.url())
         .with_schema(&server.schema)
         .with_timeout(Duration::from_secs(20));
@@ -34,8 +33,8 @@ async fn plain(server: &Server) -> PostgresQuotas {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_hundred_at_once_at_two_servers_no_more_than_the_quota_get_in() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = PostgresServer::start().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     let nodes = [one, other].map(|postgres| Metered::new(server.clone(), postgres.quotas(), 37));
     let calls = (0..100).map(|n: usize| {
         let node = nodes[n % 2].clone();
@@ -55,7 +54,7 @@ async fn of_a_hundred_at_once_at_two_servers_no_more_than_the_quota_get_in() {
 
 #[tokio::test]
 async fn only_the_clock_of_the_server_pays_anything_off() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let (one, other) = (plain(&server).await, plain(&server).await);
     let now = SystemClock::new().now();
     let day = Duration::from_secs(86_400);
@@ -82,7 +81,7 @@ async fn only_the_clock_of_the_server_pays_anything_off() {
 
 #[tokio::test]
 async fn a_clock_of_the_server_that_goes_back_keeps_nobody_out_for_long() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let quotas = plain(&server).await;
     let minute = charge(1, 3, 20 * SECOND);
     assert!(pays(&quotas, minute, START).await);
@@ -98,8 +97,8 @@ async fn a_clock_of_the_server_that_goes_back_keeps_nobody_out_for_long() {
 
 #[tokio::test]
 async fn budgets_that_are_of_no_use_any_more_are_thrown_away_while_others_come() {
-    let server = Server::start().await;
-    let quotas = server.client().await.quotas();
+    let server = PostgresServer::start().await;
+    let quotas = server.stores().await.quotas();
     let spread = |n: u128| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     for round in 0..10_u32 {
         let now = START + 10 * round * 60 * SECOND;
@@ -119,8 +118,8 @@ async fn budgets_that_are_of_no_use_any_more_are_thrown_away_while_others_come()
 
 #[tokio::test]
 async fn a_server_that_is_gone_is_503_and_one_that_crashed_begins_anew() {
-    let server = Server::start_own(&[]).await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start_own().await;
+    let postgres = server.stores().await;
     let node = Metered::new(server.clone(), postgres.quotas(), 3);
     let own = |quota: portcullis::quota::QuotaBuilder| quota.with_local_fallback();
     let lenient = Metered::with(server.clone(), postgres.quotas(), 3, own);
@@ -142,8 +141,8 @@ async fn a_server_that_is_gone_is_503_and_one_that_crashed_begins_anew() {
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
-    let server = Server::start_own(&[]).await;
-    let quotas = server.client().await.quotas();
+    let server = PostgresServer::start_own().await;
+    let quotas = server.stores().await.quotas();
     let hourly = charge(1, 5, 3600 * SECOND);
     assert!(pays(&quotas, hourly, START).await);
     server.cluster.signal("STOP");
@@ -152,8 +151,8 @@ async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
             let quotas = quotas.clone();
             async move { quotas.charge(&[hourly], START).await }
         });
-        server.clock.wait_for_timers(1).await;
-        server.clock.advance(Duration::from_millis(500));
+        server.clock().wait_for_timers(1).await;
+        server.clock().advance(Duration::from_millis(500));
         let error = asked.await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "postgres did not answer within 500ms");
     }
@@ -168,8 +167,8 @@ async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
 
 #[tokio::test]
 async fn what_this_store_has_not_written_is_an_error() {
-    let server = Server::start().await;
-    let quotas = server.client().await.quotas();
+    let server = PostgresServer::start().await;
+    let quotas = server.stores().await.quotas();
     let both = [charge(1, 5, SECOND), charge(2, 5, SECOND)];
     server.say("ALTER TABLE quotas RENAME TO aside").await;
     let said = quotas.charge(&both, START).await.unwrap_err();

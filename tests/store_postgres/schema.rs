@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use portcullis_core::SessionStore as _;
 use portcullis_store_postgres::{ConnectError, Postgres};
-
-use crate::{
-    server::Server,
-    world::{OWNER, assert_kept, fill},
+use portcullis_tests::stores::{
+    Place as _,
+    kept::{OWNER, assert_kept, fill},
+    postgres::PostgresServer,
 };
 
 fn said(refused: Result<Postgres, ConnectError>) -> String {
@@ -17,8 +17,8 @@ fn said(refused: Result<Postgres, ConnectError>) -> String {
 
 #[tokio::test]
 async fn eight_clients_at_once_make_one_schema() {
-    let server = Server::start().await;
-    let clients = join_all((0..8).map(|_| server.client())).await;
+    let server = PostgresServer::start().await;
+    let clients = join_all((0..8).map(|_| server.stores())).await;
     fill(&clients[0]).await;
     for client in &clients {
         assert_kept(client).await;
@@ -29,13 +29,13 @@ async fn eight_clients_at_once_make_one_schema() {
 
 #[tokio::test]
 async fn a_newer_schema_is_used_by_an_older_program_only_if_it_says_so() {
-    let server = Server::start().await;
-    let postgres = server.client().await;
+    let server = PostgresServer::start().await;
+    let postgres = server.stores().await;
     fill(&postgres).await;
     server
         .say("INSERT INTO migrations (version, readable_since) VALUES (3, 1)")
         .await;
-    assert_kept(&server.client().await).await;
+    assert_kept(&server.stores().await).await;
     server
         .say("INSERT INTO migrations (version, readable_since) VALUES (4, 3)")
         .await;
@@ -50,7 +50,7 @@ async fn a_newer_schema_is_used_by_an_older_program_only_if_it_says_so() {
 
 #[tokio::test]
 async fn an_operator_makes_the_schema_and_a_program_needs_no_more_than_to_use_it() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let role = format!("plain_{}", server.schema);
     let url = server.url().replace("postgres@", &format!("{role}@"));
     let connect = || server.builder_at(&url).without_migrations().connect();
@@ -83,10 +83,10 @@ async fn an_operator_makes_the_schema_and_a_program_needs_no_more_than_to_use_it
 
 #[tokio::test]
 async fn two_schemas_see_nothing_of_each_other() {
-    let server = Server::start().await;
-    let one = server.client().await;
+    let server = PostgresServer::start().await;
+    let one = server.stores().await;
     fill(&one).await;
-    let other = Server::on(server.cluster.clone()).client().await;
+    let other = PostgresServer::on(server.cluster.clone()).stores().await;
     assert_eq!(other.sessions().load(OWNER).await.unwrap().records, []);
     fill(&other).await;
     assert_kept(&one).await;
@@ -95,14 +95,14 @@ async fn two_schemas_see_nothing_of_each_other() {
 /// What a program of the first version has made and kept is brought up to date, and it goes on.
 #[tokio::test]
 async fn an_older_schema_is_brought_up_to_date_with_all_that_is_in_it() {
-    let server = Server::start().await;
-    let before = server.client().await;
+    let server = PostgresServer::start().await;
+    let before = server.stores().await;
     fill(&before).await;
     server
         .say("DROP TABLE quotas; DELETE FROM migrations WHERE version > 1")
         .await;
     assert_kept(&before).await;
-    let after = server.client().await;
+    let after = server.stores().await;
     assert_kept(&after).await;
     assert_eq!(server.say("SELECT count(*) FROM quotas").await, "0");
     assert_eq!(server.say("SELECT version FROM migrations").await, "1 2");

@@ -7,20 +7,23 @@ use portcullis_core::{
     SessionStore as _, Taken,
 };
 use portcullis_store_postgres::{ConnectError, Postgres};
-use portcullis_tests::{folder::TestFolder, logs::Logs};
+use portcullis_tests::{
+    folder::TestFolder,
+    logs::Logs,
+    stores::{
+        Place as _, START,
+        kept::{OWNER, SECOND, assert_kept, fill, records, take},
+        postgres::{Cluster, PostgresServer},
+    },
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tracing::Level;
-
-use crate::{
-    server::{Cluster, Server},
-    world::{OWNER, SECOND, START, assert_kept, fill, records, take},
-};
 
 const PASSWORD: &str = "hunter2-of-postgres";
 
 #[tokio::test]
 async fn a_password_is_seen_nowhere_and_a_wrong_one_is_an_error_until_it_is_right() {
-    let server = Server::start_own(&[]).await;
+    let server = PostgresServer::start_own().await;
     let folder = server.cluster.folder().path().to_owned();
     // Read again by each connection, once the server is told.
     std::fs::write(
@@ -110,9 +113,9 @@ fn settings_that_cannot_work_are_all_named_at_once() {
 
 #[tokio::test]
 async fn what_is_answered_is_on_the_disk_and_a_server_that_does_not_wait_for_it_is_warned_about() {
-    let server = Server::start_own(&["-c", "synchronous_commit=off"]).await;
+    let server = PostgresServer::start_own_with(&["-c", "synchronous_commit=off"]).await;
     let (logs, _listening) = Logs::listen();
-    let postgres = server.client().await;
+    let postgres = server.stores().await;
     assert_eq!(logs.lines(Level::WARN), [""; 0]);
     // What another connection sees of the log that is on the disk, with every answer.
     let [record, _] = records();
@@ -134,7 +137,7 @@ async fn what_is_answered_is_on_the_disk_and_a_server_that_does_not_wait_for_it_
 
 #[tokio::test]
 async fn an_owner_has_his_share_of_one_time_credentials_and_has_it_back() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let postgres = server.builder().with_replays_per_owner(2).build().unwrap();
     for (number, expected) in [(1, Taken::Fresh), (2, Taken::Fresh), (3, Taken::Full)] {
         assert_eq!(
@@ -162,7 +165,7 @@ async fn an_owner_has_his_share_of_one_time_credentials_and_has_it_back() {
 #[tokio::test]
 async fn what_is_over_is_thrown_away_by_those_who_write_and_told_as_forgotten() {
     const DAY: Duration = Duration::from_secs(86_400);
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let postgres = server
         .builder()
         .with_retention(DAY)
@@ -173,8 +176,8 @@ async fn what_is_over_is_thrown_away_by_those_who_write_and_told_as_forgotten() 
     let count = async |table: &str| server.say(&format!("SELECT count(*) FROM {table}")).await;
     // They last for a day, are kept for another, and a third one for the sake of other clocks.
     for days in [2, 1] {
-        server.clock.advance(days * DAY + SECOND);
-        let now = server.clock.now();
+        server.clock().advance(days * DAY + SECOND);
+        let now = server.clock().now();
         let sessions = postgres.sessions();
         let owner = OwnerKey::from_u128(10 + u128::from(days));
         let nobody = sessions.load(owner).await.unwrap();
@@ -244,7 +247,7 @@ async fn a_server_proves_itself_by_a_certificate_of_an_authority() {
     ];
     let cluster = Cluster::start_in(folder, &args).await;
     let port = cluster.port();
-    let server = Server::on(std::sync::Arc::new(cluster));
+    let server = PostgresServer::on(std::sync::Arc::new(cluster));
     let url = format!("postgres://postgres@localhost:{port}/postgres?sslmode=require");
     let connect = |authorities: String| {
         let builder = server.builder_at(&url).with_authorities(authorities);

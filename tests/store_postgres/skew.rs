@@ -1,16 +1,16 @@
 //! Processes whose clocks differ.
 
 use portcullis_core::Taken;
-
-use crate::{
-    server::Server,
-    world::{SECOND, START, take},
+use portcullis_tests::stores::{
+    Place as _, START,
+    kept::{SECOND, take},
+    postgres::PostgresServer,
 };
 
 /// A clock that is ahead by less than an hour throws nothing away that counts by another.
 #[tokio::test]
 async fn what_was_used_stays_so_where_an_owner_has_taken_his_share_by_a_clock_that_is_ahead() {
-    let server = Server::start().await;
+    let server = PostgresServer::start().await;
     let client = || server.builder().with_replays_per_owner(3).connect();
     let (right, ahead) = (client().await.unwrap(), client().await.unwrap());
     for number in 1..=3 {

@@ -14,7 +14,7 @@ use portcullis_testing::{
 use portcullis_tests::folder::TestFolder;
 use tokio::sync::Mutex;
 
-use crate::world::place;
+use portcullis_tests::stores::redb::place;
 
 /// A file that no folder has any more, once it is open: it lasts as long as that.
 fn open() -> Redb {

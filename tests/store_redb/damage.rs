@@ -5,7 +5,12 @@ use std::{fs, path::Path};
 use portcullis_store_redb::{OpenError, Redb};
 use portcullis_tests::folder::TestFolder;
 
-use crate::world::{KEY_ID, assert_kept, fill, filled, place, records};
+use portcullis_tests::stores::{
+    kept::{ID, assert_kept, fill, records},
+    redb::place,
+};
+
+use crate::filled;
 
 /// Opens a file with these bytes: it is an error that names the file, which stays as it is, or
 /// nothing is missing. Says whether it was an error.
@@ -40,7 +45,7 @@ async fn whatever_is_damaged_is_noticed_or_was_of_no_use() {
     for whole in [closed, killed] {
         assert!(!is_noticed(&path, &whole).await, "as it was");
         // Wherever it stands, also where it stood before.
-        for kept in [KEY_ID.as_bytes(), &[1; 32], &records()[1].to_bytes()[1..]] {
+        for kept in [ID.as_bytes(), &[1; 32], &records()[1].to_bytes()[1..]] {
             let mut bytes = whole.clone();
             let found = |at: &usize| whole[*at..].starts_with(kept);
             let places: Vec<_> = (0..whole.len()).filter(found).collect();

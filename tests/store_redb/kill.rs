@@ -17,7 +17,7 @@ use portcullis_core::{
 use portcullis_store_redb::Redb;
 use portcullis_tests::folder::TestFolder;
 
-use crate::world::{SECOND, START, place};
+use portcullis_tests::stores::{START, kept::SECOND, redb::place};
 
 /// Names how often the writer is to be killed.
 const KILLS: &str = "PORTCULLIS_KILLS";

@@ -7,7 +7,12 @@ use portcullis_store_redb::{OpenError, Redb};
 use portcullis_tests::{folder::TestFolder, logs::Logs};
 use tracing::Level;
 
-use crate::world::{OWNER, assert_kept, fill, filled, place};
+use portcullis_tests::stores::{
+    kept::{OWNER, assert_kept, fill},
+    redb::place,
+};
+
+use crate::filled;
 
 #[test]
 fn settings_that_cannot_work_are_all_named_at_once() {

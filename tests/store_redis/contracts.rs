@@ -13,53 +13,55 @@ use portcullis_testing::{
     store_contract::{ByTurns, Reopened, StorePromise},
 };
 
-use portcullis_tests::{patience::until, servers};
-
-use crate::server::Server;
+use portcullis_tests::{
+    patience::until,
+    servers,
+    stores::{Place as _, redis::RedisServer},
+};
 
 session_store_contract!(sessions, async {
-    Server::start().await.client().await.sessions()
+    RedisServer::start().await.stores().await.sessions()
 });
 
 session_store_contract!(sessions_reopened, async {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     Reopened::new(move || server.lazy_client().sessions())
 });
 
 session_store_contract!(sessions_by_turns, async {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     ByTurns::new(
-        server.client().await.sessions(),
-        server.client().await.sessions(),
+        server.stores().await.sessions(),
+        server.stores().await.sessions(),
     )
 });
 
 revocation_store_contract!(revocations, async {
-    Server::start().await.client().await.revocations()
+    RedisServer::start().await.stores().await.revocations()
 });
 
 replay_store_contract!(replays, async {
-    Server::start().await.client().await.replays()
+    RedisServer::start().await.stores().await.replays()
 });
 
 api_key_store_contract!(api_keys, async {
-    Server::start().await.client().await.api_keys()
+    RedisServer::start().await.stores().await.api_keys()
 });
 
 quota_store_contract!(quotas, async {
-    Server::start().await.client().await.quotas()
+    RedisServer::start().await.stores().await.quotas()
 });
 
 quota_store_contract!(quotas_reopened, async {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     Reopened::new(move || server.lazy_client().quotas())
 });
 
 quota_store_contract!(quotas_by_turns, async {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     ByTurns::new(
-        server.client().await.quotas(),
-        server.client().await.quotas(),
+        server.stores().await.quotas(),
+        server.stores().await.quotas(),
     )
 });
 
@@ -89,11 +91,11 @@ fn every_script_keeps_to_one_slot_of_a_cluster() {
     }
 }
 
-async fn cluster() -> Server {
+async fn cluster() -> RedisServer {
     let cluster = ["--cluster-enabled", "yes", "--cluster-port", "{port}"];
-    let server = Server::start_with(servers::redis().add_args(cluster)).await;
+    let server = RedisServer::start_with(servers::redis().add_args(cluster)).await;
     server.say("CLUSTER ADDSLOTSRANGE 0 16383");
-    let revocations = server.client().await.revocations();
+    let revocations = server.stores().await.revocations();
     until("the cluster", async || revocations.look(&[]).await.is_ok()).await;
     server
 }

@@ -1,65 +1,29 @@
 //! A server that cannot say: an error each time, nothing half done, and nobody has to mend it.
 
-use std::time::Duration;
-
 use portcullis_core::{Change, Commit, OwnerKey, Revision, SessionId, SessionStore as _};
-use portcullis_tests::patience::{eventually, until};
-
-use crate::{
-    front::Front,
-    logins::node,
-    server::Server,
-    world::{
-        OWNER, START, assert_kept, assert_lost, assert_says_nothing, assert_takes_nothing, fill,
-        records,
+use portcullis_store_redis::Redis;
+use portcullis_tests::{
+    patience::{eventually, until},
+    stores::{
+        Place as _, START, Served as _,
+        front::Front,
+        kept::{
+            OWNER, SECOND, assert_kept, assert_lost, assert_says_nothing, assert_takes_nothing,
+            fill, records, silent,
+        },
+        redis::RedisServer,
     },
 };
 
 #[tokio::test]
-async fn a_server_that_is_killed_and_comes_back_empty_lets_nobody_in_by_it() {
-    let first = Server::start().await;
-    let front = Front::new(&first).await;
-    let redis = first.builder_at(&front.url()).connect().await.unwrap();
-    fill(&redis).await;
-    let node = node(&first, &redis);
-    assert_eq!(node.ask("alice.app.0").await, 200);
-    first.kill();
-    for _ in 0..3 {
-        assert_says_nothing(&redis).await;
-        assert_takes_nothing(&redis).await;
-        assert_eq!(node.ask("alice.app.0").await, 503);
-    }
-    let second = Server::start().await;
-    front.lead_to(&second);
-    let now = START + Duration::from_secs(60);
-    first.clock.advance(Duration::from_secs(60));
-    assert_lost(&redis, now).await;
-    // It is noticed for all who were there before, whoever asks first.
-    let told = || {
-        (0..256).filter(|number| {
-            let forgotten = redis.sessions().forgotten(OwnerKey::from_u128(*number));
-            forgotten >= Some(now)
-        })
-    };
-    eventually("the loss of all", || told().count() == 2).await;
-    // He may have been revoked, or his session ended. An issuer's clock may be ahead by a minute.
-    for token in ["alice.app.0", "alice.app.120"] {
-        assert_eq!(node.ask(token).await, 401);
-        assert_eq!(node.reason(), "revocation_forgotten");
-    }
-    first.clock.advance(Duration::from_secs(61));
-    assert_eq!(node.ask("alice.app.121").await, 200);
-}
-
-#[tokio::test]
 async fn a_server_that_is_flushed_tells_all_who_were_there_before() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = RedisServer::start().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     fill(&one).await;
     assert_kept(&other).await;
     server.say("FLUSHALL");
     // One that knows of nothing comes first.
-    let new = server.client().await;
+    let new = server.stores().await;
     assert_eq!(new.sessions().load(OWNER).await.unwrap().records, []);
     assert_lost(&one, START).await;
     let told = new.sessions().load(OWNER).await.unwrap();
@@ -68,16 +32,26 @@ async fn a_server_that_is_flushed_tells_all_who_were_there_before() {
     let told = other.sessions().load(OWNER).await.unwrap();
     assert_eq!(told.records, []);
     assert!(other.sessions().forgotten(OWNER) >= Some(START));
+    // It is noticed for all who were there before, whoever asks first.
+    let told = || {
+        (0..256).filter(|number| {
+            let forgotten = one.sessions().forgotten(OwnerKey::from_u128(*number));
+            forgotten >= Some(START)
+        })
+    };
+    eventually("the loss of all", || told().count() == 1).await;
 }
 
 #[tokio::test]
 async fn what_was_loaded_before_a_loss_is_not_taken_for_what_is_as_old_after_it() {
-    let server = Server::start().await;
-    let (one, new) = (server.client().await, server.lazy_client());
+    let server = RedisServer::start().await;
+    let (one, new) = (server.stores().await, server.lazy_client());
     fill(&one).await;
     server.say("FLUSHALL");
     let [mut other, _] = records();
     other.id = SessionId::from_u128(9);
+    // He has authenticated after whatever was lost.
+    other.authenticated_at = Some(START + 120 * SECOND);
     let put = vec![Change::Put(other.clone())];
     let sessions = new.sessions();
     let done = sessions.commit(OWNER, Revision::default(), put, START);
@@ -93,8 +67,8 @@ async fn what_was_loaded_before_a_loss_is_not_taken_for_what_is_as_old_after_it(
 
 #[tokio::test]
 async fn a_server_that_has_gone_back_is_one_that_has_lost_something() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = RedisServer::start().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     let sessions = one.sessions();
     let [record, _] = records();
     let put = vec![Change::Put(record)];
@@ -128,30 +102,9 @@ async fn a_server_that_has_gone_back_is_one_that_has_lost_something() {
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
-    let server = Server::start().await;
-    let redis = server.client().await;
-    fill(&redis).await;
-    let sessions = redis.sessions();
-    server.signal("STOP");
-    for _ in 0..3 {
-        let asked = tokio::spawn({
-            let sessions = sessions.clone();
-            async move { sessions.load(OWNER).await }
-        });
-        server.clock.wait_for_timers(1).await;
-        server.clock.advance(Duration::from_millis(500));
-        let error = asked.await.unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "redis did not answer within 500ms");
-    }
-    server.signal("CONT");
-    assert_kept(&redis).await;
-}
-
-#[tokio::test]
 async fn a_server_that_is_full_takes_nothing_and_still_says_what_it_has() {
-    let server = Server::start().await;
-    let redis = server.client().await;
+    let server = RedisServer::start().await;
+    let redis = server.stores().await;
     fill(&redis).await;
     server.say("CONFIG SET maxmemory 1");
     let said = assert_takes_nothing(&redis).await;
@@ -163,8 +116,8 @@ async fn a_server_that_is_full_takes_nothing_and_still_says_what_it_has() {
 
 #[tokio::test]
 async fn a_replica_neither_takes_nor_says_anything() {
-    let server = Server::start().await;
-    let redis = server.client().await;
+    let server = RedisServer::start().await;
+    let redis = server.stores().await;
     fill(&redis).await;
     server.say("REPLICAOF 127.0.0.1 1");
     let said = assert_takes_nothing(&redis).await;
@@ -174,10 +127,19 @@ async fn a_replica_neither_takes_nor_says_anything() {
     assert_kept(&redis).await;
 }
 
+/// The store that a key belongs to says nothing; the others do.
+async fn assert_one_is_silent(redis: &Redis, key: &str) {
+    let [sessions, revocations, replays, one, all] = silent(redis).await;
+    let api_keys = if key.ends_with("owners") { all } else { one };
+    let found = [sessions, revocations, replays, api_keys];
+    let expected = [":s:", ":r}", ":p:", ":k}"].map(|bucket| key.contains(bucket));
+    assert_eq!(found, expected, "{key}");
+}
+
 #[tokio::test]
 async fn what_this_store_has_not_written_is_an_error() {
-    let server = Server::start().await;
-    let redis = server.client().await;
+    let server = RedisServer::start().await;
+    let redis = server.stores().await;
     fill(&redis).await;
     let redis::Value::Array(keys) = server.say("KEYS *") else {
         panic!("keys are a list");
@@ -195,7 +157,7 @@ async fn what_this_store_has_not_written_is_an_error() {
         server.command(&[b"RENAME", key, b"aside"]);
         server.command(&[b"XADD", key, b"*", b"a", b"b"]);
         let bucket = String::from_utf8_lossy(key).into_owned();
-        crate::world::assert_one_says_nothing(&redis, &bucket).await;
+        assert_one_is_silent(&redis, &bucket).await;
         server.command(&[b"DEL", key]);
         server.command(&[b"RENAME", b"aside", key]);
         assert_kept(&redis).await;
@@ -216,7 +178,7 @@ async fn what_this_store_has_not_written_is_an_error() {
             server.command(&[b"DEL", b"aside"]);
             continue;
         }
-        crate::world::assert_one_says_nothing(&redis, &name).await;
+        assert_one_is_silent(&redis, &name).await;
         server.command(&[b"RENAME", b"aside", key]);
         assert_kept(&redis).await;
     }
@@ -224,9 +186,9 @@ async fn what_this_store_has_not_written_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_that_is_cut_short_is_no_answer() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let front = Front::new(&server).await;
-    let redis = server.builder_at(&front.url()).connect().await.unwrap();
+    let redis = server.stores_by(&front).await;
     fill(&redis).await;
     let sessions = redis.sessions();
     for bytes in (0..400).step_by(7) {

@@ -3,10 +3,6 @@
 
 mod contracts;
 mod faults;
-mod front;
-mod logins;
 mod quotas;
-mod server;
 mod settings;
 mod signals;
-mod world;

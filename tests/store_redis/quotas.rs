@@ -7,12 +7,10 @@ use portcullis_core::{
     Charged, Clock as _, QuotaCharge, QuotaKey, QuotaRate, QuotaStore as _, SystemClock, Timestamp,
 };
 use portcullis_store_redis::{Redis, RedisQuotas};
-use portcullis_tests::{metered::Metered, patience::until};
-
-use crate::{
-    front::Front,
-    server::Server,
-    world::{SECOND, START},
+use portcullis_tests::{
+    metered::Metered,
+    patience::until,
+    stores::{Place as _, START, Served as _, front::Front, kept::SECOND, redis::RedisServer},
 };
 
 fn charge(key: u128, burst: u32, interval: Duration) -> QuotaCharge {
@@ -26,12 +24,12 @@ async fn pays(quotas: &RedisQuotas, charge: QuotaCharge, now: Timestamp) -> bool
 }
 
 /// As a program has it: without a clock of a test.
-async fn plain(server: &Server) -> RedisQuotas {
+async fn plain(server: &RedisServer) -> RedisQuotas {
     let redis = Redis::connect(format!("unix://{}", server.socket()));
     redis.await.unwrap().quotas()
 }
 
-fn calls(server: &Server) -> usize {
+fn calls(server: &RedisServer) -> usize {
     match server.say("INFO commandstats") {
         redis::Value::VerbatimString { text, .. } => sum(&text),
         redis::Value::BulkString(text) => sum(&String::from_utf8(text).unwrap()),
@@ -48,8 +46,8 @@ fn sum(text: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_hundred_at_once_at_two_servers_no_more_than_the_quota_get_in() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
+    let server = RedisServer::start().await;
+    let (one, other) = (server.stores().await, server.stores().await);
     let nodes = [one, other].map(|redis| Metered::new(server.clone(), redis.quotas(), 37));
     let calls = (0..100).map(|n: usize| {
         let node = nodes[n % 2].clone();
@@ -65,14 +63,14 @@ async fn of_a_hundred_at_once_at_two_servers_no_more_than_the_quota_get_in() {
     };
     assert_eq!((count(200), count(429)), (37, 63), "{statuses:?}");
     assert_eq!(nodes[0].ask("by-app-good-bob").await, 200);
-    server.clock.advance(Duration::from_millis(1));
+    server.clock().advance(Duration::from_millis(1));
     assert_eq!(nodes[1].ask("by-app-good-alice").await, 429);
 }
 
 #[tokio::test]
 async fn a_request_goes_to_the_server_and_back_once() {
-    let server = Server::start().await;
-    let node = Metered::new(server.clone(), server.client().await.quotas(), 100);
+    let server = RedisServer::start().await;
+    let node = Metered::new(server.clone(), server.stores().await.quotas(), 100);
     assert_eq!(node.ask("by-app-good-alice").await, 200);
     let before = calls(&server);
     for _ in 0..25 {
@@ -83,7 +81,7 @@ async fn a_request_goes_to_the_server_and_back_once() {
 
 #[tokio::test]
 async fn only_the_clock_of_the_server_pays_anything_off() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let (one, other) = (plain(&server).await, plain(&server).await);
     let now = SystemClock::new().now();
     let day = Duration::from_secs(86_400);
@@ -110,7 +108,7 @@ async fn only_the_clock_of_the_server_pays_anything_off() {
 
 #[tokio::test]
 async fn a_budget_is_gone_when_it_is_of_no_use_any_more() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let quotas = plain(&server).await;
     assert!(pays(&quotas, charge(1, 5, 30 * SECOND), START).await);
     let key = b"{portcullis:q}:00000000000000000000000000000001";
@@ -133,7 +131,7 @@ async fn a_budget_is_gone_when_it_is_of_no_use_any_more() {
 
 #[tokio::test]
 async fn a_clock_of_the_server_that_goes_back_keeps_nobody_out_for_long() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let quotas = plain(&server).await;
     let key = b"{portcullis:q}:00000000000000000000000000000001";
     let ahead = SystemClock::new().now() + Duration::from_secs(10 * 86_400);
@@ -152,44 +150,43 @@ async fn a_clock_of_the_server_that_goes_back_keeps_nobody_out_for_long() {
 
 #[tokio::test]
 async fn a_server_that_is_gone_is_503_and_one_that_comes_back_empty_begins_anew() {
-    let first = Server::start().await;
-    let front = Front::new(&first).await;
-    let redis = first.builder_at(&front.url()).connect().await.unwrap();
-    let node = Metered::new(first.clone(), redis.quotas(), 3);
+    let server = RedisServer::start_own().await;
+    let redis = server.stores().await;
+    let node = Metered::new(server.clone(), redis.quotas(), 3);
     let own = |quota: portcullis::quota::QuotaBuilder| quota.with_local_fallback();
-    let lenient = Metered::with(first.clone(), redis.quotas(), 3, own);
+    let lenient = Metered::with(server.clone(), redis.quotas(), 3, own);
     assert_eq!(node.ask("good-alice").await, 200);
     assert_eq!(lenient.ask("good-alice").await, 200);
-    first.kill();
+    server.kill();
     for _ in 0..3 {
         assert_eq!(node.ask("good-alice").await, 503);
         assert_eq!(node.reason(), "quota_store_unavailable");
     }
     assert_eq!(lenient.ask_often("good-alice", 3).await, [200, 200, 429]);
-    let second = Server::start().await;
-    front.lead_to(&second);
+    server.wipe();
+    server.go_on().await;
     assert_eq!(node.ask_often("good-alice", 4).await, [200, 200, 200, 429]);
     assert_eq!(lenient.ask("good-alice").await, 429);
 }
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
-    let server = Server::start().await;
-    let quotas = server.client().await.quotas();
+    let server = RedisServer::start().await;
+    let quotas = server.stores().await.quotas();
     let hourly = charge(1, 5, 3600 * SECOND);
     assert!(pays(&quotas, hourly, START).await);
-    server.signal("STOP");
+    server.set_still(true);
     for _ in 0..2 {
         let asked = tokio::spawn({
             let quotas = quotas.clone();
             async move { quotas.charge(&[hourly], START).await }
         });
-        server.clock.wait_for_timers(1).await;
-        server.clock.advance(Duration::from_millis(500));
+        server.clock().wait_for_timers(1).await;
+        server.clock().advance(Duration::from_millis(500));
         let error = asked.await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "redis did not answer within 500ms");
     }
-    server.signal("CONT");
+    server.set_still(false);
     // What nobody was told of may have been charged: each at most once.
     let mut paid = 0;
     while pays(&quotas, hourly, START).await {
@@ -200,8 +197,8 @@ async fn a_server_that_stands_still_is_given_up_in_time_and_found_again() {
 
 #[tokio::test]
 async fn a_server_that_is_full_or_a_replica_charges_nothing() {
-    let server = Server::start().await;
-    let quotas = server.client().await.quotas();
+    let server = RedisServer::start().await;
+    let quotas = server.stores().await.quotas();
     let hourly = charge(1, 2, 3600 * SECOND);
     assert!(pays(&quotas, hourly, START).await);
     server.say("CONFIG SET maxmemory 1");
@@ -221,8 +218,8 @@ async fn a_server_that_is_full_or_a_replica_charges_nothing() {
 
 #[tokio::test]
 async fn what_this_store_has_not_written_is_an_error() {
-    let server = Server::start().await;
-    let quotas = server.client().await.quotas();
+    let server = RedisServer::start().await;
+    let quotas = server.stores().await.quotas();
     let both = [charge(1, 5, SECOND), charge(2, 5, SECOND)];
     let key = b"{portcullis:q}:00000000000000000000000000000002";
     for garbage in [&b"garbage"[..], b"", b"-1", b"1e99", b"0x10", b" 1"] {
@@ -242,9 +239,9 @@ async fn what_this_store_has_not_written_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_that_got_lost_has_charged_once_or_not_at_all() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let front = Front::new(&server).await;
-    let redis = server.builder_at(&front.url()).connect().await.unwrap();
+    let redis = server.stores_by(&front).await;
     let quotas = redis.quotas();
     let (mut paid, mut lost) = (0, 0);
     let many = charge(1, 100, 3600 * SECOND);

@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use portcullis_core::{ReplayKey, ReplayOwner, ReplayStore as _, SessionStore as _, Taken};
 use portcullis_store_redis::{ConnectError, Redis};
-use portcullis_tests::{folder::TestFolder, logs::Logs, servers};
+use portcullis_tests::{
+    folder::TestFolder,
+    logs::Logs,
+    servers,
+    stores::{
+        Place as _, START, Served as _,
+        kept::{OWNER, SECOND, assert_kept, fill, take},
+        redis::RedisServer,
+    },
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tracing::Level;
-
-use crate::{
-    server::Server,
-    world::{OWNER, SECOND, START, assert_kept, fill, take},
-};
 
 const PASSWORD: &str = "hunter2-of-redis";
 
 #[tokio::test]
 async fn a_password_is_seen_nowhere_and_a_wrong_one_is_an_error_until_it_is_right() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let url = format!("unix://{}?user=agent&pass={PASSWORD}", server.socket());
     let builder = server.builder_at(&url);
     let mut shown = vec![format!("{builder:?}")];
@@ -65,12 +69,12 @@ fn settings_that_cannot_work_are_all_named_at_once() {
 
 #[tokio::test]
 async fn a_server_that_throws_away_what_it_has_no_room_for_is_warned_about() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let (logs, _listening) = Logs::listen();
-    server.client().await;
+    server.stores().await;
     assert_eq!(logs.lines(Level::WARN), [""; 0]);
     server.say("CONFIG SET maxmemory-policy allkeys-lru");
-    server.client().await;
+    server.stores().await;
     let warned = logs.lines(Level::WARN);
     assert_eq!(warned.len(), 1);
     assert!(
@@ -81,7 +85,7 @@ async fn a_server_that_throws_away_what_it_has_no_room_for_is_warned_about() {
 
 #[tokio::test]
 async fn an_owner_has_his_share_of_one_time_credentials_and_has_it_back() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let redis = server.builder().with_replays_per_owner(2).build().unwrap();
     for (number, expected) in [(1, Taken::Fresh), (2, Taken::Fresh), (3, Taken::Full)] {
         assert_eq!(take(&redis, number, START).await, Ok(expected), "{number}");
@@ -104,8 +108,8 @@ async fn an_owner_has_his_share_of_one_time_credentials_and_has_it_back() {
 
 #[tokio::test]
 async fn two_prefixes_see_nothing_of_each_other() {
-    let server = Server::start().await;
-    let one = server.client().await;
+    let server = RedisServer::start().await;
+    let one = server.stores().await;
     fill(&one).await;
     let other = server.builder().with_prefix("other").build().unwrap();
     assert_eq!(other.sessions().load(OWNER).await.unwrap().records, []);
@@ -140,7 +144,7 @@ async fn a_server_proves_itself_by_a_certificate_of_an_authority() {
         .add_args(["--tls-cert-file", &file("cert.pem", &certificate.pem())])
         .add_args(["--tls-key-file", &file("key.pem", &key.serialize_pem())])
         .add_args(["--tls-ca-cert-file", &file("ca.pem", &pem)]);
-    let server = Server::start_with(tls).await;
+    let server = RedisServer::start_with(tls).await;
     let url = format!("rediss://localhost:{}/", server.port());
     let connect = |authorities: String| {
         let builder = server.builder_at(&url).with_authorities(authorities);

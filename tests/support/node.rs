@@ -13,7 +13,7 @@ use portcullis::{
     Authenticator, BoxError, Check, Clock, Description, Evidence, EvidenceKind, Gate, GateHandle,
     RequestBody, RequestView, ResponseBody, Secret, Stack, Timestamp, Verdict,
     revocation::RevocationStore,
-    session::{SessionLayer, SessionStore},
+    session::{SessionBuilder, SessionLayer, SessionStore},
     signal::SignalBus,
     stack::{Complete, StackBuilder},
 };
@@ -64,7 +64,23 @@ impl Node {
         revocations: impl RevocationStore,
         signals: impl SignalBus,
     ) -> Self {
-        Self::build(clock, sessions, revocations, signals, |stack| stack)
+        Self::build(clock, sessions, revocations, signals, |own| own, |own| own)
+    }
+
+    /// The same with other settings of its sessions.
+    ///
+    /// # Panics
+    ///
+    /// They cannot work.
+    #[must_use]
+    pub fn with(
+        clock: impl Clock,
+        sessions: impl SessionStore,
+        revocations: impl RevocationStore,
+        signals: impl SignalBus,
+        settings: impl FnOnce(SessionBuilder) -> SessionBuilder,
+    ) -> Self {
+        Self::build(clock, sessions, revocations, signals, settings, |own| own)
     }
 
     /// The same, which keeps so many answers of its stores.
@@ -76,16 +92,22 @@ impl Node {
         signals: impl SignalBus,
         entries: usize,
     ) -> Self {
-        Self::build(clock, sessions, revocations, signals, |stack| {
-            stack.with_cache(entries)
-        })
+        let keeping = |stack: StackBuilder<Complete>| stack.with_cache(entries);
+        Self::build(clock, sessions, revocations, signals, |own| own, keeping)
     }
 
-    fn build(
+    /// The same with other settings of its sessions, and of all of it.
+    ///
+    /// # Panics
+    ///
+    /// They cannot work.
+    #[must_use]
+    pub fn build(
         clock: impl Clock,
         sessions: impl SessionStore,
         revocations: impl RevocationStore,
         signals: impl SignalBus,
+        session_settings: impl FnOnce(SessionBuilder) -> SessionBuilder,
         settings: impl FnOnce(StackBuilder<Complete>) -> StackBuilder<Complete>,
     ) -> Self {
         let audit = RecordingAudit::new();
@@ -93,6 +115,7 @@ impl Node {
             .with_limit(3)
             .with_key(Secret::new([7; 16]))
             .with_store(sessions);
+        let session = session_settings(session);
         let stack = Stack::builder()
             .with_clock(clock)
             .with_audit(audit.clone())
@@ -110,6 +133,16 @@ impl Node {
         }
     }
 
+    /// Ends it in good order, and with it what it has of its stores.
+    ///
+    /// # Panics
+    ///
+    /// Something in it goes on.
+    pub async fn end(self) {
+        let shutdown = self.handle.shutdown(Duration::from_secs(1)).await;
+        assert_eq!((shutdown.ended, shutdown.left), (0, 0));
+    }
+
     /// The reason of the last record.
     ///
     /// # Panics
@@ -119,6 +152,11 @@ impl Node {
     pub fn reason(&self) -> String {
         let last = self.audit.take().pop().unwrap();
         last.reason.as_str().to_owned()
+    }
+
+    /// Forgets its records so far.
+    pub fn forget_records(&self) {
+        drop(self.audit.take());
     }
 
     /// The status of an answer to whoever comes with this token.
@@ -143,8 +181,27 @@ impl Node {
             + Clone,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
     {
+        self.answer_at("/notes", token, handler).await
+    }
+
+    /// The same at another path.
+    ///
+    /// # Panics
+    ///
+    /// The gate gives no answer.
+    pub async fn answer_at<S, B>(
+        &self,
+        path: &str,
+        token: &str,
+        handler: S,
+    ) -> Response<ResponseBody<B>>
+    where
+        S: Service<Request<RequestBody<String>>, Response = Response<B>, Error = Infallible>
+            + Clone,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+    {
         let request = Request::builder()
-            .uri("/notes")
+            .uri(path)
             .header("host", "agent.example")
             .header("authorization", format!("Bearer {token}"))
             .body(String::new())

@@ -25,11 +25,19 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         if is_so().await {
             return;
         }
-        clock
-            .sleep_until(clock.instant() + Duration::from_millis(10))
-            .await;
+        wait(&clock, 10).await;
     }
     panic!("{what} did not come about in ten seconds");
+}
+
+/// Lets others get on for a moment, where somebody would ask again and again without end.
+pub async fn pause() {
+    wait(&SystemClock::new(), 1).await;
+}
+
+async fn wait(clock: &SystemClock, millis: u64) {
+    let at = clock.instant() + Duration::from_millis(millis);
+    clock.sleep_until(at).await;
 }
 
 /// Lets the tasks of this thread get on with their work.

@@ -12,6 +12,7 @@ use portcullis::{
     Authenticator, Check, Confirmation, Description, Evidence, EvidenceKind, ReasonCode, Rejection,
     RequestView, Scopes, Timestamp, Unavailable, Verdict,
 };
+use portcullis_testing::clock::VirtualClock;
 
 /// The issuer of all that [`TableAuth`] accepts.
 pub const ISSUER: &str = "https://idp.example";
@@ -38,6 +39,7 @@ pub const NAME: &str = "table";
 /// | `down` | cannot say: `table_down`, come back in 7 s |
 /// | `hang` | needs I/O that never ends |
 /// | `panic` | panics |
+/// | `timed-…` | the same for `…`, authenticated when the virtual clock starts |
 /// | `io-…` | needs I/O, and then the same for `…` |
 /// | anything else | `NotMine` |
 ///
@@ -90,7 +92,17 @@ impl Authenticator for TableAuth {
 }
 
 fn verdict(token: &str, now: Timestamp) -> Verdict {
-    let evidence = |subject: &str| Evidence::new(EvidenceKind::User, ISSUER, subject);
+    let (token, authenticated_at) = match token.strip_prefix("timed-") {
+        Some(token) => (token, Some(VirtualClock::START)),
+        None => (token, None),
+    };
+    let evidence = |subject: &str| {
+        let evidence = Evidence::new(EvidenceKind::User, ISSUER, subject);
+        match authenticated_at {
+            Some(at) => evidence.with_auth_time(at).with_issued_at(at),
+            None => evidence,
+        }
+    };
     if let Some(evidence) = granted(token, now) {
         return Verdict::accept(evidence.with_issued_at(now));
     }

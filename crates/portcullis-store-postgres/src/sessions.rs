@@ -36,10 +36,12 @@ impl SessionStore for PostgresSessions {
         let revision: Option<i64> = column(first(&rows)?, "revision")?;
         let revision = revision.ok_or_else(|| damaged("the revision of an owner"))?;
         let records = rows.iter().skip(1).map(row::read);
-        Ok(Sessions {
+        let mut sessions = Sessions {
             revision: Revision::from_u64(revision.cast_unsigned()),
             records: records.collect::<Result<_, _>>()?,
-        })
+        };
+        sessions.doubt(self.0.link.life().lost());
+        Ok(sessions)
     }
 
     async fn commit(

@@ -40,7 +40,9 @@ impl SessionStore for RedisSessions {
             ahead: Duration::ZERO,
         };
         let answer = self.0.ask(bucket, &LOAD, question).await?;
-        read(answer.what)
+        let mut sessions = read(answer.what)?;
+        sessions.doubt(bucket.lost());
+        Ok(sessions)
     }
 
     async fn commit(

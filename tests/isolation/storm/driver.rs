@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use portcullis::BoxError;
 use portcullis_tests::{
     fixtures::request,
-    wire::{Client, KeptAlive, Payload},
+    wire::{Client, KeptAlive, Payload, Server},
 };
 
 use super::{
@@ -51,7 +51,9 @@ pub(crate) struct Seen {
 
 /// The connections of all clients together.
 struct Lines {
+    /// Where those of HTTP/1.1 lead.
     address: SocketAddr,
+    /// To the servers by turns.
     shared: Vec<Client>,
     idle: Mutex<Vec<KeptAlive>>,
     opened: AtomicUsize,
@@ -59,7 +61,7 @@ struct Lines {
 
 /// What happened, each login's in its order, and how many connections of HTTP/1.1 it took.
 pub(crate) async fn drive(world: &World, plan: &Plan, part: &str) -> (Vec<Entry>, usize) {
-    let lines = &Lines::open(world.server.address()).await;
+    let lines = &Lines::open(&world.servers).await;
     let known = &world.known;
     let scripts = plan.scripts.iter().map(async |(login, steps)| {
         let mut entries = Vec::new();
@@ -98,7 +100,7 @@ async fn play(lines: &Lines, known: &Known, login: Login, step: Step, label: Str
     }
 }
 
-fn made(login: Login, step: &Step, label: &str, note: &str) -> Request<Payload> {
+pub(crate) fn made(login: Login, step: &Step, label: &str, note: &str) -> Request<Payload> {
     let path = match (step.sender, step.how) {
         (Sender::Anonymous, _) => "/public",
         (_, How::AtOnce) => "/at-once",
@@ -138,13 +140,13 @@ async fn give_up(sent: impl Future<Output = ()>, polls: u8) {
 }
 
 impl Lines {
-    async fn open(address: SocketAddr) -> Self {
+    async fn open(servers: &[Server]) -> Self {
         let mut shared = Vec::new();
-        for _ in 0..LINES {
-            shared.push(Client::http2(address).await.unwrap());
+        for server in servers.iter().cycle().take(LINES) {
+            shared.push(Client::http2(server.address()).await.unwrap());
         }
         Self {
-            address,
+            address: servers[0].address(),
             shared,
             idle: Mutex::default(),
             opened: AtomicUsize::new(0),

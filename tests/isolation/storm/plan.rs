@@ -36,7 +36,12 @@ impl Login {
     pub(crate) fn token(self) -> String {
         let io = if self.0.is_multiple_of(2) { "io-" } else { "" };
         let by = self.client().map(|client| format!("by-{client}-"));
-        format!("{io}{}good-{}", by.unwrap_or_default(), self.subject())
+        // A store that forgets lets nobody in who does not say when he came.
+        format!(
+            "{io}timed-{}good-{}",
+            by.unwrap_or_default(),
+            self.subject()
+        )
     }
 }
 

@@ -17,12 +17,17 @@ use axum::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use http::{HeaderMap, Method};
 use portcullis::{
-    Exchange, Principal, RequestId,
+    Exchange, Gate, GateHandle, Principal, RequestId, Secret,
     perimeter::PerimeterLayer,
     session::{MemorySessions, Session, SessionLayer},
+    stack::{Complete, StackBuilder},
 };
 use portcullis_testing::{audit::RecordingAudit, clock::VirtualClock, faulty_store::FaultyStore};
-use portcullis_tests::{fixtures::stack_builder, wire::Server};
+use portcullis_tests::{
+    fixtures::stack_builder,
+    stores::{Place, Stores as _},
+    wire::Server,
+};
 use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{
@@ -49,9 +54,12 @@ pub(crate) fn stop(step: &Step) -> &'static str {
     }
 }
 
-/// The server, with what happened in it.
+/// The servers, with what happened in them.
 pub(crate) struct World {
-    pub(crate) server: Server,
+    /// One, or two that share their stores.
+    pub(crate) servers: Vec<Server>,
+    /// What an operator has of each.
+    pub(crate) handles: Vec<GateHandle>,
     pub(crate) audit: RecordingAudit,
     pub(crate) known: Arc<Known>,
     _workers: JoinSet<()>,
@@ -67,21 +75,40 @@ pub(crate) struct Known {
 }
 
 impl World {
-    /// `is_asked`: whether the store has to be asked.
+    /// One server with its own memory. `is_asked`: whether the store has to be asked.
     pub(crate) async fn new(is_asked: bool) -> Self {
         let audit = RecordingAudit::new();
         let store = MemorySessions::with_capacity(10_000);
         let session = SessionLayer::builder();
-        let (gate, _) = stack_builder(&audit)
+        let stack = stack(&audit)
             .with_clock(VirtualClock::new())
-            .with_perimeter(PerimeterLayer::builder().without_refusal_budget())
             .with_session(match is_asked {
                 true => session.with_store(FaultyStore::new(store)),
                 false => session.with_store(store),
-            })
-            .add_anonymous_route("/public")
-            .build()
-            .unwrap();
+            });
+        Self::of(audit, vec![stack.build().unwrap()]).await
+    }
+
+    /// Two servers that share what is kept at this place.
+    pub(crate) async fn at(place: &impl Place) -> Self {
+        let audit = RecordingAudit::new();
+        let mut gates = Vec::new();
+        for stores in [place.stores().await, place.stores().await] {
+            let session = SessionLayer::builder()
+                .with_key(Secret::new([7; 16]))
+                .with_store(stores.sessions());
+            let stack = stack(&audit)
+                .with_clock(place.clone())
+                .with_session(session)
+                .with_revocations(stores.revocations())
+                .with_revocation_key(Secret::new([8; 16]))
+                .with_signals(place.signals(&stores));
+            gates.push(stack.build().unwrap());
+        }
+        Self::of(audit, gates).await
+    }
+
+    async fn of(audit: RecordingAudit, gates: Vec<(Gate, GateHandle)>) -> Self {
         let (pool, workers) = Pool::new();
         let known = Arc::new(Known {
             reached: Mutex::default(),
@@ -92,13 +119,25 @@ impl World {
             .route("/public", any(anybody))
             .route("/{how}", any(somebody))
             .with_state(Arc::clone(&known));
+        let (mut servers, mut handles) = (Vec::new(), Vec::new());
+        for (gate, handle) in gates {
+            servers.push(Server::axum(gate.guard(router.clone())).await.unwrap());
+            handles.push(handle);
+        }
         Self {
-            server: Server::axum(gate.guard(router)).await.unwrap(),
+            servers,
+            handles,
             audit,
             known,
             _workers: workers,
         }
     }
+}
+
+fn stack(audit: &RecordingAudit) -> StackBuilder<Complete> {
+    stack_builder(audit)
+        .with_perimeter(PerimeterLayer::builder().without_refusal_budget())
+        .add_anonymous_route("/public")
 }
 
 impl Known {

@@ -1,9 +1,12 @@
 //! What a session store owes.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, mem, sync::Arc};
 
-use super::{OwnerKey, SessionId, SessionKey, SessionRecord};
-use crate::{Check, Timestamp};
+use super::{OwnerKey, SessionId, SessionKey, SessionRecord, SessionState};
+use crate::{Check, EvidenceKind, Timestamp};
+
+/// So many changes are many.
+const MANY: usize = 16;
 
 /// Keeps the records of sessions, by owner.
 ///
@@ -259,22 +262,75 @@ impl Sessions {
         found.is_some_and(|record| record.touch(id, at))
     }
 
+    /// Takes out what may have been ended in something that a store has lost, where `lost` is the time
+    /// up to which it may be: what lives, and whose last authentication was no later. So whoever it is
+    /// of authenticates again, as if nothing had been kept. What is over stays, since it keeps somebody
+    /// out; and so does what is of a standing credential, of which no time would say more.
+    pub fn doubt(&mut self, lost: Option<Timestamp>) {
+        self.records.retain(|record| {
+            let is_over = matches!(record.state, SessionState::Ended(..));
+            let authenticated_at = record.authenticated_at.unwrap_or(record.opened_at);
+            let is_doubted = Some(authenticated_at) <= lost;
+            is_over || record.kind == EvidenceKind::Standing || !is_doubted
+        });
+    }
+
     /// Makes changes, one after the other, and goes on to the next revision. A record that takes
     /// the place of another takes over its activity ([`SessionRecord::succeed`]).
     pub fn apply(&mut self, changes: Vec<Change>) {
-        for change in changes {
-            match change {
-                Change::Put(mut record) => match self.get_mut(record.key) {
-                    Some(replaced) => {
-                        record.succeed(replaced);
-                        *replaced = record;
-                    }
-                    None => self.records.push(record),
-                },
-                Change::Remove(key) => self.records.retain(|record| record.key != key),
-            }
+        match changes.len() {
+            0..MANY => changes.into_iter().for_each(|change| self.make(change)),
+            _ => self.make_many(changes),
         }
         self.revision = self.revision.next();
+    }
+
+    fn make(&mut self, change: Change) {
+        match change {
+            Change::Put(mut record) => match self.get_mut(record.key) {
+                Some(replaced) => {
+                    record.succeed(replaced);
+                    *replaced = record;
+                }
+                None => self.records.push(record),
+            },
+            Change::Remove(key) => self.records.retain(|record| record.key != key),
+        }
+    }
+
+    /// The same of many: somebody may have very many sessions, and all of them end at once, while
+    /// others wait. None is looked for among all others.
+    fn make_many(&mut self, changes: Vec<Change>) {
+        let records = mem::take(&mut self.records);
+        let places = records.iter().enumerate();
+        let mut places: BTreeMap<_, _> = places.map(|(at, record)| (record.key, at)).collect();
+        let mut kept: Vec<_> = records.into_iter().map(Some).collect();
+        for change in changes {
+            match change {
+                Change::Put(mut record) => {
+                    let place = places.get(&record.key).copied();
+                    match place.and_then(|at| kept.get_mut(at)) {
+                        Some(kept) => {
+                            if let Some(replaced) = kept {
+                                record.succeed(replaced);
+                            }
+                            *kept = Some(record);
+                        }
+                        None => {
+                            places.insert(record.key, kept.len());
+                            kept.push(Some(record));
+                        }
+                    }
+                }
+                Change::Remove(key) => {
+                    let place = places.remove(&key);
+                    if let Some(kept) = place.and_then(|at| kept.get_mut(at)) {
+                        *kept = None;
+                    }
+                }
+            }
+        }
+        self.records = kept.into_iter().flatten().collect();
     }
 }
 
@@ -390,11 +446,66 @@ mod tests {
         );
     }
 
+    fn with(number: usize, change: fn(&mut SessionRecord)) -> SessionRecord {
+        let mut record = record();
+        record.key = SessionKey::from_u128(number as u128);
+        change(&mut record);
+        record
+    }
+
+    #[test]
+    fn many_changes_are_as_each_after_the_other() {
+        let active = |record: &mut SessionRecord| record.active_at = AT + SECOND;
+        let mut sessions = Sessions::default();
+        sessions.apply(
+            (0..MANY * 3)
+                .map(|n| Change::Put(with(n, active)))
+                .collect(),
+        );
+        assert_eq!(sessions.records.len(), MANY * 3);
+        let remove = |n: usize| Change::Remove(SessionKey::from_u128(n as u128));
+        let changes: Vec<_> = (0..MANY)
+            .flat_map(|n| [Change::Put(with(n, |_| {})), remove(n * 3), remove(7)])
+            .chain([Change::Put(with(7, |_| {})), Change::Put(with(999, |_| {}))])
+            .chain([remove(999), remove(5000)])
+            .collect();
+        let mut one_by_one = sessions.clone();
+        for change in changes.clone() {
+            one_by_one.make(change);
+        }
+        sessions.make_many(changes);
+        assert_eq!(sessions, one_by_one);
+        assert!(sessions.records.len() < MANY * 3);
+    }
+
+    #[test]
+    fn a_loss_has_those_authenticate_again_whose_end_may_be_lost() {
+        let ended = |record: &mut SessionRecord| {
+            record.state = SessionState::Ended(AT, crate::EndReason::Revoked);
+        };
+        let mut sessions = Sessions {
+            records: vec![
+                with(1, |_| {}),
+                with(2, |record| record.authenticated_at = Some(AT + 9 * SECOND)),
+                with(3, |record| record.authenticated_at = Some(AT + 10 * SECOND)),
+                with(4, ended),
+                with(5, |record| record.kind = EvidenceKind::Standing),
+            ],
+            ..Sessions::default()
+        };
+        let all = sessions.clone();
+        sessions.doubt(None);
+        assert_eq!(sessions, all);
+        sessions.doubt(Some(AT + 9 * SECOND));
+        let left = sessions.records.iter().map(|record| record.key.as_u128());
+        assert_eq!(left.collect::<Vec<_>>(), [3, 4, 5]);
+    }
+
     #[test]
     fn a_touch_says_whether_a_session_began() {
         let mut sessions = Sessions::default();
         let mut new = record();
-        new.state = crate::SessionState::Provisional(AT + 9 * SECOND);
+        new.state = SessionState::Provisional(AT + 9 * SECOND);
         assert!(!sessions.touch(new.key, new.id, AT));
         sessions.apply(vec![Change::Put(new)]);
         assert!(!sessions.touch(record().key, SessionId::from_u128(9), AT));

@@ -6,6 +6,7 @@
 //! | [`callers`] | who has users, machines, agents or a proxy in front, and wants each let in |
 //! | [`possession`] | who fears that tokens are stolen |
 //! | [`operation`] | who runs the server: readiness, counters, records, shutting down |
+//! | [`stores`] | who chooses where sessions are kept, and asks what happens when that fails |
 //! | [`answers`] | who sees a status and wants to know why |
 //! | [`contract`] | who writes a client, or wants to know exactly what it is sent |
 //! | [`spans`] | who reads its logs and traces |
@@ -26,3 +27,4 @@ pub mod first_gate;
 pub mod operation;
 pub mod possession;
 pub mod spans;
+pub mod stores;

@@ -67,8 +67,8 @@
 //! A session is active while a request of it runs that was let in, at most for
 //! [`with_max_running`](SessionBuilder::with_max_running). Requests that were refused, `HEAD`
 //! and [passive routes](SessionBuilder::add_passive_route) are no activity. A session is there
-//! once a handler has answered in it, or has worked on an answer for a second: a first request
-//! that a layer further in refuses leaves none behind. Its start has one record, however many
+//! once a handler has answered in it, has worked on an answer for a second, or has worked when its
+//! client went away: a first request that a layer further in refuses leaves none behind. Its start has one record, however many
 //! requests it begins with.
 //!
 //! # What runs in it

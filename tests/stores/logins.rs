@@ -1,27 +1,20 @@
-//! A gate on two servers that share one Redis.
+//! Gates on two servers that share one place.
 
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use portcullis_store_redis::Redis;
-use portcullis_tests::node::Node;
+use portcullis_tests::stores::Place;
 
-use crate::server::Server;
+use crate::ISSUER;
 
-pub(crate) fn node(server: &Server, redis: &Redis) -> Node {
-    Node::new(
-        server.clone(),
-        redis.sessions(),
-        redis.revocations(),
-        redis.signals(),
-    )
+at_every_place! {
+    of_a_hundred_logins_at_once_at_two_servers_no_more_than_the_limit_get_in
+    what_one_server_ends_is_over_at_the_other
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_hundred_logins_at_once_at_two_servers_no_more_than_the_limit_get_in() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
-    let nodes = [one, other].map(|redis| Arc::new(node(&server, &redis)));
+async fn of_a_hundred_logins_at_once_at_two_servers_no_more_than_the_limit_get_in<P: Place>() {
+    let place = P::start().await;
+    let nodes = place.two_nodes().await.map(Arc::new);
     let logins = (0..100).map(|n| {
         let node = Arc::clone(&nodes[n % 2]);
         tokio::spawn(async move { node.ask(&format!("alice.client-{n}.0")).await })
@@ -42,17 +35,12 @@ async fn of_a_hundred_logins_at_once_at_two_servers_no_more_than_the_limit_get_i
     );
 }
 
-#[tokio::test]
-async fn what_one_server_ends_is_over_at_the_other() {
-    let server = Server::start().await;
-    let (one, other) = (server.client().await, server.client().await);
-    let [one, other] = [one, other].map(|redis| node(&server, &redis));
+async fn what_one_server_ends_is_over_at_the_other<P: Place>() {
+    let place = P::start().await;
+    let [one, other] = place.two_nodes().await;
     assert_eq!(one.ask("alice.app.0").await, 200);
     assert_eq!(other.ask("alice.app.0").await, 200);
-    let ended = one
-        .handle
-        .end_sessions("https://idp.example", "alice")
-        .await;
+    let ended = one.handle.end_sessions(ISSUER, "alice").await;
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(other.ask("alice.app.0").await, 401);
     assert_eq!(one.ask("alice.app.0").await, 401);
