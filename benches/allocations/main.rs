@@ -12,7 +12,7 @@
 use std::{collections::BTreeMap, env, process::ExitCode};
 
 use portcullis::session::MemorySessions;
-use portcullis_benches::{Variant, sessions, variants};
+use portcullis_benches::{Variant, growth::Leaving, sessions, variants};
 
 /// The first requests fill caches and tables that the others find filled.
 const WARM_UP: usize = 64;
@@ -36,6 +36,12 @@ const BUDGETS: [(&str, u64); 12] = [
 
 /// What a session in memory may take, what finds it included.
 const SESSION_BYTES: i64 = 220;
+
+/// How many sessions have ended before what is left of them is measured, and how many then.
+const ENDED_BEFORE: usize = 100_000;
+const ENDED: usize = 1_000_000;
+/// What there may be after all of them, as a multiple of what was there before.
+const GROWTH: f64 = 1.1;
 
 fn main() -> ExitCode {
     let texts: Vec<String> = env::args().skip(1).collect();
@@ -73,6 +79,18 @@ fn main() -> ExitCode {
             is_kept = false;
         }
     }
+    let growth = "session.ended";
+    if texts.is_empty() || texts.iter().any(|text| growth.contains(text)) {
+        let [before, after] = bytes_of_ended();
+        let ratio = after as f64 / before as f64;
+        println!("{growth}.bytes_after_{ENDED_BEFORE} {before} bytes");
+        println!("{growth}.bytes_after_{ENDED} {after} bytes");
+        println!("{growth}.growth {ratio:.3} ratio");
+        if ratio > GROWTH {
+            eprintln!("{growth}.growth is more than {GROWTH}");
+            is_kept = false;
+        }
+    }
     if is_kept {
         ExitCode::SUCCESS
     } else {
@@ -86,6 +104,24 @@ fn bytes_each(store: fn(usize) -> MemorySessions) -> i64 {
     let grown = allocation_counter::measure(|| kept = Some(store(sessions::MANY)));
     drop(kept);
     grown.bytes_current / sessions::MANY as i64
+}
+
+/// What a server takes after some sessions have begun and ended, and after many more.
+fn bytes_of_ended() -> [i64; 2] {
+    let mut server = None;
+    let before = allocation_counter::measure(|| {
+        let server = server.insert(Leaving::new());
+        server.come_and_go(ENDED_BEFORE);
+    });
+    let more = allocation_counter::measure(|| {
+        if let Some(server) = &mut server {
+            server.come_and_go(ENDED - ENDED_BEFORE);
+        }
+    });
+    [
+        before.bytes_current,
+        before.bytes_current + more.bytes_current,
+    ]
 }
 
 /// The allocations of one run: the least of many, because a table that grows once in a while

@@ -145,7 +145,7 @@ fn from(peer: SocketAddr, credential: &HeaderValue, cookie: Option<&HeaderValue>
 }
 
 /// The cookie that a response sets, as a client sends it back.
-fn cookie_of<B>(response: &http::Response<B>) -> HeaderValue {
+pub(crate) fn cookie_of<B>(response: &http::Response<B>) -> HeaderValue {
     assert_eq!(response.status(), StatusCode::OK);
     let set = response.headers().get(header::SET_COOKIE);
     let set = set.and_then(|value| value.to_str().ok());

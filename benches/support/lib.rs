@@ -13,6 +13,9 @@
 mod composite;
 pub mod credentials;
 pub mod flood;
+pub mod growth;
+#[cfg(feature = "peers")]
+mod idle;
 pub mod pairs;
 #[cfg(feature = "peers")]
 mod peers;

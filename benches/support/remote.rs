@@ -1,5 +1,8 @@
 //! Stores that have to be asked, in a Redis of their own, and what is kept of their answers.
 
+mod round_trips;
+mod way;
+
 use std::{
     convert::Infallible,
     hint::black_box,
@@ -17,13 +20,13 @@ use portcullis::{
     stack::{Complete, StackBuilder},
 };
 use portcullis_testing::{
-    counterpart::{Counterpart, RunningCounterpart},
-    far_store::FarStore,
-    identity_provider::SigningAlgorithm,
+    counterpart::RunningCounterpart, far_store::FarStore, identity_provider::SigningAlgorithm,
 };
+use portcullis_tests::servers;
 use tokio::runtime::{EnterGuard, Runtime};
 use tower::{Service, ServiceExt as _};
 
+use self::way::Way;
 use crate::{
     RESOURCE, Variant,
     credentials::{Cache, Tokens},
@@ -32,7 +35,6 @@ use crate::{
     threads::twice_at_once,
 };
 
-const SOCKET: &str = "{home}/redis.sock";
 /// How many requests each thread sends.
 const EACH: usize = 100_000;
 
@@ -42,7 +44,7 @@ pub struct Remote {
     runtime: &'static Runtime,
     tokens: Tokens,
     redis: Redis,
-    _server: RunningCounterpart,
+    server: RunningCounterpart,
 }
 
 /// A gate over stores that are counted.
@@ -73,12 +75,7 @@ impl Remote {
             .expect("there are threads");
         // What is measured goes on using it until the program ends.
         let runtime: &'static Runtime = Box::leak(Box::new(runtime));
-        let server = Counterpart::new("redis-server")
-            .with_version_args(["--version"])
-            .add_args(["--port", "0", "--unixsocket", SOCKET])
-            .add_args(["--save", "", "--appendonly", "no", "--dir", "{home}"])
-            .with_ready_socket(SOCKET);
-        let server = runtime.block_on(server.start());
+        let server = runtime.block_on(servers::redis().start());
         let url = format!("unix://{}/redis.sock", server.home().display());
         let redis = Redis::builder(&url).connect();
         let redis = runtime.block_on(redis).expect("redis answers");
@@ -86,7 +83,7 @@ impl Remote {
             runtime,
             tokens: Tokens::new(),
             redis,
-            _server: server,
+            server,
         }
     }
 

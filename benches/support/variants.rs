@@ -29,6 +29,7 @@
 //! | `stack.warm.…`, `stack.cold.…`, `stack.unseen.…`, `stack.api_keys` | the gate on the router, with these authenticators | `axum.bare` |
 //! | `whole.warm.…`, `whole.cold.…` | the gate with sessions, binding and quota on the router | `axum.bare` |
 //! | `composite.…` | crates of others for the same, with the feature `peers` | `axum.bare` |
+//! | `session.idle.ours`, `session.idle.tower_sessions` | a request on a known session that has an idle timeout, by ours and by `tower-sessions`, with that feature | `session.idle.floor` |
 //! | `peer.…` | one layer that checks the token of each request, ours and those of others, with that feature | `service.bare` |
 //!
 //! In `service`, `axum` and `gate` the authenticator is a fixed answer, so that what shows is
@@ -59,7 +60,7 @@ use crate::{
     sessions, whole,
 };
 #[cfg(feature = "peers")]
-use crate::{composite, peers};
+use crate::{composite, idle, peers};
 
 /// Every variant, floors before what stands on them.
 #[must_use]
@@ -204,6 +205,8 @@ pub fn of_sessions() -> Vec<Variant> {
     ];
     variants.extend(sessions::at_a_million());
     variants.extend(sessions::streaming(&guarded, &any_credential()));
+    #[cfg(feature = "peers")]
+    variants.extend(idle::variants());
     variants
 }
 
@@ -349,7 +352,7 @@ fn perimeter() -> PerimeterLayer {
         .expect("the settings work")
 }
 
-fn authn() -> AuthnLayer {
+pub(crate) fn authn() -> AuthnLayer {
     AuthnLayer::builder()
         .with_resource(RESOURCE)
         .add_authenticator(anybody())
@@ -396,6 +399,6 @@ fn anybody() -> MockAuth {
 }
 
 /// A credential of the size of a token, for those who do not look at it.
-fn any_credential() -> HeaderValue {
+pub(crate) fn any_credential() -> HeaderValue {
     bearer(&"x".repeat(900))
 }

@@ -1,9 +1,13 @@
 //! `cargo xtask example NAME`: an example, with the server of others that it needs.
 
+mod two_nodes;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+
+pub(crate) use two_nodes::{Shared, two_nodes};
 
 use crate::process;
 use crate::setup;
@@ -14,8 +18,8 @@ const NEED_A_PROVIDER: [&str; 2] = ["dpop-agent", "oidc-resource-server"];
 const NEED_A_PROXY: [&str; 1] = ["behind-sso-proxy"];
 /// Examples whose certificates an authority makes, by a script that they bring.
 const NEED_AN_AUTHORITY: [&str; 1] = ["mtls-agent"];
-/// Examples of servers that share a Redis.
-const NEED_A_REDIS: [&str; 1] = ["two-nodes"];
+/// Examples of servers that share one store.
+const NEED_A_STORE: [&str; 1] = ["two-nodes"];
 const BAO: &str = "tests/counterparts/servers/venv/bin/bao";
 const CADDY: &str = "tests/counterparts/servers/venv/bin/caddy";
 const PROVIDER: &str = "tests/counterparts/oidc-provider";
@@ -42,8 +46,8 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<bool, String> {
         setup::ready()?;
         return beside_authority(name, example.args(arguments));
     }
-    if NEED_A_REDIS.contains(&name) {
-        return two_nodes(&[], arguments);
+    if NEED_A_STORE.contains(&name) {
+        return two_nodes(Shared::of(arguments), &[], arguments);
     }
     if !NEED_A_PROVIDER.contains(&name) {
         return process::succeeds(example.args(arguments));
@@ -124,44 +128,6 @@ fn beside_authority(name: &str, example: &mut Command) -> Result<bool, String> {
         folder.display()
     );
     process::succeeds(example.arg("--folder").arg(&folder))
-}
-
-/// Runs the example of two servers with a Redis that keeps nothing.
-///
-/// # Errors
-/// If the Redis cannot be had, or cargo cannot be started.
-pub(crate) fn two_nodes(profile: &[&str], arguments: &[&str]) -> Result<bool, String> {
-    let name = "two-nodes";
-    setup::ready()?;
-    let folder = process::target().join("example").join(name);
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let port = free_port()?.to_string();
-    let mut command = Command::new("redis-server");
-    command
-        .current_dir(&folder)
-        .args(["--bind", "127.0.0.1", "--port", &port])
-        .args(["--save", "", "--appendonly", "no"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let mut process = command
-        .spawn()
-        .map_err(|error| process::cannot_start(&command, &error))?;
-    let output = process.stdout.take();
-    let _redis = Running(process);
-    let mut lines = output
-        .into_iter()
-        .flat_map(|output| BufReader::new(output).lines())
-        .map_while(Result::ok);
-    if !lines.any(|line| line.contains("Ready to accept connections")) {
-        return Err("the Redis ended before it was ready".to_owned());
-    }
-    process::succeeds(
-        process::cargo()
-            .args(["run", "--locked", "-p", "example-two-nodes"])
-            .args(profile)
-            .args(["--", "--redis", &format!("redis://127.0.0.1:{port}/")])
-            .args(arguments),
-    )
 }
 
 /// Random digits, which proxy and agent share for one run.

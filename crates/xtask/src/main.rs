@@ -82,11 +82,15 @@ fn bench(arguments: &[&str]) -> Result<bool, String> {
             .args(["--bin", "figures", "--"])
             .args(arguments),
     )?;
-    let is_asked_for = |text: &&str| "two-nodes".contains(text);
-    if arguments.is_empty() || arguments.iter().any(is_asked_for) {
-        return Ok(example::two_nodes(&["--profile", "bench"], &[])? && figures);
+    let mut is_well = figures;
+    for shared in example::Shared::ALL {
+        let name = format!("two-nodes.{}", shared.name());
+        if arguments.is_empty() || arguments.iter().any(|text| name.contains(text)) {
+            let profile = ["--profile", "bench"];
+            is_well &= example::two_nodes(shared, &profile, &["--figures"])?;
+        }
     }
-    Ok(figures)
+    Ok(is_well)
 }
 
 /// Advisories appear without a change of ours, so they gate no change of ours.

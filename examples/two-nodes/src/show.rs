@@ -7,11 +7,7 @@ use std::{
 };
 
 use http::Method;
-use portcullis::{
-    Clock as _, SystemClock,
-    api_keys::{Grant, KeyRegistry},
-};
-use portcullis_store_redis::Redis;
+use portcullis::{Clock as _, SystemClock, api_keys::Grant};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -23,23 +19,34 @@ use crate::{
     client::{Client, End},
     node::READY,
     secrets::{self, Secrets},
+    stores::Store,
 };
 
-pub(crate) async fn run(redis: &str, streams: usize) -> Result<(), Failure> {
+/// What is shown, and how.
+pub(crate) struct Settings {
+    /// The address of what both servers share.
+    pub(crate) at: String,
+    pub(crate) store: Store,
+    /// At each of the two.
+    pub(crate) streams: usize,
+    pub(crate) with_figures: bool,
+}
+
+pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
+    let (store, streams) = (settings.store, settings.streams);
     let drawn = secrets::draw()?;
     let secrets = Secrets::parse(&drawn)?;
     let (a, b) = (
-        Node::start(redis, &drawn).await?,
-        Node::start(redis, &drawn).await?,
+        Node::start(settings, &drawn).await?,
+        Node::start(settings, &drawn).await?,
     );
     println!(
-        "two servers, {} and {}, over one Redis",
+        "two servers, {} and {}, over one {store}",
         a.address, b.address
     );
 
     let clock = SystemClock::new();
-    let store = Redis::connect(redis).await?;
-    let keys = KeyRegistry::new("demo", &secrets.pepper, store.api_keys());
+    let keys = store.connect(&settings.at).await?.keys(&secrets.pepper);
     let [alice, bob] = ["alice", "bob"].map(Grant::for_user);
     let alice = keys.issue(alice, clock.now()).await?;
     let bob = keys.issue(bob, clock.now()).await?;
@@ -66,19 +73,32 @@ pub(crate) async fn run(redis: &str, streams: usize) -> Result<(), Failure> {
     println!();
     println!("alice logs out at the first: {:?}", clock.instant() - began);
     println!("her streams end, counted from when she asked for it:");
-    report("  at the first", began, first).await?;
-    report("  at the second", began, second).await?;
+    let here = report("  at the first", began, first).await?;
+    let elsewhere = report("  at the second", began, second).await?;
     if other.is_finished() {
         return Err("the stream of bob has ended as well".into());
     }
     println!("bob's goes on");
     let status = at_b.send(Method::GET, "/stream").await?.status();
     println!("alice asks at the second again: {status}");
+    if settings.with_figures {
+        println!();
+        for (place, times) in [("here", here), ("elsewhere", elsewhere)] {
+            for percent in [50, 99, 100] {
+                let time = within(&times, percent).as_secs_f64() * 1000.0;
+                println!("two-nodes.{}.{place}.p{percent} {time:.2} ms", store.name());
+            }
+        }
+    }
     Ok(())
 }
 
-/// How long it took until streams had ended.
-async fn report(name: &str, began: Instant, streams: Vec<JoinHandle<End>>) -> Result<(), Failure> {
+/// Says how long it took until streams had ended, and gives their times in order.
+async fn report(
+    name: &str,
+    began: Instant,
+    streams: Vec<JoinHandle<End>>,
+) -> Result<Vec<Duration>, Failure> {
     let (mut times, mut goodbyes) = (Vec::with_capacity(streams.len()), 0);
     for stream in streams {
         let end = stream.await?;
@@ -86,19 +106,21 @@ async fn report(name: &str, began: Instant, streams: Vec<JoinHandle<End>>) -> Re
         goodbyes += usize::from(end.said_goodbye);
     }
     times.sort_unstable();
-    let at = |percent: usize| {
-        let index = (times.len() * percent).div_ceil(100).saturating_sub(1);
-        times.get(index).copied().unwrap_or_default()
-    };
     println!(
         "{name}: {} of {} with a goodbye; half within {:?}, 99 of 100 within {:?}, the last {:?}",
         goodbyes,
         times.len(),
-        at(50),
-        at(99),
-        at(100),
+        within(&times, 50),
+        within(&times, 99),
+        within(&times, 100),
     );
-    Ok(())
+    Ok(times)
+}
+
+/// The time within which so many of a hundred had ended.
+fn within(times: &[Duration], percent: usize) -> Duration {
+    let index = (times.len() * percent).div_ceil(100).saturating_sub(1);
+    times.get(index).copied().unwrap_or_default()
 }
 
 /// A server in a process of its own, which ends with this.
@@ -108,9 +130,10 @@ struct Node {
 }
 
 impl Node {
-    async fn start(redis: &str, secrets: &str) -> Result<Self, Failure> {
+    async fn start(settings: &Settings, secrets: &str) -> Result<Self, Failure> {
         let mut process = Command::new(env::current_exe()?)
-            .args(["node", "--redis", redis])
+            .args(["node", "--store", settings.store.name()])
+            .args(["--at", &settings.at])
             .env(secrets::VARIABLE, secrets)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,41 +1,77 @@
-//! The example as it is run, with a Redis of the test's own.
+//! The example as it is run, with a server of the test's own.
 
 use std::process::Command;
 
-use portcullis_tests::servers;
+use portcullis_tests::{folder::TestFolder, servers};
 
-#[tokio::test]
-async fn a_logout_at_one_server_ends_the_streams_of_the_other() {
-    let redis = servers::redis().start().await;
-    let url = format!("unix://{}/redis.sock", redis.home().display());
+/// Runs it over a server, and reads what it says.
+fn assert_tells(store: &str, name: &str, at: &str) {
     let told = Command::new(env!("CARGO_BIN_EXE_example-two-nodes"))
-        .args(["--redis", &url, "--streams", "120"])
+        .args(["--store", store, "--at", at])
+        .args(["--streams", "120", "--figures"])
         .output()
         .unwrap();
     let said = String::from_utf8(told.stdout).unwrap();
     let complained = String::from_utf8_lossy(&told.stderr);
     assert!(told.status.success(), "{said}{complained}");
-    assert!(
-        said.contains("at the first: 120 of 120 with a goodbye"),
-        "{said}"
+    for part in [
+        &*format!("over one {name}"),
+        "at the first: 120 of 120 with a goodbye",
+        "at the second: 120 of 120 with a goodbye",
+        "bob's goes on",
+        "again: 401",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    for place in ["here", "elsewhere"] {
+        for percent in ["p50", "p99", "p100"] {
+            let figure = format!("two-nodes.{store}.{place}.{percent} ");
+            let figure = said.lines().find_map(|line| line.strip_prefix(&figure));
+            let time: Option<f64> = figure
+                .and_then(|figure| figure.strip_suffix(" ms"))
+                .and_then(|time| time.parse().ok());
+            assert!(time > Some(0.0), "{place} {percent}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_logout_at_one_server_ends_the_streams_of_the_other() {
+    let redis = servers::redis().start().await;
+    let at = format!("unix://{}/redis.sock", redis.home().display());
+    assert_tells("redis", "Redis", &at);
+}
+
+#[tokio::test]
+async fn and_over_postgres() {
+    let folder = TestFolder::new();
+    folder.make();
+    let postgres = servers::postgres(folder.path()).add_args(["-h", ""]);
+    let running = postgres.start().await;
+    let at = format!(
+        "postgres://postgres@/postgres?host={}",
+        folder.path().display()
     );
-    assert!(
-        said.contains("at the second: 120 of 120 with a goodbye"),
-        "{said}"
-    );
-    assert!(said.contains("bob's goes on"), "{said}");
-    assert!(said.contains("again: 401"), "{said}");
+    assert_tells("postgres", "PostgreSQL", &at);
+    drop(running);
 }
 
 #[test]
 fn says_what_it_needs() {
-    let told = Command::new(env!("CARGO_BIN_EXE_example-two-nodes"))
-        .output()
-        .unwrap();
-    assert!(!told.status.success());
-    let complained = String::from_utf8(told.stderr).unwrap();
-    assert!(
-        complained.contains("cargo xtask example two-nodes"),
-        "{complained}"
-    );
+    for (arguments, wanted) in [
+        (&[][..], "cargo xtask example two-nodes --store redis"),
+        (
+            &["--store", "postgres"],
+            "cargo xtask example two-nodes --store postgres",
+        ),
+        (&["--store", "redb"], "redis or postgres"),
+    ] {
+        let told = Command::new(env!("CARGO_BIN_EXE_example-two-nodes"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!told.status.success());
+        let complained = String::from_utf8(told.stderr).unwrap();
+        assert!(complained.contains(wanted), "{complained}");
+    }
 }
