@@ -149,7 +149,8 @@ async fn all_that_runs_ends(clock: &VirtualClock, node: Node, many: usize) {
     })
     .await;
     assert!(later.iter_mut().all(|is_over| !is_over()));
-    for n in 0..many {
+    // Fewer than are refused in a row.
+    for n in (0..many).step_by(many / 50) {
         assert_eq!(node.ask(&format!("user-{n}.app.0")).await, 401, "{n}");
     }
     assert_eq!(node.ask("later-7.app.10").await, 200);

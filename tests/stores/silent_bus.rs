@@ -14,7 +14,7 @@ use portcullis::{
 use portcullis_testing::clock::VirtualClock;
 use portcullis_tests::{
     node::Node,
-    patience::{eventually, settle, until},
+    patience::{eventually, until},
     stores::{Served, Stores as _, front::Front, kept::SECOND},
 };
 
@@ -81,7 +81,7 @@ impl<P: Served> Two<P> {
         let mut stream = self.there.stream(&format!("{name}.app.0")).await;
         // The bus is joined when something runs.
         for _ in 0..3 {
-            self.clock.advance(TICK);
+            self.tick().await;
             self.there.ask(&format!("{name}.app.0")).await;
         }
         self.end(name).await;
@@ -93,10 +93,16 @@ impl<P: Served> Two<P> {
         assert_eq!(ended.unwrap(), 1, "{name}");
     }
 
+    /// A tick goes by while something runs, and whoever looks after that has looked.
+    async fn tick(&self) {
+        self.clock.advance(TICK);
+        eventually("a look", || self.clock.pending_timers() > 0).await;
+    }
+
     /// So many ticks go by, in each of which the node can get on.
     async fn pass(&self, ticks: u32) {
         for _ in 0..ticks {
-            self.clock.advance(TICK);
+            self.tick().await;
             // It asks, and is answered, of somebody who has nothing to do with it.
             assert_eq!(self.there.ask("carol.app.0").await, 200);
         }
@@ -148,7 +154,6 @@ async fn a_bus_that_was_silent_is_heard_again<P: Served>() {
     // It notices, and tries again in vain.
     for _ in 0..3 {
         two.pass(1).await;
-        two.place.clock().wait_for_timers(1).await;
         two.place.clock().advance(Duration::from_millis(500));
     }
     two.front.set_swallowing(false);
@@ -161,6 +166,7 @@ async fn a_bus_that_was_silent_is_heard_again<P: Served>() {
 
 async fn what_is_kept_lets_in_for_two_seconds_of_a_silent_bus<P: Served>() {
     let two = Two::<P>::with(false, |session| session, |stack| stack.with_cache(1000)).await;
+    let _runs = two.there.stream("bob.app.0").await;
     for _ in 0..4 {
         assert_eq!(two.there.ask("alice.app.0").await, 200);
         two.pass(1).await;
@@ -193,7 +199,9 @@ async fn what_nobody_can_confirm_because_all_is_silent_is_cut_where_that_is_aske
         two.front.set_swallowing(true);
         for _ in 0..5 {
             two.clock.advance(TICK);
-            settle().await;
+            // Nobody looks any more once nothing runs.
+            let looked = || two.clock.pending_timers() > 0 || alice();
+            eventually("a look", looked).await;
         }
         match is_strict {
             true => eventually("the end of alice", &mut alice).await,
