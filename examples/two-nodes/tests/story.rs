@@ -1,18 +1,34 @@
 //! The example as it is run, with a server of the test's own.
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
-use std::process::Command;
+use std::{
+    io,
+    process::{Command, Output},
+};
 
 use portcullis_tests::{folder::TestFolder, servers};
 
-/// Runs it over a server, and reads what it says.
-fn assert_tells(store: &str, name: &str, at: &str) {
-    let told = Command::new(env!("CARGO_BIN_EXE_example-two-nodes"))
-        .args(["--store", store, "--at", at])
-        .args(["--streams", "120", "--figures"])
+fn run(arguments: &[&str]) -> io::Result<Output> {
+    Command::new(env!("CARGO_BIN_EXE_example-two-nodes"))
+        .args(arguments)
         .output()
-        .unwrap();
-    let said = String::from_utf8(told.stdout).unwrap();
+}
+
+/// Over a server.
+fn run_over(store: &str, at: &str) -> io::Result<Output> {
+    run(&[
+        "--store",
+        store,
+        "--at",
+        at,
+        "--streams",
+        "120",
+        "--figures",
+    ])
+}
+
+fn assert_tells(store: &str, name: &str, told: &Output) {
+    let said = String::from_utf8_lossy(&told.stdout);
     let complained = String::from_utf8_lossy(&told.stderr);
     assert!(told.status.success(), "{said}{complained}");
     for part in [
@@ -40,7 +56,7 @@ fn assert_tells(store: &str, name: &str, at: &str) {
 async fn a_logout_at_one_server_ends_the_streams_of_the_other() {
     let redis = servers::redis().start().await;
     let at = format!("unix://{}/redis.sock", redis.home().display());
-    assert_tells("redis", "Redis", &at);
+    assert_tells("redis", "Redis", &run_over("redis", &at).unwrap());
 }
 
 #[tokio::test]
@@ -53,7 +69,8 @@ async fn and_over_postgres() {
         "postgres://postgres@/postgres?host={}",
         folder.path().display()
     );
-    assert_tells("postgres", "PostgreSQL", &at);
+    let told = run_over("postgres", &at).unwrap();
+    assert_tells("postgres", "PostgreSQL", &told);
     drop(running);
 }
 
@@ -67,10 +84,7 @@ fn says_what_it_needs() {
         ),
         (&["--store", "redb"], "redis or postgres"),
     ] {
-        let told = Command::new(env!("CARGO_BIN_EXE_example-two-nodes"))
-            .args(arguments)
-            .output()
-            .unwrap();
+        let told = run(arguments).unwrap();
         assert!(!told.status.success());
         let complained = String::from_utf8(told.stderr).unwrap();
         assert!(complained.contains(wanted), "{complained}");
