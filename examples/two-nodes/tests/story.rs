@@ -1,5 +1,4 @@
 //! The example as it is run, with a server of the test's own.
-#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::{
     io,
