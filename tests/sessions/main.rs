@@ -8,6 +8,7 @@ mod faults;
 mod goodbyes;
 mod graces;
 mod limits;
+mod listed;
 mod mcp_sessions;
 mod people;
 mod reauthentication;

@@ -2,10 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use portcullis_core::{Notice, StoreError};
+use portcullis_core::{Notice, SessionId, StoreError};
 
 use super::{Reach, Revocation, Revocations, RevokeError};
-use crate::{session::AllSessions, tasks::Tasks};
+use crate::{
+    session::{AllSessions, ListedSession},
+    tasks::Tasks,
+};
 
 /// Carries out revocations: those of the operator, and those that an issuer gives notice of.
 #[derive(Clone)]
@@ -90,6 +93,31 @@ impl Revoker {
         match &self.sessions {
             Some(sessions) => sessions.end(issuer, subject).await,
             None => Ok(0),
+        }
+    }
+
+    /// See [`GateHandle::sessions`](crate::GateHandle::sessions).
+    pub(crate) async fn sessions(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Vec<ListedSession>, StoreError> {
+        match &self.sessions {
+            Some(sessions) => sessions.list(issuer, subject).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// See [`GateHandle::end_session`](crate::GateHandle::end_session).
+    pub(crate) async fn end_session(
+        &self,
+        issuer: &str,
+        subject: &str,
+        id: SessionId,
+    ) -> Result<bool, StoreError> {
+        match &self.sessions {
+            Some(sessions) => sessions.end_one(issuer, subject, id).await,
+            None => Ok(false),
         }
     }
 

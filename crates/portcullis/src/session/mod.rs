@@ -192,6 +192,7 @@ mod handle;
 mod keys;
 mod known;
 mod layer;
+mod listed;
 mod mcp;
 mod memory;
 mod payload;
@@ -220,6 +221,7 @@ pub use self::{
     cookie::{CookieError, SameSite, SessionCookie},
     handle::{Ended, Run, Session, SessionValue},
     layer::{SessionLayer, WithSession},
+    listed::ListedSession,
     memory::MemorySessions,
     policy::AtExpiry,
 };

@@ -288,7 +288,7 @@ impl Shared {
     }
 
     /// Ends sessions that live by a change of their records. Says how many.
-    async fn end_those(
+    pub(super) async fn end_those(
         &self,
         owner: OwnerKey,
         change: impl Fn(&SessionRecord) -> Option<Change>,

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use portcullis_core::{NotReady, StoreError};
+use portcullis_core::{NotReady, SessionId, StoreError};
 use tokio::sync::Mutex;
 
 use super::installed::{Deciders, Ground, Installed};
@@ -12,6 +12,7 @@ use crate::audit::Published;
 use crate::{
     audit::Stats,
     revocation::{Revocation, RevokeError},
+    session::ListedSession,
     tasks::Tasks,
 };
 
@@ -67,6 +68,37 @@ impl GateHandle {
     /// The store cannot say whether it did.
     pub async fn end_sessions(&self, issuer: &str, subject: &str) -> Result<usize, StoreError> {
         self.ground.revoker.end_sessions(issuer, subject).await
+    }
+
+    /// The sessions of a principal that live, by what their store has: the one that was opened last
+    /// first; none without a `session` layer. What a page shows that says where somebody is
+    /// signed in.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say.
+    pub async fn sessions(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Vec<ListedSession>, StoreError> {
+        self.ground.revoker.sessions(issuer, subject).await
+    }
+
+    /// Ends one of the [`sessions`](Self::sessions) of a principal, and what runs in it on this
+    /// server at once. Says whether it lived; one of somebody else does not. It is done to the end,
+    /// also when whoever waits for it goes away.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot say whether it did.
+    pub async fn end_session(
+        &self,
+        issuer: &str,
+        subject: &str,
+        id: SessionId,
+    ) -> Result<bool, StoreError> {
+        self.ground.revoker.end_session(issuer, subject, id).await
     }
 
     /// Completes when every authenticator and every receiver of [notices](crate::notices) can
