@@ -7,6 +7,7 @@ use axum::{
     http::StatusCode,
     response::sse::{Event, Sse},
     routing::{get, post},
+    serve::ListenerExt as _,
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use portcullis::Session;
@@ -32,6 +33,10 @@ pub(crate) async fn run(store: Store, at: &str) -> Result<(), Failure> {
         .build()?;
     handle.ready().await?;
     println!("{READY}{address}");
+    // The end of a stream is a few bytes behind a few others: they are not to wait for an answer.
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
     axum::serve(listener, gate.guard(agent())).await?;
     Ok(())
 }
