@@ -18,6 +18,10 @@
 //! With an [audit log](crate::audit#a-sink-that-everything-waits-for) in files, hold it against the head
 //! that was remembered elsewhere before it is opened: see the feature `audit-log`, module `audit::log`.
 //!
+//! Where answers stream, set `TCP_NODELAY` on the connections (with `axum::serve`: `tap_io` of
+//! `axum::serve::ListenerExt`). The end of a stream is a few bytes behind a few others, and otherwise
+//! they may lie in the kernel for some 40 ms until the others are acknowledged.
+//!
 //! What a restart forgets depends on the stores. Sessions, revocations and quotas are kept in the
 //! memory of the process by default, and the start says so; what is spent of a quota may be kept in
 //! a store that servers share ([`with_store`](crate::quota::QuotaBuilder::with_store)). API keys are where you keep them: in
@@ -37,8 +41,12 @@
 //!
 //! | you want to | do |
 //! |---|---|
+//! | see where somebody is signed in, and end one of these | [`sessions`](crate::GateHandle::sessions), [`end_session`](crate::GateHandle::end_session) |
 //! | log somebody out, everywhere and at once | [`end_sessions`](crate::GateHandle::end_sessions) |
 //! | take a credential, a client or a subject out of use | [`revoke`](crate::GateHandle::revoke) |
+//! | have a help desk or a program do that over HTTP | [`operator`](crate::operator) |
+//! | have it done when an issuer says so | [`notices`](crate::notices) |
+//! | know what is guaranteed while a store is down | [`stores`](super::stores) |
 //! | add an issuer, change a requirement or any other setting | [`replace`](crate::GateHandle::replace) |
 //! | tell somebody why his API key is refused | `explain` of its `KeyRing` or `KeyRegistry` (feature `api-keys`) |
 //!
